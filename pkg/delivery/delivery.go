@@ -1,0 +1,134 @@
+// Package delivery is the delivery: one event for one webhook, its attempts,
+// their outcomes, and the decision that follows each of them.
+//
+// It does no I/O. The clock is an argument and jitter is derived from the
+// delivery, so the same input gives the same decision on every replica.
+package delivery
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"strings"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/event"
+)
+
+// ID returns the id of the delivery of an event to a webhook. It is the same
+// on every replica and for every retry. It holds no dot, so it can be a token
+// of a NATS subject.
+func ID(webhookID, eventID string) string {
+	sum := sha256.Sum256([]byte(webhookID + "\x00" + eventID))
+	return "dlv_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
+}
+
+// Reason says in one word why an attempt failed. The zero Reason is success.
+type Reason string
+
+// The reasons of the specification, section 5.
+const (
+	ReasonDNS            Reason = "dns"
+	ReasonConnect        Reason = "connect"
+	ReasonTLS            Reason = "tls"
+	ReasonTimeout        Reason = "timeout"
+	ReasonReset          Reason = "reset"
+	ReasonRedirect       Reason = "redirect"
+	ReasonClientError    Reason = "client_error"
+	ReasonRateLimited    Reason = "rate_limited"
+	ReasonServerError    Reason = "server_error"
+	ReasonGone           Reason = "gone"
+	ReasonBlockedAddress Reason = "blocked_address"
+	ReasonProtocol       Reason = "protocol"
+	ReasonInternal       Reason = "internal"
+)
+
+// Trouble reports whether the reason says that the endpoint as a whole is in
+// trouble, so that its webhook is put on hold. A client error or a redirect
+// does not: the endpoint is alive and refuses this payload.
+func (r Reason) Trouble() bool {
+	switch r {
+	case ReasonDNS, ReasonConnect, ReasonTLS, ReasonTimeout, ReasonReset,
+		ReasonRateLimited, ReasonServerError, ReasonBlockedAddress, ReasonProtocol:
+		return true
+	case ReasonRedirect, ReasonClientError, ReasonGone, ReasonInternal:
+		return false
+	}
+	return false
+}
+
+// Result is how one attempt, or one decision not to make it, ended.
+type Result string
+
+// The results.
+const (
+	Succeeded Result = "succeeded" // a 2xx answer
+	Failed    Result = "failed"    // anything else; Outcome.Reason says what
+	Deferred  Result = "deferred"  // not sent now: it waits in the webhook's lane
+	Skipped   Result = "skipped"   // not sent at all: the webhook no longer wants it
+)
+
+// Outcome is what came of an attempt.
+type Outcome struct {
+	Result     Result
+	Reason     Reason        // set when Failed
+	Message    string        // plain words for the customer; set unless Succeeded
+	StatusCode int           // 0 when no answer came
+	RetryAfter time.Duration // what a 429 or 503 asked for, 0 when nothing
+	Response   Response
+	RemoteAddr string // the address connected to, "" when none was
+	Phases     Phases
+	Cause      error // for the operator's log; never stored or shown
+}
+
+// Response is what is kept of an answer.
+type Response struct {
+	Header    map[string][]string
+	Body      []byte // the first 4 KiB
+	Truncated bool   // more was sent than is kept
+}
+
+// Phases are the times of an attempt's parts. A reused connection has no
+// resolve, connect and TLS.
+type Phases struct {
+	Resolve   time.Duration `json:"resolve"`
+	Connect   time.Duration `json:"connect"`
+	TLS       time.Duration `json:"tls"`
+	FirstByte time.Duration `json:"firstByte"`
+	Total     time.Duration `json:"total"`
+}
+
+// Attempt is one HTTP request made for a delivery, or the recorded decision
+// (Deferred, Skipped) not to make one.
+type Attempt struct {
+	ID             string // sortable by time
+	DeliveryID     string
+	WebhookID      string
+	OrganizationID string
+	EventID        string
+	EventType      event.Type
+	EventSequence  uint64 // where the event is kept in the event stream; 0 for a test
+	Number         int    // 1 for the first; 0 when nothing was sent
+	Test           bool   // made by the Test button: shown in the log, changes no count
+	URL            string // where it went
+	StartedAt      time.Time
+	EndedAt        time.Time
+	Outcome        Outcome
+}
+
+// Status is a delivery's state as the log shows it.
+type Status string
+
+// The states of a delivery.
+const (
+	StatusDelivered Status = "delivered"
+	StatusRetrying  Status = "retrying"
+	StatusHeld      Status = "held"
+	StatusFailed    Status = "failed"
+	StatusSkipped   Status = "skipped"
+)
+
+// Progress is what is already recorded of a delivery.
+type Progress struct {
+	Attempts  int  // requests made so far
+	Delivered bool // one of them succeeded
+}
