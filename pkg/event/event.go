@@ -27,11 +27,48 @@ func (t Type) Known() bool {
 }
 
 // Event is one thing that happened to one organization. It is immutable: make
-// one with New, ParseJSON or ParseProto, which check every rule.
+// one with New, ParseJSON, ParseSubmission or ParseProto, which check every
+// rule, or with Sample.
 type Event struct {
 	ID             string
 	Type           Type
 	Timestamp      time.Time // UTC
 	OrganizationID string
 	Data           []byte // the canonical text of the data object
+
+	// timestamp is Timestamp as the body shows it: in UTC, with as many decimals
+	// as the publisher gave, which a time.Time does not keep.
+	timestamp string
+}
+
+// New returns an event, or an error as ParseJSON does. data is the JSON text of
+// the data object, in any form.
+func New(id string, t Type, at time.Time, organizationID string, data []byte) (Event, error) {
+	e := envelope{
+		id:             appendText(nil, id),
+		kind:           appendText(nil, string(t)),
+		timestamp:      appendText(nil, at.UTC().Format(time.RFC3339Nano)),
+		organizationID: appendText(nil, organizationID),
+	}
+	if err := e.readData(data); err != nil {
+		return Event{}, err
+	}
+	return e.event()
+}
+
+// Body returns the request body that customers receive: canonical, so that
+// Canonical(body) is body. Every call returns the same bytes in a new slice.
+func (e Event) Body() []byte {
+	stamp := e.timestamp
+	if stamp == "" {
+		stamp = e.Timestamp.UTC().Format(time.RFC3339Nano)
+	}
+	const frame = len(`{"id":"","type":"","timestamp":"","organizationId":"","data":}`)
+	body := make([]byte, 0, frame+len(e.ID)+len(e.Type)+len(stamp)+len(e.OrganizationID)+len(e.Data))
+	body = append(append(body, `{"id":"`...), e.ID...)
+	body = append(append(body, `","type":"`...), e.Type...)
+	body = append(append(body, `","timestamp":"`...), stamp...)
+	body = append(append(body, `","organizationId":"`...), e.OrganizationID...)
+	body = append(append(body, `","data":`...), e.Data...)
+	return append(body, '}')
 }

@@ -1,0 +1,121 @@
+// Package proto holds the contracts that other teams rely on: the names of
+// NATS subjects and streams, the protobuf messages, and the OpenAPI document.
+package proto
+
+import "strings"
+
+// Names of the JetStream streams.
+const (
+	// StreamEvents keeps every event once, for the retention time.
+	StreamEvents = "DIALNOTE_EVENTS"
+	// StreamLanes keeps the deliveries that could not go at once.
+	StreamLanes = "DIALNOTE_LANES"
+	// StreamRejected keeps what could not be understood, with the reason.
+	StreamRejected = "DIALNOTE_REJECTED"
+)
+
+// Prefixes of the NATS subjects. The functions below build whole subjects.
+const (
+	// PrefixEvents: platform services publish to <prefix>.<org>.<event type>.
+	PrefixEvents = "dialnote.events"
+	// PrefixLanes: a webhook's waiting deliveries, at <prefix>.<webhook id>.
+	PrefixLanes = "dialnote.lanes"
+	// PrefixRetries: deliveries scheduled into a lane, at
+	// <prefix>.<webhook id>.<delivery id>.
+	PrefixRetries = "dialnote.retries"
+	// PrefixRejected: what could not be understood, at <prefix>.<org>.
+	PrefixRejected = "dialnote.rejected"
+	// PrefixWebhooks: what the services tell each other about webhooks: changes
+	// (changed.<org>), dispatchers' heartbeats (heartbeat.<replica>), and the
+	// headers of each message that enters a lane (arrived.<webhook id>).
+	PrefixWebhooks = "dialnote.webhooks"
+	// SubjectWebhooks matches all of them, so that one subscription sees them
+	// in order.
+	SubjectWebhooks = PrefixWebhooks + ".*.*"
+)
+
+// Names of headers on NATS messages.
+const (
+	// HeaderContentType says how an event is written: ContentTypeJSON (also
+	// when the header is absent) or ContentTypeProtobuf.
+	HeaderContentType = "Content-Type"
+	// HeaderDelivery is the delivery's id, on lane messages.
+	HeaderDelivery = "Dialnote-Delivery"
+	// HeaderEventID is the event's id, on lane messages.
+	HeaderEventID = "Dialnote-Event-Id"
+	// HeaderEventType is the event's type, on lane messages.
+	HeaderEventType = "Dialnote-Event-Type"
+	// HeaderEventSequence is the event's sequence in StreamEvents, on lane messages.
+	HeaderEventSequence = "Dialnote-Event-Sequence"
+	// HeaderEventStored is when the event was stored, in Unix nanoseconds, on
+	// lane messages.
+	HeaderEventStored = "Dialnote-Event-Stored"
+	// HeaderOrganization is the organization's id, on lane messages.
+	HeaderOrganization = "Dialnote-Organization"
+	// HeaderReason says why a message was rejected.
+	HeaderReason = "Dialnote-Reason"
+	// HeaderSubject is the subject that a rejected message was published to.
+	HeaderSubject = "Dialnote-Subject"
+)
+
+// Content types of event messages.
+const (
+	ContentTypeJSON     = "application/json"
+	ContentTypeProtobuf = "application/protobuf"
+)
+
+// SubjectEvent returns the subject for an organization's events of a type.
+func SubjectEvent(organizationID, eventType string) string {
+	return PrefixEvents + "." + organizationID + "." + eventType
+}
+
+// ParseEventSubject returns the organization and the event type of a subject
+// made by SubjectEvent. ok is false for any other subject.
+func ParseEventSubject(subject string) (organizationID, eventType string, ok bool) {
+	rest, found := strings.CutPrefix(subject, PrefixEvents+".")
+	if !found {
+		return "", "", false
+	}
+	organizationID, eventType, ok = strings.Cut(rest, ".")
+	return organizationID, eventType, ok && organizationID != "" && eventType != ""
+}
+
+// EventMessageID returns the Nats-Msg-Id of an event: within the stream's
+// duplicate window the same id of the same organization is stored once.
+func EventMessageID(organizationID, eventID string) string {
+	return organizationID + ":" + eventID
+}
+
+// SubjectLane returns the subject of a webhook's lane.
+func SubjectLane(webhookID string) string { return PrefixLanes + "." + webhookID }
+
+// SubjectRetry returns the subject of a delivery's scheduled retry.
+func SubjectRetry(webhookID, deliveryID string) string {
+	return PrefixRetries + "." + webhookID + "." + deliveryID
+}
+
+// SubjectRetries matches every scheduled retry of a webhook.
+func SubjectRetries(webhookID string) string { return PrefixRetries + "." + webhookID + ".*" }
+
+// SubjectRejected returns the subject for what an organization's publishers
+// sent and nobody could understand. Without a known organization it ends in
+// "unknown".
+func SubjectRejected(organizationID string) string {
+	if organizationID == "" || strings.ContainsAny(organizationID, ".*> \t\r\n") {
+		organizationID = "unknown"
+	}
+	return PrefixRejected + "." + organizationID
+}
+
+// SubjectChanged returns the subject that tells of a changed webhook of an
+// organization.
+func SubjectChanged(organizationID string) string {
+	return PrefixWebhooks + ".changed." + organizationID
+}
+
+// SubjectHeartbeat returns the subject of a dispatcher's heartbeats.
+func SubjectHeartbeat(replica string) string { return PrefixWebhooks + ".heartbeat." + replica }
+
+// SubjectArrived returns the subject that tells of a message in a webhook's
+// lane.
+func SubjectArrived(webhookID string) string { return PrefixWebhooks + ".arrived." + webhookID }
