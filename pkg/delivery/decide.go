@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/webhook"
@@ -34,15 +35,17 @@ func DefaultPolicy() Policy {
 // Attempts returns how many attempts a delivery has in all.
 func (p Policy) Attempts() int { return len(p.Schedule) + 1 }
 
-// pause returns the jittered pause after the nth failure, counted from 1.
+// step returns the schedule's pause after the nth failure, counted from 1.
 // Failures past the end of the schedule pause for its last step.
-func (p Policy) pause(n int, seed string) time.Duration {
+func (p Policy) step(n int) time.Duration {
 	if len(p.Schedule) == 0 {
 		return 0
 	}
-	step := p.Schedule[min(max(n, 1), len(p.Schedule))-1]
-	return jitter(step, seed)
+	return p.Schedule[min(max(n, 1), len(p.Schedule))-1]
 }
+
+// pause returns the jittered pause after the nth failure.
+func (p Policy) pause(n int, seed string) time.Duration { return jitter(p.step(n), seed) }
 
 // jitter spreads d by ±10 %, the same for the same seed.
 func jitter(d time.Duration, seed string) time.Duration {
@@ -133,13 +136,16 @@ func countFailure(p Policy, h webhook.Health, a Attempt) (webhook.Health, bool) 
 	counted := counts(h, a.Outcome.Reason, took)
 	if counted {
 		h.FailureCount++
-		h.Outages = append(h.Outages[:len(h.Outages):len(h.Outages)], took)
+		h.Outages = append(slices.Clip(h.Outages), took)
 	}
 	if h.AutoDisabled != webhook.NotAutoDisabled {
 		return h, counted
 	}
 	if counted && a.Outcome.Reason.Trouble() {
 		h.HoldUntil = later(h.HoldUntil, a.EndedAt.Add(p.pause(h.FailureCount, a.ID)))
+	}
+	if alive(a.Outcome.Reason) && !a.StartedAt.Before(h.HoldUntil) {
+		h = h.EndHold() // the probe found an endpoint that answers
 	}
 	if h.OnHold() && a.Outcome.RetryAfter > 0 {
 		h.HoldUntil = later(h.HoldUntil, a.EndedAt.Add(min(a.Outcome.RetryAfter, MaxRetryAfter)))
@@ -154,6 +160,10 @@ func countFailure(p Policy, h webhook.Health, a Attempt) (webhook.Health, bool) 
 	}
 	return h.EndHold(), counted
 }
+
+// alive reports whether a failure shows an endpoint that works and refuses
+// only this payload.
+func alive(r Reason) bool { return r == ReasonClientError || r == ReasonRedirect }
 
 // counts reports whether a failure is one more consecutive failure.
 func counts(h webhook.Health, reason Reason, took webhook.Interval) bool {
@@ -181,7 +191,11 @@ func next(p Policy, w webhook.Webhook, h webhook.Health, a Attempt) Decision {
 		return Decision{Action: Wait, Status: StatusHeld}
 	}
 	at := a.EndedAt.Add(p.pause(a.Number, a.ID))
-	if h.OnHold() && !at.After(h.HoldUntil) {
+	// A delivery that failed in the outage that holds its webhook waits for the
+	// hold, not a moment longer because it failed a moment later: it keeps its
+	// place before what comes meanwhile.
+	sameOutage := a.Outcome.Reason.Trouble() && p.step(a.Number) <= p.step(h.FailureCount)
+	if h.OnHold() && (sameOutage || !at.After(h.HoldUntil)) {
 		return Decision{Action: Wait, At: h.HoldUntil, Status: StatusRetrying}
 	}
 	return Decision{Action: Retry, At: at, Status: StatusRetrying}

@@ -22,6 +22,34 @@ func ID(webhookID, eventID string) string {
 	return "dlv_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
 }
 
+// Delivery is one event on its way to one webhook, with the very bytes to be
+// sent.
+type Delivery struct {
+	ID             string
+	WebhookID      string
+	OrganizationID string
+	EventID        string
+	EventType      event.Type
+	EventSequence  uint64    // where the event is kept in the event stream
+	EventStored    time.Time // when the event was accepted
+	Body           []byte    // canonical; signed and sent as it is
+}
+
+// Of returns the delivery of an event, accepted as sequence at stored, to a
+// webhook. body is the event's Body, shared by all its deliveries.
+func Of(e event.Event, body []byte, webhookID string, sequence uint64, stored time.Time) Delivery {
+	return Delivery{
+		ID:             ID(webhookID, e.ID),
+		WebhookID:      webhookID,
+		OrganizationID: e.OrganizationID,
+		EventID:        e.ID,
+		EventType:      e.Type,
+		EventSequence:  sequence,
+		EventStored:    stored,
+		Body:           body,
+	}
+}
+
 // Reason says in one word why an attempt failed. The zero Reason is success.
 type Reason string
 

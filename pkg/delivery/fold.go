@@ -1,0 +1,71 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/webhook"
+)
+
+// Resolution is the precision of recorded times: what both databases keep.
+const Resolution = time.Microsecond
+
+// Step is what became of one attempt in a Fold.
+type Step struct {
+	// Attempt is the attempt with its times in UTC and whole Resolutions.
+	Attempt Attempt
+
+	// Found is false when the webhook does not exist, or no longer since an
+	// earlier attempt of the same batch removed it. Then nothing else is set.
+	Found    bool
+	Before   webhook.Webhook
+	After    webhook.Webhook
+	Decision Decision
+}
+
+// Fold decides on the attempts of a batch in order, each on the health that
+// the one before it left. webhooks holds the current webhooks by id and is not
+// changed. An automatic disabling raises a webhook's Version by one and is a
+// change at the end of its attempt.
+//
+// All times of the result are in UTC and whole Resolutions, so that what is
+// returned equals what is read back later.
+func Fold(p Policy, webhooks map[string]webhook.Webhook, attempts []Attempt) []Step {
+	touched := make(map[string]*webhook.Webhook, len(webhooks)) // nil once removed
+	steps := make([]Step, len(attempts))
+	for i, a := range attempts {
+		a.StartedAt, a.EndedAt = Recordable(a.StartedAt), Recordable(a.EndedAt)
+		steps[i].Attempt = a
+		current, seen := touched[a.WebhookID]
+		if !seen {
+			if w, exists := webhooks[a.WebhookID]; exists {
+				current = &w
+			}
+		}
+		if current == nil {
+			continue
+		}
+		after, decision := decideStep(p, *current, a)
+		steps[i] = Step{Attempt: a, Found: true, Before: *current, After: after, Decision: decision}
+		touched[a.WebhookID] = &after
+		if decision.Action == Remove {
+			touched[a.WebhookID] = nil
+		}
+	}
+	return steps
+}
+
+// Recordable returns t in UTC and whole Resolutions.
+func Recordable(t time.Time) time.Time { return t.UTC().Truncate(Resolution) }
+
+func decideStep(p Policy, w webhook.Webhook, a Attempt) (webhook.Webhook, Decision) {
+	health, decision := Decide(p, w, a)
+	health.HoldUntil = Recordable(health.HoldUntil)
+	decision.At = Recordable(decision.At)
+	after := w
+	after.Health = health
+	if w.Health.AutoDisabled != health.AutoDisabled {
+		after.Version++
+		after.UpdatedAt = later(w.UpdatedAt, a.EndedAt)
+	}
+	return after, decision
+}
