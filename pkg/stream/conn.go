@@ -1,0 +1,151 @@
+// Package stream is the NATS side of the project: the JetStream topology, the
+// publishing and pulling of events, the lanes of waiting deliveries, and the
+// announcements by which replicas stay of one mind. No other package imports
+// the NATS client.
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dialnote/webhooks/pkg/fault"
+)
+
+// The oldest nats-server that schedules messages.
+const minMajor, minMinor = 2, 12
+
+// ErrServerTooOld says that the NATS server cannot schedule messages.
+var ErrServerTooOld = errors.New("the NATS server is too old")
+
+// Settings say how to reach NATS.
+type Settings struct {
+	URL  string // nats://…, comma separated for a cluster
+	Name string // shown in the server's list of connections
+
+	// InProcess connects to an embedded server without a socket; URL is then
+	// not used.
+	InProcess nats.InProcessConnProvider
+}
+
+// Conn is a connection that never gives up: it reconnects for as long as it is
+// open. Safe for concurrent use.
+type Conn struct {
+	nc *nats.Conn
+	js jetstream.JetStream
+}
+
+// Connect starts connecting and returns at once: the server may be started
+// later. It returns an error only for settings that can never work.
+func Connect(s Settings, log *slog.Logger) (*Conn, error) {
+	opts := []nats.Option{
+		nats.Name(s.Name),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(250 * time.Millisecond),
+		nats.ReconnectJitter(100*time.Millisecond, 250*time.Millisecond),
+		nats.ReconnectBufSize(-1), // what cannot be sent now fails now: the caller decides
+		nats.PingInterval(5 * time.Second),
+		nats.MaxPingsOutstanding(2),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				log.Warn("NATS connection lost", slog.Any("error", err))
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			log.Info("NATS connected", slog.String("server", nc.ConnectedServerName()))
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			attrs := []any{slog.Any("error", err)}
+			if sub != nil {
+				attrs = append(attrs, slog.String("subject", sub.Subject))
+			}
+			log.Warn("NATS client error", attrs...)
+		}),
+	}
+	if s.InProcess != nil {
+		opts = append(opts, nats.InProcessServer(s.InProcess))
+	}
+	nc, err := nats.Connect(s.URL, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS at %s: %w", s.URL, err)
+	}
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(8192))
+	if err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("open JetStream: %w", err)
+	}
+	return &Conn{nc: nc, js: js}, nil
+}
+
+// Close closes the connection. What was published and not yet acknowledged is
+// in doubt.
+func (c *Conn) Close() { c.nc.Close() }
+
+// reconnects counts how often the connection was lost and made again.
+func (c *Conn) reconnects() uint64 { return c.nc.Stats().Reconnects }
+
+// Ready returns nil when the server answers and keeps the streams.
+func (c *Conn) Ready(ctx context.Context) error {
+	if !c.nc.IsConnected() {
+		return fault.New(fault.Unavailable, "broker-unavailable", "The message broker is away.")
+	}
+	if _, err := c.js.AccountInfo(ctx); err != nil {
+		return fmt.Errorf("ask JetStream: %w", unavailable(err))
+	}
+	return nil
+}
+
+// checkVersion returns ErrServerTooOld, with what to do, for a server without
+// message schedules.
+func (c *Conn) checkVersion() error {
+	version := c.nc.ConnectedServerVersion()
+	if version == "" {
+		return fault.New(fault.Unavailable, "broker-unavailable", "The message broker is away.")
+	}
+	if !versionAtLeast(version, minMajor, minMinor) {
+		return fmt.Errorf("%w: it is %s, message schedules need %d.%d or later; upgrade nats-server",
+			ErrServerTooOld, version, minMajor, minMinor)
+	}
+	return nil
+}
+
+// versionAtLeast reports whether a version like 2.15.2 or 2.12.0-beta.1 is at
+// least major.minor. What cannot be read is not.
+func versionAtLeast(version string, major, minor int) bool {
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	if len(parts) < 2 {
+		return false
+	}
+	gotMajor, err1 := strconv.Atoi(parts[0])
+	gotMinor, err2 := strconv.Atoi(parts[1])
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	return gotMajor > major || gotMajor == major && gotMinor >= minor
+}
+
+// unavailable marks an error as the broker's absence when it is one.
+func unavailable(err error) error {
+	for _, away := range []error{
+		nats.ErrConnectionClosed, nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrReconnectBufExceeded,
+		nats.ErrNoServers, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrNoStreamResponse,
+		jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, jetstream.ErrStreamNotFound,
+		jetstream.ErrConsumerNotFound, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, away) {
+			return fault.New(fault.Unavailable, "broker-unavailable", "The message broker is away. Try again in a moment.").Because(err)
+		}
+	}
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code == 503 {
+		return fault.New(fault.Unavailable, "broker-unavailable", "The message broker cannot store messages now. Try again in a moment.").Because(err)
+	}
+	return err
+}

@@ -1,0 +1,209 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/proto"
+)
+
+// Publish stores an event in the event stream and returns when the server has
+// acknowledged it. The same id of the same organization again, within the
+// stream's duplicate window, is the same event and is not stored twice. While
+// the broker is away it returns a fault of kind Unavailable.
+func (c *Conn) Publish(ctx context.Context, e event.Event) error {
+	msg := &nats.Msg{
+		Subject: proto.SubjectEvent(e.OrganizationID, string(e.Type)),
+		Header: nats.Header{
+			jetstream.MsgIDHeader:   {proto.EventMessageID(e.OrganizationID, e.ID)},
+			proto.HeaderContentType: {proto.ContentTypeJSON},
+		},
+		Data: e.Body(),
+	}
+	if _, err := c.js.PublishMsg(ctx, msg); err != nil {
+		return fmt.Errorf("publish event %s: %w", e.ID, unavailable(err))
+	}
+	return nil
+}
+
+// Message is one message of a stream, held until it is acknowledged.
+type Message struct {
+	Subject     string
+	ContentType string
+	Data        []byte
+	Sequence    uint64    // in its stream
+	Stored      time.Time // when the server stored it
+	Deliveries  uint64    // how often it was handed out, this time included
+
+	raw jetstream.Msg
+}
+
+// Ack tells the server that the message is done with. It does not wait for the
+// server: a lost acknowledgement means that the message comes again.
+func (m *Message) Ack() error {
+	if err := m.raw.Ack(); err != nil {
+		return fmt.Errorf("acknowledge message %d: %w", m.Sequence, err)
+	}
+	return nil
+}
+
+// KeepAlive tells the server again and again that the message is being worked
+// on, until stop is called.
+func (m *Message) KeepAlive() (stop func()) {
+	k := &keeper{message: m.raw}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.timer = time.AfterFunc(ackWait/3, k.tell)
+	return k.stop
+}
+
+type keeper struct {
+	message jetstream.Msg
+	mu      sync.Mutex
+	timer   *time.Timer
+	stopped bool
+}
+
+func (k *keeper) tell() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.stopped {
+		return
+	}
+	_ = k.message.InProgress() // when it is lost, the message comes again
+	k.timer.Reset(ackWait / 3)
+}
+
+func (k *keeper) stop() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.stopped = true
+	k.timer.Stop()
+}
+
+// Return gives the message back: it is handed out again after delay, before
+// later messages of its stream.
+func (m *Message) Return(delay time.Duration) error {
+	if err := m.raw.NakWithDelay(delay); err != nil {
+		return fmt.Errorf("return message %d: %w", m.Sequence, err)
+	}
+	return nil
+}
+
+// Events is the consumer that all dispatchers share.
+type Events struct {
+	consumer jetstream.Consumer
+}
+
+// Events opens the shared consumer. Ensure must have made it.
+func (c *Conn) Events(ctx context.Context) (*Events, error) {
+	consumer, err := c.js.Consumer(ctx, proto.StreamEvents, dispatchers)
+	if err != nil {
+		return nil, fmt.Errorf("open consumer %s: %w", dispatchers, unavailable(err))
+	}
+	return &Events{consumer: consumer}, nil
+}
+
+// Pull asks for at most n events, calls handle for each as it arrives, and
+// returns how many came: when n have, or after wait. It holds no others back.
+func (e *Events) Pull(ctx context.Context, n int, wait time.Duration, handle func(*Message)) (int, error) {
+	return pull(ctx, e.consumer, n, wait, handle)
+}
+
+// Pending returns how many events no replica has been given yet.
+func (e *Events) Pending(ctx context.Context) (uint64, error) {
+	info, err := e.consumer.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("consumer %s: %w", dispatchers, unavailable(err))
+	}
+	return info.NumPending, nil
+}
+
+func pull(ctx context.Context, consumer jetstream.Consumer, n int, wait time.Duration, handle func(*Message)) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	batch, err := consumer.Fetch(n, jetstream.FetchContext(ctx))
+	if err != nil {
+		return 0, fmt.Errorf("pull: %w", unavailable(err))
+	}
+	got := 0
+	for raw := range batch.Messages() {
+		m, err := message(raw)
+		if err != nil {
+			return got, err
+		}
+		got++
+		handle(m)
+	}
+	if err := batch.Error(); err != nil && !quiet(err) {
+		return got, fmt.Errorf("pull: %w", unavailable(err))
+	}
+	return got, nil
+}
+
+// quiet reports whether a pull ended as it may: without enough messages.
+func quiet(err error) bool {
+	return errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, jetstream.ErrNoMessages) || errors.Is(err, jetstream.ErrBatchCompleted) ||
+		errors.Is(err, jetstream.ErrMaxBytesExceeded)
+}
+
+func message(raw jetstream.Msg) (*Message, error) {
+	meta, err := raw.Metadata()
+	if err != nil {
+		return nil, fmt.Errorf("read message metadata: %w", err)
+	}
+	return &Message{
+		Subject:     raw.Subject(),
+		ContentType: raw.Headers().Get(proto.HeaderContentType),
+		Data:        raw.Data(),
+		Sequence:    meta.Sequence.Stream,
+		Stored:      meta.Timestamp,
+		Deliveries:  meta.NumDelivered,
+		raw:         raw,
+	}, nil
+}
+
+// Reject stores a message that cannot be understood in the rejected stream,
+// with the reason, and returns when the server has acknowledged it. The
+// message itself is still to be acknowledged.
+func (c *Conn) Reject(ctx context.Context, m *Message, reason string) error {
+	organization, _, _ := proto.ParseEventSubject(m.Subject)
+	msg := &nats.Msg{
+		Subject: proto.SubjectRejected(organization),
+		Header: nats.Header{
+			jetstream.MsgIDHeader:   {fmt.Sprintf("rejected:%d", m.Sequence)},
+			proto.HeaderContentType: {m.ContentType},
+			proto.HeaderSubject:     {m.Subject},
+			proto.HeaderReason:      {headerText(reason)},
+		},
+		Data: m.Data,
+	}
+	if _, err := c.js.PublishMsg(ctx, msg); err != nil {
+		return fmt.Errorf("reject message %d: %w", m.Sequence, unavailable(err))
+	}
+	return nil
+}
+
+// headerText makes text fit for a header: printable and not too long.
+func headerText(s string) string {
+	const most = 1000
+	out := make([]rune, 0, len(s))
+	for _, r := range s {
+		if len(out) == most {
+			break
+		}
+		if r < ' ' || r == 0x7f {
+			r = ' '
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}

@@ -1,0 +1,236 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/proto"
+)
+
+// A waiting delivery carries the body that will be sent, so that a lane needs
+// nothing but itself.
+func laneMessage(d delivery.Delivery, attempts int, subject, kind string) *nats.Msg {
+	return &nats.Msg{
+		Subject: subject,
+		Header: nats.Header{
+			// The same delivery after the same number of attempts is the same
+			// message: a replica that repeats another's work changes nothing.
+			jetstream.MsgIDHeader:     {kind + ":" + d.ID + ":" + strconv.Itoa(attempts)},
+			proto.HeaderDelivery:      {d.ID},
+			proto.HeaderOrganization:  {d.OrganizationID},
+			proto.HeaderEventID:       {d.EventID},
+			proto.HeaderEventType:     {string(d.EventType)},
+			proto.HeaderEventSequence: {strconv.FormatUint(d.EventSequence, 10)},
+			proto.HeaderEventStored:   {strconv.FormatInt(d.EventStored.UnixNano(), 10)},
+		},
+		Data: d.Body,
+	}
+}
+
+const (
+	headerSchedule       = "Nats-Schedule"
+	headerScheduleTarget = "Nats-Schedule-Target"
+)
+
+func parseLaneMessage(raw jetstream.Msg) (delivery.Delivery, error) {
+	h := raw.Headers()
+	sequence, err1 := strconv.ParseUint(h.Get(proto.HeaderEventSequence), 10, 64)
+	stored, err2 := strconv.ParseInt(h.Get(proto.HeaderEventStored), 10, 64)
+	webhookID, found := strings.CutPrefix(raw.Subject(), proto.PrefixLanes+".")
+	if err := errors.Join(err1, err2); err != nil || !found {
+		return delivery.Delivery{}, fmt.Errorf("message on %s is not a waiting delivery: %w", raw.Subject(), err)
+	}
+	return delivery.Delivery{
+		ID:             h.Get(proto.HeaderDelivery),
+		WebhookID:      webhookID,
+		OrganizationID: h.Get(proto.HeaderOrganization),
+		EventID:        h.Get(proto.HeaderEventID),
+		EventType:      event.Type(h.Get(proto.HeaderEventType)),
+		EventSequence:  sequence,
+		EventStored:    time.Unix(0, stored).UTC(),
+		Body:           raw.Data(),
+	}, nil
+}
+
+// Enlane puts a delivery, after its first attempts, at the end of its webhook's
+// lane and returns when the server has stored it.
+func (c *Conn) Enlane(ctx context.Context, d delivery.Delivery, attempts int) error {
+	if err := c.store(ctx, laneMessage(d, attempts, proto.SubjectLane(d.WebhookID), "lane")); err != nil {
+		return fmt.Errorf("put delivery %s into its lane: %w", d.ID, err)
+	}
+	return nil
+}
+
+// EnlaneAt schedules a delivery into its webhook's lane: the server holds it
+// until at and then puts it there, whoever is alive. A delivery has at most
+// one schedule; a later one replaces it.
+func (c *Conn) EnlaneAt(ctx context.Context, d delivery.Delivery, attempts int, at time.Time) error {
+	msg := laneMessage(d, attempts, proto.SubjectRetry(d.WebhookID, d.ID), "retry")
+	msg.Header.Set(headerSchedule, "@at "+at.UTC().Format(time.RFC3339Nano))
+	msg.Header.Set(headerScheduleTarget, proto.SubjectLane(d.WebhookID))
+	if err := c.store(ctx, msg); err != nil {
+		return fmt.Errorf("schedule delivery %s: %w", d.ID, err)
+	}
+	return nil
+}
+
+// store publishes without holding up other publishers and waits for the
+// server's acknowledgement.
+func (c *Conn) store(ctx context.Context, msg *nats.Msg) error {
+	ack, err := c.js.PublishMsgAsync(msg)
+	if err != nil {
+		return unavailable(err)
+	}
+	select {
+	case <-ack.Ok():
+		return nil
+	case err := <-ack.Err():
+		return unavailable(err)
+	case <-ctx.Done():
+		return unavailable(ctx.Err())
+	}
+}
+
+// Lane is the consumer of one webhook's lane, shared by the replicas that read
+// it.
+type Lane struct {
+	c         *Conn
+	webhookID string
+	consumer  jetstream.Consumer
+}
+
+// OpenLane opens a webhook's lane for reading, or changes how it is read:
+// inFlight is how many of its messages all replicas together may hold, 1 for a
+// half-open probe; until pauses it on the server, for every replica, zero not.
+func (c *Conn) OpenLane(ctx context.Context, webhookID string, inFlight int, until time.Time) (*Lane, error) {
+	consumer, err := c.js.CreateOrUpdateConsumer(ctx, proto.StreamLanes, laneConsumer(webhookID, inFlight, until))
+	if err != nil {
+		return nil, fmt.Errorf("open lane %s: %w", webhookID, unavailable(err))
+	}
+	return &Lane{c: c, webhookID: webhookID, consumer: consumer}, nil
+}
+
+// CloseLane removes a lane's consumer: its messages wait in the stream. A lane
+// that has none is closed already.
+func (c *Conn) CloseLane(ctx context.Context, webhookID string) error {
+	err := c.js.DeleteConsumer(ctx, proto.StreamLanes, webhookID)
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return fmt.Errorf("close lane %s: %w", webhookID, unavailable(err))
+	}
+	return nil
+}
+
+// Pull asks for at most n deliveries of the lane, calls handle for each as it
+// arrives, and returns how many came: when n have, or after wait. A message
+// that is no waiting delivery is removed and reported through the error.
+func (l *Lane) Pull(ctx context.Context, n int, wait time.Duration, handle func(delivery.Delivery, *Message)) (int, error) {
+	var bad error
+	got, err := pull(ctx, l.consumer, n, wait, func(m *Message) {
+		d, err := parseLaneMessage(m.raw)
+		if err != nil {
+			bad = errors.Join(err, m.Ack())
+			return
+		}
+		handle(d, m)
+	})
+	return got, errors.Join(err, bad)
+}
+
+// Remaining returns how many messages the lane still has: those not given to
+// any replica and those given and not acknowledged.
+func (l *Lane) Remaining(ctx context.Context) (waiting, held uint64, err error) {
+	info, err := l.consumer.Info(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("lane %s: %w", l.webhookID, unavailable(err))
+	}
+	return info.NumPending, uint64(max(info.NumAckPending, 0)), nil
+}
+
+// Held returns how many deliveries wait for a webhook: in its lane, on the way
+// to a receiver out of it, or scheduled.
+func (c *Conn) Held(ctx context.Context, webhookID string) (int64, error) {
+	lane, err := c.subjects(ctx, proto.SubjectLane(webhookID))
+	if err != nil {
+		return 0, err
+	}
+	retries, err := c.subjects(ctx, proto.SubjectRetries(webhookID))
+	if err != nil {
+		return 0, err
+	}
+	var held uint64
+	for _, n := range lane {
+		held += n
+	}
+	for _, n := range retries {
+		held += n
+	}
+	return int64(held), nil
+}
+
+// Lanes returns the webhooks that have messages in their lanes, with how many.
+func (c *Conn) Lanes(ctx context.Context) (map[string]uint64, error) {
+	subjects, err := c.subjects(ctx, proto.PrefixLanes+".*")
+	if err != nil {
+		return nil, err
+	}
+	lanes := make(map[string]uint64, len(subjects))
+	for subject, n := range subjects {
+		lanes[strings.TrimPrefix(subject, proto.PrefixLanes+".")] = n
+	}
+	return lanes, nil
+}
+
+func (c *Conn) subjects(ctx context.Context, filter string) (map[string]uint64, error) {
+	lanes, err := c.js.Stream(ctx, proto.StreamLanes)
+	if err != nil {
+		return nil, fmt.Errorf("open stream %s: %w", proto.StreamLanes, unavailable(err))
+	}
+	info, err := lanes.Info(ctx, jetstream.WithSubjectFilter(filter))
+	if err != nil {
+		return nil, fmt.Errorf("count %s: %w", filter, unavailable(err))
+	}
+	return info.State.Subjects, nil
+}
+
+// Discard removes every delivery that waits for a webhook, scheduled ones
+// included, and the lane's consumer.
+func (c *Conn) Discard(ctx context.Context, webhookID string) error {
+	lanes, err := c.js.Stream(ctx, proto.StreamLanes)
+	if err != nil {
+		return fmt.Errorf("open stream %s: %w", proto.StreamLanes, unavailable(err))
+	}
+	// Schedules first: one that fires in between lands in the lane and is
+	// purged there.
+	for _, subject := range []string{proto.SubjectRetries(webhookID), proto.SubjectLane(webhookID)} {
+		if err := lanes.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+			return fmt.Errorf("purge %s: %w", subject, unavailable(err))
+		}
+	}
+	return c.CloseLane(ctx, webhookID)
+}
+
+// LaneOrganization returns the organization of a lane, read off its newest
+// message, "" when the lane is empty.
+func (c *Conn) LaneOrganization(ctx context.Context, webhookID string) (string, error) {
+	lanes, err := c.js.Stream(ctx, proto.StreamLanes)
+	if err != nil {
+		return "", fmt.Errorf("open stream %s: %w", proto.StreamLanes, unavailable(err))
+	}
+	msg, err := lanes.GetLastMsgForSubject(ctx, proto.SubjectLane(webhookID))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read lane %s: %w", webhookID, unavailable(err))
+	}
+	return msg.Header.Get(proto.HeaderOrganization), nil
+}

@@ -1,0 +1,144 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dialnote/webhooks/proto"
+)
+
+// This file is the whole JetStream topology. Either service creates or updates
+// it when it starts; both give the same result in any order and any number of
+// times.
+
+const (
+	// duplicateWindow is how long the same event id is recognised as the same
+	// event.
+	duplicateWindow = 10 * time.Minute
+
+	// dispatchers is the durable consumer that all dispatcher replicas share.
+	// It has no filter: one that matches everything costs on many subjects.
+	dispatchers = "dispatchers"
+
+	// maxAckPending bounds the events that all replicas together hold.
+	maxAckPending = 65_536
+
+	// ackWait is how long a replica may keep silent about a message before it
+	// is given to another. Replicas say InProgress several times within it.
+	ackWait = 60 * time.Second
+
+	// laneConsumers is how many lanes may be read at once. The server's default
+	// of 1,000 is too low.
+	laneConsumers = 1_000_000
+
+	// laneInactive is how long a lane's consumer outlives its last reader. A
+	// lane needs no consumer to keep its messages.
+	laneInactive = 5 * time.Minute
+
+	// rejectedMaxBytes bounds what is kept of messages nobody can deliver.
+	rejectedMaxBytes = 1 << 30
+)
+
+// Topology is what the operator may choose about the streams.
+type Topology struct {
+	Retention time.Duration // how long events and waiting deliveries are kept
+	Replicas  int           // copies of each stream in a NATS cluster
+}
+
+func (t Topology) streams() []jetstream.StreamConfig {
+	return []jetstream.StreamConfig{
+		{
+			Name:        proto.StreamEvents,
+			Description: "Every event once; also the payloads for the log, redelivery and recovery.",
+			Subjects:    []string{proto.PrefixEvents + ".>"},
+			Retention:   jetstream.LimitsPolicy,
+			Storage:     jetstream.FileStorage,
+			MaxAge:      t.Retention,
+			Duplicates:  min(duplicateWindow, t.Retention),
+			Replicas:    t.Replicas,
+			AllowDirect: true,
+		},
+		{
+			Name:              proto.StreamLanes,
+			Description:       "Deliveries that wait: for a hold, for their turn, or for the time of a retry.",
+			Subjects:          []string{proto.PrefixLanes + ".*", proto.PrefixRetries + ".*.*"},
+			Retention:         jetstream.WorkQueuePolicy,
+			Storage:           jetstream.FileStorage,
+			MaxAge:            t.Retention,
+			MaxConsumers:      laneConsumers,
+			Replicas:          t.Replicas,
+			AllowMsgSchedules: true,
+			AllowMsgTTL:       true,
+			AllowRollup:       true,
+			AllowDirect:       true,
+			RePublish: &jetstream.RePublish{
+				Source:      proto.PrefixLanes + ".*",
+				Destination: proto.SubjectArrived("{{wildcard(1)}}"),
+				HeadersOnly: true,
+			},
+		},
+		{
+			Name:        proto.StreamRejected,
+			Description: "Messages that could not be understood, each with its reason.",
+			Subjects:    []string{proto.PrefixRejected + ".>"},
+			Retention:   jetstream.LimitsPolicy,
+			Storage:     jetstream.FileStorage,
+			MaxAge:      t.Retention,
+			MaxBytes:    rejectedMaxBytes,
+			Discard:     jetstream.DiscardOld,
+			Replicas:    t.Replicas,
+		},
+	}
+}
+
+func dispatchersConsumer() jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable:       dispatchers,
+		Description:   "All dispatcher replicas: each event goes to one of them.",
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       ackWait,
+		MaxDeliver:    -1,
+		MaxAckPending: maxAckPending,
+		DeliverPolicy: jetstream.DeliverAllPolicy,
+	}
+}
+
+// laneConsumer is the consumer of one webhook's lane. inFlight bounds what all
+// replicas together have out; until pauses the lane, zero not.
+func laneConsumer(webhookID string, inFlight int, until time.Time) jetstream.ConsumerConfig {
+	cfg := jetstream.ConsumerConfig{
+		Durable:           webhookID,
+		AckPolicy:         jetstream.AckExplicitPolicy,
+		AckWait:           ackWait,
+		MaxDeliver:        -1,
+		MaxAckPending:     inFlight,
+		FilterSubject:     proto.SubjectLane(webhookID),
+		InactiveThreshold: laneInactive,
+		MemoryStorage:     true,
+	}
+	if !until.IsZero() {
+		cfg.PauseUntil = &until
+	}
+	return cfg
+}
+
+// Ensure creates the streams and the shared consumer, or updates them to this
+// version's configuration. It returns ErrServerTooOld before anything is
+// touched when the server lacks message schedules.
+func (c *Conn) Ensure(ctx context.Context, t Topology) error {
+	if err := c.checkVersion(); err != nil {
+		return err
+	}
+	for _, cfg := range t.streams() {
+		if _, err := c.js.CreateOrUpdateStream(ctx, cfg); err != nil {
+			return fmt.Errorf("create or update stream %s: %w", cfg.Name, unavailable(err))
+		}
+	}
+	if _, err := c.js.CreateOrUpdateConsumer(ctx, proto.StreamEvents, dispatchersConsumer()); err != nil {
+		return fmt.Errorf("create or update consumer %s: %w", dispatchers, unavailable(err))
+	}
+	return nil
+}
