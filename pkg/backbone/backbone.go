@@ -1,0 +1,92 @@
+// Package backbone opens what both services stand on, the database and the
+// broker, and waits until they are there: they may be started in any order.
+package backbone
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/config"
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/secretbox"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/stream"
+)
+
+// Backbone is the open database and the connected broker with its streams.
+type Backbone struct {
+	Store  store.Store
+	Stream *stream.Conn
+}
+
+// Open opens both. It waits for as long as one of them is away, and returns an
+// error when ctx ends or when waiting cannot help: a wrong setting, a schema
+// from a newer version, a NATS server that is too old. health learns of both
+// parts.
+func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *ops.Health, log *slog.Logger) (*Backbone, error) {
+	box, err := secretbox.Parse(s.EncryptionKeys)
+	if err != nil {
+		return nil, fmt.Errorf("%sENCRYPTION_KEYS: %w", config.Prefix, err)
+	}
+	conn, err := stream.Connect(nats, log)
+	if err != nil {
+		return nil, fmt.Errorf("%sNATS_URL: %w", config.Prefix, err)
+	}
+	health.Add("nats", conn.Ready)
+	db, err := openStore(ctx, s, box, log)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	health.Add("database", db.Ping)
+	b := &Backbone{Store: db, Stream: conn}
+	topology := stream.Topology{Retention: s.Retention, Replicas: s.StreamReplicas}
+	if err := await(ctx, log, "NATS", func() error { return conn.Ensure(ctx, topology) }); err != nil {
+		b.Close(log)
+		return nil, err
+	}
+	return b, nil
+}
+
+func openStore(ctx context.Context, s config.Settings, box secretbox.Box, log *slog.Logger) (db store.Store, err error) {
+	err = await(ctx, log, "database", func() error {
+		db, err = open.Open(ctx, s.DatabaseURL, box)
+		return err
+	})
+	return db, err
+}
+
+// Close closes both. What is left unsaid by then comes again.
+func (b *Backbone) Close(log *slog.Logger) {
+	b.Stream.Close()
+	if err := b.Store.Close(); err != nil {
+		log.Warn("the database was not closed cleanly", slog.Any("error", err))
+	}
+}
+
+// await calls do until it returns anything but Unavailable.
+func await(ctx context.Context, log *slog.Logger, part string, do func() error) error {
+	const first, most = 100 * time.Millisecond, 2 * time.Second
+	for try := 0; ; try++ {
+		err := do()
+		if err == nil || !fault.Is(err, fault.Unavailable) {
+			return err
+		}
+		if try == 0 {
+			log.Warn("waiting for a part to come up", slog.String("part", part), slog.Any("error", err))
+		}
+		wait := min(most, first<<min(try, 10))
+		timer := time.NewTimer(wait/2 + rand.N(wait/2)) //nolint:gosec // jitter needs no secret
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("wait for the %s: %w", part, ctx.Err())
+		}
+	}
+}

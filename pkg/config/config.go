@@ -1,0 +1,185 @@
+// Package config reads the settings of the services from the environment.
+//
+// Each setting is a variable with the prefix DIALNOTE_. They are read once at
+// start; everything that is wrong is reported at once; what is printed of them
+// never holds a secret.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Prefix begins the name of every variable.
+const Prefix = "DIALNOTE_"
+
+// Settings are the settings of all services. A service reads those it needs.
+type Settings struct {
+	HTTPAddr    string `env:"HTTP_ADDR" envDefault:":8080"`
+	OpsAddr     string `env:"OPS_ADDR"`
+	DatabaseURL string `env:"DATABASE_URL" print:"url"`
+	NATSURL     string `env:"NATS_URL" print:"url"`
+	DataDir     string `env:"DATA_DIR" envDefault:"./data"`
+
+	APITokens      string `env:"API_TOKENS" print:"secret"`
+	EncryptionKeys string `env:"ENCRYPTION_KEYS" print:"secret"`
+
+	DeliveryTimeout    time.Duration   `env:"DELIVERY_TIMEOUT" envDefault:"30s"`
+	RetrySchedule      []time.Duration `env:"RETRY_SCHEDULE" envDefault:"10s,5m,30m,2h,5h"`
+	AutoDisableAfter   int             `env:"AUTO_DISABLE_AFTER" envDefault:"3"`
+	MaxInFlight        int             `env:"MAX_IN_FLIGHT" envDefault:"512"`
+	WebhookMaxInFlight int             `env:"WEBHOOK_MAX_IN_FLIGHT" envDefault:"32"`
+	MaxWebhooks        int             `env:"MAX_WEBHOOKS" envDefault:"100"`
+	Retention          time.Duration   `env:"RETENTION" envDefault:"168h"`
+	StreamReplicas     int             `env:"STREAM_REPLICAS" envDefault:"1"`
+	NATSSync           string          `env:"NATS_SYNC" envDefault:"always"`
+
+	AllowHTTPEndpoints    bool     `env:"ALLOW_HTTP_ENDPOINTS" envDefault:"false"`
+	AllowPrivateEndpoints bool     `env:"ALLOW_PRIVATE_ENDPOINTS" envDefault:"false"`
+	EndpointPorts         string   `env:"ENDPOINT_PORTS" envDefault:"443,8443,1024-65535"`
+	ZapierHosts           []string `env:"ZAPIER_HOSTS" envDefault:"hooks.zapier.com"`
+	ExtraCAFile           string   `env:"EXTRA_CA_FILE"`
+
+	LogFormat string     `env:"LOG_FORMAT" envDefault:"json"`
+	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info"`
+}
+
+// Error lists everything that is wrong with the settings.
+type Error struct{ Problems []string }
+
+// Error returns the problems, one a line.
+func (e *Error) Error() string {
+	return "settings:\n  " + strings.Join(e.Problems, "\n  ")
+}
+
+// Load reads the settings from environ (name to value, as of env.ToMap on
+// os.Environ). required names, without the prefix, must be set. The error is
+// an *Error with everything that is wrong.
+func Load(environ map[string]string, required ...string) (Settings, error) {
+	var s Settings
+	var problems []string
+	if err := env.ParseWithOptions(&s, env.Options{Prefix: Prefix, Environment: environ}); err != nil {
+		problems = append(problems, parseProblems(err)...)
+	}
+	for _, name := range required {
+		if strings.TrimSpace(environ[Prefix+name]) == "" {
+			problems = append(problems, Prefix+name+" is not set")
+		}
+	}
+	if len(problems) == 0 {
+		problems = s.problems()
+	}
+	if len(problems) > 0 {
+		return Settings{}, &Error{Problems: problems}
+	}
+	return s, nil
+}
+
+// Environ returns a list like os.Environ as the map that Load takes.
+func Environ(list []string) map[string]string { return env.ToMap(list) }
+
+func parseProblems(err error) []string {
+	aggregate, ok := errors.AsType[env.AggregateError](err)
+	if !ok {
+		return []string{err.Error()}
+	}
+	problems := make([]string, 0, len(aggregate.Errors))
+	for _, e := range aggregate.Errors {
+		if p, ok := errors.AsType[env.ParseError](e); ok {
+			problems = append(problems, fmt.Sprintf("%s%s cannot be read: %v", Prefix, variableOf(p.Name), p.Err))
+			continue
+		}
+		problems = append(problems, e.Error())
+	}
+	return problems
+}
+
+// variableOf returns the variable of a field of Settings.
+func variableOf(field string) string {
+	if f, ok := reflect.TypeFor[Settings]().FieldByName(field); ok {
+		return f.Tag.Get("env")
+	}
+	return field
+}
+
+func (s Settings) problems() []string {
+	var problems []string
+	check := func(ok bool, name, rule string) {
+		if !ok {
+			problems = append(problems, Prefix+name+" must be "+rule)
+		}
+	}
+	check(s.DeliveryTimeout > 0 && s.DeliveryTimeout <= 5*time.Minute, "DELIVERY_TIMEOUT", "more than 0 and at most 5m")
+	check(len(s.RetrySchedule) > 0, "RETRY_SCHEDULE", "a list of at least one pause, like 10s,5m")
+	for _, step := range s.RetrySchedule {
+		check(step > 0 && step <= s.Retention, "RETRY_SCHEDULE", "pauses of more than 0 and at most the retention")
+	}
+	check(s.AutoDisableAfter >= 1 && s.AutoDisableAfter <= 100, "AUTO_DISABLE_AFTER", "1 to 100")
+	check(s.MaxInFlight >= 1 && s.MaxInFlight <= 65_536, "MAX_IN_FLIGHT", "1 to 65536")
+	check(s.WebhookMaxInFlight >= 1 && s.WebhookMaxInFlight <= s.MaxInFlight, "WEBHOOK_MAX_IN_FLIGHT", "1 to MAX_IN_FLIGHT")
+	check(s.MaxWebhooks >= 1 && s.MaxWebhooks <= 10_000, "MAX_WEBHOOKS", "1 to 10000")
+	check(s.Retention >= time.Hour && s.Retention <= 90*24*time.Hour, "RETENTION", "1h to 2160h")
+	check(s.StreamReplicas == 1 || s.StreamReplicas == 3 || s.StreamReplicas == 5, "STREAM_REPLICAS", "1, 3 or 5")
+	check(s.NATSSync == "always" || syncInterval(s.NATSSync) > 0, "NATS_SYNC", "always, or an interval like 30s")
+	check(s.LogFormat == "json" || s.LogFormat == "text", "LOG_FORMAT", "json or text")
+	check(len(s.ZapierHosts) > 0, "ZAPIER_HOSTS", "at least one host")
+	return problems
+}
+
+func syncInterval(s string) time.Duration {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0
+	}
+	return d
+}
+
+// SyncInterval returns how often the embedded NATS server syncs its files, and
+// whether it does so before each acknowledgement instead.
+func (s Settings) SyncInterval() (interval time.Duration, always bool) {
+	return syncInterval(s.NATSSync), s.NATSSync == "always"
+}
+
+// LogValue prints the settings without their secrets.
+func (s Settings) LogValue() slog.Value {
+	v := reflect.ValueOf(s)
+	attrs := make([]slog.Attr, 0, v.NumField())
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		value := v.Field(i)
+		name := field.Tag.Get("env")
+		switch {
+		case value.IsZero() && field.Tag.Get("print") != "":
+			attrs = append(attrs, slog.String(name, "not set"))
+		case field.Tag.Get("print") == "secret":
+			attrs = append(attrs, slog.String(name, "set"))
+		case field.Tag.Get("print") == "url":
+			attrs = append(attrs, slog.String(name, withoutPassword(value.String())))
+		default:
+			attrs = append(attrs, slog.String(name, strings.Trim(fmt.Sprint(value.Interface()), "[]")))
+		}
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// withoutPassword masks the passwords of a comma separated list of URLs. What
+// cannot be read as a URL is not shown at all.
+func withoutPassword(list string) string {
+	shown := strings.Split(list, ",")
+	for i, text := range shown {
+		u, err := url.Parse(strings.TrimSpace(text))
+		if err != nil || u.Scheme == "" {
+			return "set"
+		}
+		u.RawQuery = "" // a database URL may carry a password there
+		shown[i] = u.Redacted()
+	}
+	return strings.Join(shown, ",")
+}

@@ -1,0 +1,152 @@
+// Package ops is what an operator sees of a service: its log, its metrics and
+// its health.
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/dialnote/webhooks/pkg/config"
+)
+
+// NewLogger returns the service's logger, in the format and from the level of
+// the settings.
+func NewLogger(w io.Writer, s config.Settings, service, version string) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: s.LogLevel}
+	var h slog.Handler = slog.NewJSONHandler(w, opts)
+	if s.LogFormat == "text" {
+		h = slog.NewTextHandler(w, opts)
+	}
+	return slog.New(h).With(slog.String("service", service), slog.String("version", version))
+}
+
+// NewRegistry returns a registry of the service's own, with the metrics of the
+// Go runtime and the process.
+func NewRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// Check reports what is wrong with a part the service needs, nil for nothing.
+type Check func(context.Context) error
+
+// Health knows whether a service is ready: it has started, is not stopping, and
+// every part it needs answers. Safe for concurrent use.
+type Health struct {
+	mu     sync.RWMutex
+	state  string // why it is not ready, whatever the checks say; "" for nothing
+	checks map[string]Check
+}
+
+// NewHealth returns the health of a service that is still starting.
+func NewHealth() *Health {
+	return &Health{state: "starting", checks: map[string]Check{}}
+}
+
+// Add adds a part by name.
+func (h *Health) Add(name string, check Check) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.checks[name] = check
+}
+
+// Started says that the service has what it needs to begin.
+func (h *Health) Started() { h.set("") }
+
+// Stopping says that the service takes no more work.
+func (h *Health) Stopping() { h.set("stopping") }
+
+func (h *Health) set(state string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.state = state
+}
+
+// Ready returns what is wrong by the name of the part, nothing when the
+// service is ready. It asks every part, each for at most two seconds.
+func (h *Health) Ready(ctx context.Context) map[string]error {
+	const patience = 2 * time.Second
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	wrong := map[string]error{}
+	if h.state != "" {
+		wrong["service"] = errors.New(h.state)
+	}
+	var (
+		mu sync.Mutex
+		wg sync.WaitGroup
+	)
+	for name, check := range h.checks {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
+			if err := check(ctx); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				wrong[name] = err
+			}
+		})
+	}
+	wg.Wait()
+	return wrong
+}
+
+// Handler serves /livez, /readyz and /metrics. /livez answers 200 for as long
+// as the process can answer; /readyz names each part that is away and answers
+// 503 until none is.
+func Handler(h *Health, gatherer prometheus.Gatherer) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "ok\n")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		wrong := h.Ready(r.Context())
+		if len(wrong) == 0 {
+			_, _ = io.WriteString(w, "ok\n")
+			return
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		for name, err := range wrong {
+			_, _ = fmt.Fprintf(w, "%s: %v\n", name, err)
+		}
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
+	return mux
+}
+
+// Serve serves handler on listener until ctx ends, then lets requests finish
+// for at most grace.
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler, grace time.Duration) error {
+	srv := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		_ = srv.Close()
+	}
+	return nil
+}
