@@ -1,0 +1,205 @@
+// Package app wires the dispatcher: the same for its own program, for
+// standalone, and for end-to-end tests.
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/oklog/run"
+	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/attempt"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/courier"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/dispatch"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/lane"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/metrics"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
+)
+
+const (
+	// cachedWebhooks bounds the cache of webhooks.
+	cachedWebhooks = 1_000_000
+
+	// maxPull is the largest number of events that one request asks for.
+	maxPull = 128
+
+	// patience is how long a delivery waits for its webhook's turn before it
+	// goes to the webhook's lane.
+	patience = 50 * time.Millisecond
+
+	// recordGrace is what a stop allows, beyond the deadline of an attempt, for
+	// recording and acknowledging.
+	recordGrace = 5 * time.Second
+)
+
+// Config is what the operator may choose.
+type Config struct {
+	Policy             delivery.Policy
+	DeliveryTimeout    time.Duration // one attempt's deadline
+	MaxInFlight        int           // attempts at once
+	WebhookMaxInFlight int           // attempts at once, of one webhook
+	Retention          time.Duration // how old an event may be to be sent
+}
+
+// Dependencies are what the dispatcher works with. Their owner closes them
+// after Run has returned.
+type Dependencies struct {
+	Store    store.Store
+	Stream   *stream.Conn // whose topology is there
+	Sender   attempt.Sender
+	Log      *slog.Logger
+	Registry prometheus.Registerer
+	Health   *ops.Health
+}
+
+// App is one dispatcher replica.
+type App struct {
+	cfg     Config
+	deps    Dependencies
+	replica string
+	metrics *metrics.Metrics
+}
+
+// New returns a replica that is not running yet.
+func New(cfg Config, deps Dependencies) *App {
+	return &App{
+		cfg: cfg, deps: deps,
+		replica: ulid.Make().String(),
+		metrics: metrics.New(deps.Registry),
+	}
+}
+
+// Run dispatches until ctx ends and then stops in two phases: it pulls nothing
+// more, lets what is in flight finish and be recorded (at most an attempt's
+// deadline and a little), acknowledges, and returns. What is cut short by now
+// ending first, or by the bound, comes again.
+func (a *App) Run(ctx, now context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	cut := context.AfterFunc(now, stop)
+	defer cut()
+
+	parts, err := a.assemble()
+	if err != nil {
+		return err
+	}
+	events, err := a.openEvents(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // only when ctx has ended before there was anything to do
+	}
+	parts.dispatcher.Events = events
+
+	recording, stopRecording := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRecording()
+	recorded := make(chan error, 1)
+	go func() { recorded <- parts.recorder.Run(recording) }()
+	member := make(chan error, 1)
+	membership, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	go func() { member <- parts.member.Run(membership) }()
+
+	a.deps.Health.Started()
+	a.deps.Log.Info("dispatching", slog.String("replica", a.replica))
+	a.dispatch(ctx, work, stop, parts)
+	stopRecording()
+	leave()
+	if err := <-recorded; err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	if err := <-member; err != nil {
+		return fmt.Errorf("leave the fleet: %w", err)
+	}
+	a.deps.Log.Info("stopped", slog.String("replica", a.replica))
+	return nil
+}
+
+// parts are the pieces of a running replica.
+type parts struct {
+	member     *stream.Member
+	recorder   *record.Recorder
+	lanes      *lane.Lanes
+	dispatcher *dispatch.Dispatcher
+}
+
+func (a *App) assemble() (*parts, error) {
+	listener := &listener{}
+	member, err := a.deps.Stream.Join(a.replica, listener)
+	if err != nil {
+		return nil, fmt.Errorf("join the fleet: %w", err)
+	}
+	matcher, err := match.New(a.deps.Store, member, cachedWebhooks)
+	if err != nil {
+		return nil, fmt.Errorf("make matcher: %w", err)
+	}
+	log := a.deps.Log
+	recorder := record.New(a.deps.Store, a.cfg.Policy, record.DefaultOptions(), log, a.metrics)
+	slots := inflight.NewSlots(a.cfg.MaxInFlight)
+	webhooks := inflight.NewWebhooks(inflight.Limits{Total: a.cfg.MaxInFlight, PerWebhook: a.cfg.WebhookMaxInFlight, Patience: patience})
+	carrier := &courier.Courier{
+		Maker: attempt.NewMaker(a.deps.Sender, time.Now), Recorder: recorder, Cache: matcher,
+		Announcer: a.deps.Stream, Webhooks: webhooks, Log: log, Observer: a.metrics,
+	}
+	lanes := &lane.Lanes{
+		Stream: a.deps.Stream, Matcher: matcher, Log: a.deps.Store, Carrier: carrier, Room: recorder,
+		Webhooks: webhooks, Slots: slots, InFlight: a.cfg.WebhookMaxInFlight,
+		Retention: a.cfg.Retention, Now: time.Now, Logger: log,
+	}
+	listener.begin(matcher, lanes)
+	metrics.Watch(a.deps.Registry, gauges(slots, webhooks, recorder, lanes, matcher))
+	return &parts{
+		member: member, recorder: recorder, lanes: lanes,
+		dispatcher: &dispatch.Dispatcher{
+			Rejector: a.deps.Stream, Matcher: matcher, Room: recorder, Slots: slots, Lanes: lanes,
+			Webhooks: webhooks, Carrier: carrier, Progress: a.deps.Store,
+			Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Log: log, Observer: a.metrics,
+		},
+	}, nil
+}
+
+func (a *App) openEvents(ctx context.Context) (events *stream.Events, err error) {
+	err = retry.Until(ctx, a.deps.Log, "the event stream cannot be opened", func() error {
+		events, err = a.deps.Stream.Events(ctx)
+		return err
+	})
+	return events, err
+}
+
+// dispatch runs until ctx has ended and what was held has finished, at the
+// latest when the stop's bound is over.
+func (a *App) dispatch(ctx, work context.Context, stop context.CancelFunc, p *parts) {
+	bound := context.AfterFunc(ctx, func() {
+		a.deps.Health.Stopping()
+		time.AfterFunc(a.cfg.DeliveryTimeout+recordGrace, stop)
+	})
+	defer bound()
+	var group run.Group
+	pulling, stopPulling := context.WithCancel(ctx)
+	interrupt := func(error) { stopPulling() }
+	group.Add(func() error { p.dispatcher.Run(pulling, work); return nil }, interrupt)
+	group.Add(func() error { p.lanes.Run(pulling, work); return nil }, interrupt)
+	_ = group.Run() // its actors return nil
+}
+
+func gauges(slots *inflight.Slots, webhooks *inflight.Webhooks, recorder *record.Recorder, lanes *lane.Lanes, matcher *match.Matcher) metrics.Gauges {
+	return metrics.Gauges{
+		SlotsUsed:    func() float64 { return float64(slots.Used()) },
+		InFlight:     func() float64 { return float64(webhooks.InFlight()) },
+		Unrecorded:   func() float64 { return float64(recorder.Pending()) },
+		LanesOpen:    func() float64 { return float64(lanes.Open()) },
+		CacheSize:    func() float64 { return float64(matcher.Size()) },
+		CacheHits:    func() float64 { return float64(matcher.Stats().Hits.Load()) },
+		CacheMisses:  func() float64 { return float64(matcher.Stats().Misses.Load()) },
+		CacheNoLease: func() float64 { return float64(matcher.Stats().Unleased.Load()) },
+	}
+}

@@ -1,0 +1,107 @@
+// Package attempt makes one HTTP request for a delivery: it signs the body and
+// sends those very bytes, with the headers that the help page and Standard
+// Webhooks promise.
+package attempt
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/egress"
+	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+)
+
+// Sender sends a request through the address guard. An outcome without a
+// result means that ctx ended first.
+type Sender interface {
+	Send(ctx context.Context, r egress.Request) delivery.Outcome
+}
+
+// Maker makes attempts. Safe for concurrent use.
+type Maker struct {
+	sender Sender
+	now    func() time.Time
+}
+
+// NewMaker returns a maker that sends through sender.
+func NewMaker(sender Sender, now func() time.Time) *Maker {
+	return &Maker{sender: sender, now: now}
+}
+
+// Make makes the number-th attempt of a delivery to a target and returns it
+// with its outcome. ok is false when ctx ended before there was an outcome:
+// then nothing is known, and nothing may be recorded.
+func (m *Maker) Make(ctx context.Context, t *match.Target, d delivery.Delivery, number int) (a delivery.Attempt, ok bool) {
+	a = m.begin(t, d, number)
+	if t.Err != nil {
+		a.Outcome = delivery.Outcome{
+			Result: delivery.Failed, Reason: delivery.ReasonInternal,
+			Message: "This webhook's URL or secret cannot be used. Save its URL again, or create it anew.",
+			Cause:   t.Err,
+		}
+		a.EndedAt = m.now()
+		return a, true
+	}
+	a.Outcome = m.sender.Send(ctx, egress.Request{
+		Method: http.MethodPost,
+		URL:    a.URL,
+		Header: header(t, d, a.StartedAt),
+		Body:   d.Body,
+	})
+	a.EndedAt = m.now()
+	return a, a.Outcome.Result != ""
+}
+
+// Decline returns the entry in a delivery's log that says why no request was
+// made now: Deferred while it waits in its lane, Skipped when the webhook no
+// longer wants it.
+func (m *Maker) Decline(t *match.Target, d delivery.Delivery, result delivery.Result, message string) delivery.Attempt {
+	a := m.begin(t, d, 0)
+	a.EndedAt = a.StartedAt
+	a.Outcome = delivery.Outcome{Result: result, Message: message}
+	return a
+}
+
+func (m *Maker) begin(t *match.Target, d delivery.Delivery, number int) delivery.Attempt {
+	now := m.now()
+	a := delivery.Attempt{
+		ID:             "att_" + ulid.MustNew(ulid.Timestamp(now), ulid.DefaultEntropy()).String(),
+		DeliveryID:     d.ID,
+		WebhookID:      d.WebhookID,
+		OrganizationID: d.OrganizationID,
+		EventID:        d.EventID,
+		EventType:      d.EventType,
+		EventSequence:  d.EventSequence,
+		Number:         number,
+		URL:            t.Webhook.URL,
+		StartedAt:      now,
+	}
+	if t.URL != nil {
+		a.URL = t.URL.String()
+	}
+	return a
+}
+
+// header returns the headers of an attempt that is made at the given time. The
+// keys are set directly: Header.Set would change the case that the help page
+// documents.
+func header(t *match.Target, d delivery.Delivery, at time.Time) http.Header {
+	h := make(http.Header, 8)
+	h["Content-Type"] = []string{"application/json"}
+	h["X-DialNote-Signature"] = []string{t.Signer.DialNote(d.Body)}
+	h["X-DialNote-Event"] = []string{string(d.EventType)}
+	h["X-DialNote-Delivery"] = []string{d.ID}
+	h["webhook-id"] = []string{d.EventID}
+	h["webhook-timestamp"] = []string{strconv.FormatInt(at.Unix(), 10)}
+	h["webhook-signature"] = []string{t.Signer.Standard(d.EventID, at, d.Body)}
+	if t.Webhook.Provider == webhook.Zapier {
+		h["X-DialNote-Provider"] = []string{"zapier"}
+	}
+	return h
+}

@@ -1,0 +1,108 @@
+// Package courier carries one attempt from the request to its record: send,
+// take the outcome, commit it, and tell everybody what it changed.
+package courier
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+)
+
+// Maker makes attempts.
+type Maker interface {
+	Make(ctx context.Context, t *match.Target, d delivery.Delivery, number int) (delivery.Attempt, bool)
+	Decline(t *match.Target, d delivery.Delivery, result delivery.Result, message string) delivery.Attempt
+}
+
+// Recorder commits attempts.
+type Recorder interface {
+	Record(ctx context.Context, a delivery.Attempt) (store.Recorded, error)
+}
+
+// Cache is what the replica knows of webhooks.
+type Cache interface{ Drop(organizationID string) }
+
+// Announcer tells the other replicas of a change.
+type Announcer interface {
+	Announce(change stream.Change) error
+}
+
+// Observer counts attempts.
+type Observer interface {
+	Attempted(t *match.Target, d delivery.Delivery, a delivery.Attempt)
+	Recorded(r store.Recorded)
+}
+
+// Courier carries attempts. Safe for concurrent use.
+type Courier struct {
+	Maker     Maker
+	Recorder  Recorder
+	Cache     Cache
+	Announcer Announcer
+	Webhooks  *inflight.Webhooks
+	Log       *slog.Logger
+	Observer  Observer
+}
+
+// Carry makes the number-th attempt of a delivery and returns what was recorded
+// of it. The caller has entered the webhook and owns the slot; both are given
+// back as soon as the request has ended. An error means that nothing is known
+// to be recorded: the delivery must be tried again.
+func (c *Courier) Carry(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot) (store.Recorded, error) {
+	began := time.Now()
+	a, ok := c.Maker.Make(ctx, t, d, number)
+	c.Webhooks.Leave(d.WebhookID, time.Since(began))
+	slot.Free()
+	if !ok {
+		return store.Recorded{}, context.Cause(ctx)
+	}
+	c.Observer.Attempted(t, d, a)
+	return c.record(ctx, a)
+}
+
+// Decline records that no request was made now, and why.
+func (c *Courier) Decline(ctx context.Context, t *match.Target, d delivery.Delivery, result delivery.Result, message string) error {
+	_, err := c.record(ctx, c.Maker.Decline(t, d, result, message))
+	return err
+}
+
+func (c *Courier) record(ctx context.Context, a delivery.Attempt) (store.Recorded, error) {
+	r, err := c.Recorder.Record(ctx, a)
+	if err != nil {
+		if ctx.Err() == nil {
+			c.Log.Error("an attempt cannot be recorded; its event will come again",
+				slog.String("delivery", a.DeliveryID), slog.String("webhook", a.WebhookID), slog.Any("error", err))
+		}
+		return store.Recorded{}, err
+	}
+	c.Observer.Recorded(r)
+	if changes(r) {
+		c.tell(r.Before)
+	}
+	return r, nil
+}
+
+// tell drops what this replica knows of the webhook before anything that
+// follows from the change is done, and tells the others.
+func (c *Courier) tell(w webhook.Webhook) {
+	c.Cache.Drop(w.OrganizationID)
+	err := c.Announcer.Announce(stream.Change{OrganizationID: w.OrganizationID, WebhookID: w.ID})
+	if err != nil {
+		// The others find out when their lease ends or an attempt fails.
+		c.Log.Warn("a webhook's change was not announced", slog.String("webhook", w.ID), slog.Any("error", err))
+	}
+}
+
+// changes reports whether an outcome changed what may be sent to a webhook.
+func changes(r store.Recorded) bool {
+	return r.Found && (r.Decision.Action == delivery.Remove ||
+		!r.Before.Health.HoldUntil.Equal(r.After.Health.HoldUntil) ||
+		r.Before.Health.AutoDisabled != r.After.Health.AutoDisabled)
+}

@@ -1,0 +1,140 @@
+package dispatch
+
+import (
+	"context"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
+)
+
+// Lanes keep the deliveries that cannot go at once.
+type Lanes interface {
+	Busy(webhookID string) bool
+	Put(ctx context.Context, d delivery.Delivery, attempts int) error
+	Schedule(ctx context.Context, d delivery.Delivery, attempts int, at time.Time) error
+	Remove(ctx context.Context, webhookID string) error
+}
+
+// Carrier carries attempts to their record.
+type Carrier interface {
+	Carry(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot) (store.Recorded, error)
+	Decline(ctx context.Context, t *match.Target, d delivery.Delivery, result delivery.Result, message string) error
+}
+
+// Progress reads what is already recorded of deliveries.
+type Progress interface {
+	Progress(ctx context.Context, deliveryIDs []string) (map[string]delivery.Progress, error)
+}
+
+// Deliver delivers one event to one webhook: now, or by way of its lane. It
+// returns nil when the delivery is safe: recorded, or stored in the lane. again
+// says that the event was handed out before, so that it may be recorded
+// already. An error means that the event must come again.
+func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.Delivery, again bool, slot *inflight.Slot) error {
+	var before delivery.Progress
+	if again {
+		var err error
+		if before, err = d.progress(ctx, dl); err != nil || before.Delivered {
+			return err
+		}
+	}
+	if why := d.mustWait(t.Webhook); why != "" {
+		return d.enlane(ctx, t, dl, before.Attempts, why)
+	}
+	if !d.Webhooks.Enter(dl.WebhookID) {
+		return d.enlane(ctx, t, dl, before.Attempts, "Waiting for earlier deliveries to this webhook.")
+	}
+	return d.send(ctx, dl, before.Attempts, slot)
+}
+
+// send makes the next attempt of a delivery whose turn has come. It looks the
+// webhook up once more: waiting for the turn took time, and what is sent goes
+// to the webhook of the moment it is sent.
+func (d *Dispatcher) send(ctx context.Context, dl delivery.Delivery, attempts int, slot *inflight.Slot) error {
+	now, err := d.find(ctx, dl)
+	instead := func(do func() error) error {
+		d.Webhooks.Leave(dl.WebhookID, 0)
+		return do()
+	}
+	switch {
+	case err != nil:
+		return instead(func() error { return err })
+	case now == nil: // deleted: nothing is owed to it
+		return instead(func() error { return nil })
+	case !now.Webhook.Event.Matches(dl.EventType):
+		return instead(func() error {
+			return d.Carrier.Decline(ctx, now, dl, delivery.Skipped, "The webhook no longer sends this event.")
+		})
+	case d.mustWait(now.Webhook) != "":
+		return instead(func() error { return d.enlane(ctx, now, dl, attempts, d.mustWait(now.Webhook)) })
+	}
+	recorded, err := d.Carrier.Carry(ctx, now, dl, attempts+1, slot)
+	if err != nil {
+		return err
+	}
+	return d.settle(ctx, dl, attempts+1, recorded.Decision)
+}
+
+// mustWait returns why a delivery has to wait in its lane, in the customer's
+// words, "" when it need not.
+func (d *Dispatcher) mustWait(w webhook.Webhook) string {
+	switch {
+	case w.Health.AutoDisabled != webhook.NotAutoDisabled:
+		return "Held: the webhook was disabled automatically. Enable it to deliver this event."
+	case w.Health.OnHold():
+		return "Held: the webhook is paused after a failure and will be tried again soon."
+	case d.Lanes.Busy(w.ID):
+		return "Waiting for earlier deliveries to this webhook."
+	default:
+		return ""
+	}
+}
+
+// enlane stores a delivery in its lane and records that it waits there.
+func (d *Dispatcher) enlane(ctx context.Context, t *match.Target, dl delivery.Delivery, attempts int, why string) error {
+	err := retry.Until(ctx, d.Log, "deliveries cannot be put into their lanes", func() error {
+		return d.Lanes.Put(ctx, dl, attempts)
+	})
+	if err != nil {
+		return err
+	}
+	return d.Carrier.Decline(ctx, t, dl, delivery.Deferred, why)
+}
+
+// settle does what was decided after an attempt.
+func (d *Dispatcher) settle(ctx context.Context, dl delivery.Delivery, number int, decision delivery.Decision) error {
+	return retry.Until(ctx, d.Log, "deliveries cannot be put into their lanes", func() error {
+		switch decision.Action {
+		case delivery.Retry:
+			return d.Lanes.Schedule(ctx, dl, number, decision.At)
+		case delivery.Wait:
+			return d.Lanes.Put(ctx, dl, number)
+		case delivery.Remove:
+			return d.Lanes.Remove(ctx, dl.WebhookID)
+		case delivery.Done:
+		}
+		return nil
+	})
+}
+
+func (d *Dispatcher) find(ctx context.Context, dl delivery.Delivery) (t *match.Target, err error) {
+	err = retry.Until(ctx, d.Log, "webhooks cannot be looked up", func() error {
+		t, err = d.Matcher.Find(ctx, dl.OrganizationID, dl.WebhookID)
+		return err
+	})
+	return t, err
+}
+
+func (d *Dispatcher) progress(ctx context.Context, dl delivery.Delivery) (p delivery.Progress, err error) {
+	err = retry.Until(ctx, d.Log, "the delivery log cannot be read", func() error {
+		all, err := d.Progress.Progress(ctx, []string{dl.ID})
+		p = all[dl.ID]
+		return err
+	})
+	return p, err
+}

@@ -1,0 +1,226 @@
+// Package dispatch takes events from the stream and sees each of them through:
+// event → match → attempt → outcome → record.
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/proto"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
+)
+
+const (
+	// pullers ask for events at the same time, so that one's round trip does
+	// not idle the others' slots.
+	pullers = 4
+
+	// pullWait is how long one request for events stays open.
+	pullWait = 5 * time.Second
+)
+
+// Events are the events that wait to be dispatched.
+type Events interface {
+	Pull(ctx context.Context, n int, wait time.Duration, handle func(*stream.Message)) (int, error)
+}
+
+// Rejector keeps what cannot be understood.
+type Rejector interface {
+	Reject(ctx context.Context, m *stream.Message, reason string) error
+}
+
+// Matcher finds the webhooks that an event goes to.
+type Matcher interface {
+	Match(ctx context.Context, organizationID string, t event.Type) ([]*match.Target, error)
+	Find(ctx context.Context, organizationID, webhookID string) (*match.Target, error)
+}
+
+// Room waits while too many outcomes are unrecorded.
+type Room interface {
+	Room(ctx context.Context) error
+}
+
+// Observer counts what is dispatched.
+type Observer interface {
+	Consumed()
+	Rejected()
+	Matched(webhooks int)
+}
+
+// Dispatcher pulls events and delivers them.
+type Dispatcher struct {
+	Events   Events
+	Rejector Rejector
+	Matcher  Matcher
+	Room     Room
+	Slots    *inflight.Slots
+	Lanes    Lanes
+	Webhooks *inflight.Webhooks
+	Carrier  Carrier
+	Progress Progress
+	Batch    int // events asked for at once, by each puller
+	Log      *slog.Logger
+	Observer Observer
+}
+
+// Run pulls until pulling ends, then waits for what it holds. work is the
+// context of the deliveries: when it ends they are cut short, and their events
+// come again.
+func (d *Dispatcher) Run(pulling, work context.Context) {
+	var all sync.WaitGroup
+	for range pullers {
+		all.Go(func() { d.pull(pulling, work) })
+	}
+	all.Wait()
+}
+
+// pull is one puller: it takes slots, asks for that many events, and hands
+// each to a goroutine of its own, which owns its slot.
+func (d *Dispatcher) pull(pulling, work context.Context) {
+	var held sync.WaitGroup
+	defer held.Wait()
+	for try := 0; pulling.Err() == nil; {
+		if d.Room.Room(pulling) != nil {
+			return
+		}
+		n, err := d.Slots.Acquire(pulling, d.Batch)
+		if err != nil {
+			return
+		}
+		got, err := d.Events.Pull(pulling, n, pullWait, func(m *stream.Message) {
+			held.Go(func() { d.handle(work, m) })
+		})
+		d.Slots.Release(n - got)
+		if err != nil && pulling.Err() == nil {
+			d.Log.Warn("events cannot be pulled; trying until they can", slog.Any("error", err))
+			retry.Pause(pulling, retry.Backoff(try))
+			try++
+			continue
+		}
+		try = 0
+	}
+}
+
+// handle sees one event through and acknowledges it when each of its
+// deliveries is recorded or safely in a lane. When work ends first it is not
+// acknowledged, and comes again.
+func (d *Dispatcher) handle(work context.Context, m *stream.Message) {
+	slot := d.Slots.Slot()
+	defer slot.Free()
+	defer m.KeepAlive()()
+	d.Observer.Consumed()
+
+	e, err := decode(m)
+	if err != nil {
+		d.reject(work, m, err)
+		return
+	}
+	targets, err := d.match(work, e)
+	if err != nil {
+		return // only when work has ended
+	}
+	d.Observer.Matched(len(targets))
+	if d.deliver(work, m, e, targets, slot) {
+		d.ack(m)
+	}
+}
+
+// deliver delivers an event to each of its webhooks at once and reports whether
+// all of the deliveries are safe. The first uses the event's slot; each other
+// waits for one of its own, ahead of anybody who wants more events.
+func (d *Dispatcher) deliver(work context.Context, m *stream.Message, e event.Event, targets []*match.Target, slot *inflight.Slot) bool {
+	if len(targets) == 0 {
+		return true
+	}
+	body, again := e.Body(), m.Deliveries > 1
+	one := func(t *match.Target, slot *inflight.Slot) bool {
+		defer slot.Free()
+		return d.Deliver(work, t, delivery.Of(e, body, t.Webhook.ID, m.Sequence, m.Stored), again, slot) == nil
+	}
+	if len(targets) == 1 {
+		return one(targets[0], slot)
+	}
+	safe := make(chan bool, len(targets))
+	go func() { safe <- one(targets[0], slot) }()
+	for _, t := range targets[1:] {
+		slot, err := d.Slots.Take(work)
+		if err != nil {
+			safe <- false
+			continue
+		}
+		go func() { safe <- one(t, slot) }()
+	}
+	all := true
+	for range targets {
+		all = <-safe && all
+	}
+	return all
+}
+
+// decode reads an event off its message, and holds the subject against it.
+func decode(m *stream.Message) (event.Event, error) {
+	organization, kind, ok := proto.ParseEventSubject(m.Subject)
+	if !ok {
+		return event.Event{}, fault.Newf(fault.Malformed, "bad-subject",
+			"The subject %q is not dialnote.events.<organization>.<event type>.", m.Subject)
+	}
+	e, err := parse(m)
+	if err != nil {
+		return event.Event{}, err
+	}
+	if e.OrganizationID != organization || string(e.Type) != kind {
+		return event.Event{}, fault.Newf(fault.Invalid, "subject-mismatch",
+			"The event is a %s of %s but was published to %s.", e.Type, e.OrganizationID, m.Subject)
+	}
+	return e, nil
+}
+
+func parse(m *stream.Message) (event.Event, error) {
+	switch m.ContentType {
+	case "", proto.ContentTypeJSON:
+		return event.ParseJSON(m.Data)
+	case proto.ContentTypeProtobuf:
+		return event.ParseProto(m.Data)
+	default:
+		return event.Event{}, fault.Newf(fault.UnsupportedType, "bad-content-type",
+			"The content type %q is neither %s nor %s.", m.ContentType, proto.ContentTypeJSON, proto.ContentTypeProtobuf)
+	}
+}
+
+// reject keeps a message that cannot be understood where an operator finds it,
+// and only then acknowledges it.
+func (d *Dispatcher) reject(work context.Context, m *stream.Message, reason error) {
+	err := retry.Until(work, d.Log, "messages cannot be put into the rejected stream", func() error {
+		return d.Rejector.Reject(work, m, fault.Of(reason).Error())
+	})
+	if err != nil {
+		return
+	}
+	d.Observer.Rejected()
+	d.Log.Warn("message rejected", slog.String("subject", m.Subject),
+		slog.Uint64("sequence", m.Sequence), slog.Any("error", reason))
+	d.ack(m)
+}
+
+// match waits for as long as the database is away.
+func (d *Dispatcher) match(work context.Context, e event.Event) (targets []*match.Target, err error) {
+	err = retry.Until(work, d.Log, "webhooks cannot be looked up", func() error {
+		targets, err = d.Matcher.Match(work, e.OrganizationID, e.Type)
+		return err
+	})
+	return targets, err
+}
+
+func (d *Dispatcher) ack(m *stream.Message) {
+	if err := m.Ack(); err != nil {
+		d.Log.Warn("event was not acknowledged and will come again", slog.Any("error", err))
+	}
+}

@@ -1,0 +1,171 @@
+package inflight
+
+import (
+	"sync"
+	"time"
+)
+
+// Limits bound the attempts of a replica.
+type Limits struct {
+	Total      int           // attempts at once, of all webhooks
+	PerWebhook int           // attempts at once, of one webhook
+	Patience   time.Duration // how long a delivery may wait for its webhook's turn
+}
+
+// Webhooks counts the attempts in flight by webhook. Safe for concurrent use.
+//
+// A webhook may have PerWebhook attempts in flight, and never more than an
+// eighth of what is free in all: many slow webhooks together leave room for
+// the others (a dynamic threshold, as switches share their buffers).
+type Webhooks struct {
+	limits Limits
+	mu     sync.Mutex
+	total  int
+	byID   map[string]*load
+}
+
+// load is what one webhook has in flight.
+type load struct {
+	inFlight int
+	waiting  []chan bool // in order of arrival; true: your turn
+	took     time.Duration
+	progress time.Time // when an attempt last ended, or the first one began
+}
+
+// NewWebhooks returns counts at zero.
+func NewWebhooks(l Limits) *Webhooks {
+	return &Webhooks{limits: l, byID: make(map[string]*load)}
+}
+
+// InFlight returns how many attempts are in flight in all.
+func (w *Webhooks) InFlight() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.total
+}
+
+// Enter takes a place for an attempt to a webhook. When all are taken it waits
+// for a short time, if the webhook's attempts end fast enough for that to help.
+// It reports false when the delivery should go to the webhook's lane instead.
+func (w *Webhooks) Enter(id string) bool {
+	w.mu.Lock()
+	l := w.load(id)
+	if l.inFlight < w.limit() && len(l.waiting) == 0 {
+		w.take(l)
+		w.mu.Unlock()
+		return true
+	}
+	if expectedWait(w.limit(), len(l.waiting), l.took, time.Since(l.progress)) > w.limits.Patience {
+		w.forget(id, l)
+		w.mu.Unlock()
+		return false
+	}
+	turn := make(chan bool, 1)
+	l.waiting = append(l.waiting, turn)
+	w.mu.Unlock()
+
+	patience := time.NewTimer(w.limits.Patience)
+	defer patience.Stop()
+	select {
+	case <-turn:
+		return true
+	case <-patience.C:
+		return w.giveUp(id, turn)
+	}
+}
+
+// TryEnter takes up to n places for attempts to a webhook and returns how many
+// it took. It does not wait.
+func (w *Webhooks) TryEnter(id string, n int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.load(id)
+	took := 0
+	for took < n && l.inFlight < w.limit() && len(l.waiting) == 0 {
+		w.take(l)
+		took++
+	}
+	w.forget(id, l)
+	return took
+}
+
+// Leave gives a place back. took is how long the attempt took, 0 when none was
+// made.
+func (w *Webhooks) Leave(id string, took time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.byID[id]
+	w.total--
+	l.inFlight--
+	if took > 0 {
+		l.progress = time.Now()
+		l.took = smooth(l.took, took)
+	}
+	for len(l.waiting) > 0 && l.inFlight < w.limit() {
+		l.waiting[0] <- true
+		l.waiting = l.waiting[1:]
+		w.take(l)
+	}
+	w.forget(id, l)
+}
+
+// giveUp takes a waiter out of the line. It reports true when its turn came at
+// the same moment.
+func (w *Webhooks) giveUp(id string, turn chan bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.byID[id]
+	for i, t := range l.waiting {
+		if t == turn {
+			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
+			w.forget(id, l)
+			return false
+		}
+	}
+	return true
+}
+
+func (w *Webhooks) load(id string) *load {
+	l, ok := w.byID[id]
+	if !ok {
+		l = &load{progress: time.Now()}
+		w.byID[id] = l
+	}
+	return l
+}
+
+func (w *Webhooks) take(l *load) {
+	if l.inFlight == 0 {
+		l.progress = time.Now()
+	}
+	l.inFlight++
+	w.total++
+}
+
+// forget drops a webhook that has nothing in flight, so that memory follows
+// what is in flight and not what ever was.
+func (w *Webhooks) forget(id string, l *load) {
+	if l.inFlight == 0 && len(l.waiting) == 0 {
+		delete(w.byID, id)
+	}
+}
+
+// limit returns how many attempts one webhook may have in flight now.
+func (w *Webhooks) limit() int {
+	const share = 8
+	return min(w.limits.PerWebhook, max(1, (w.limits.Total-w.total)/share))
+}
+
+// expectedWait estimates how long one more delivery would wait for its turn:
+// by how long attempts took of late, but not less than how long none has ended.
+func expectedWait(limit, waiting int, took, sinceProgress time.Duration) time.Duration {
+	return max(took*time.Duration(waiting+1)/time.Duration(limit), sinceProgress)
+}
+
+// smooth folds a new measurement into a moving average of about eight.
+func smooth(average, took time.Duration) time.Duration {
+	if average == 0 {
+		return took
+	}
+	return average + (took-average)/8
+}

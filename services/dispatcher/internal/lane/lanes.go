@@ -1,0 +1,223 @@
+// Package lane keeps the deliveries that could not go at once, each webhook's
+// in a lane of its own, and reads the lanes: so a webhook in trouble waits by
+// itself and nobody waits for it.
+package lane
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+)
+
+// sweepEvery is how often the stream is searched for lanes that nobody reads:
+// those of a replica that died.
+const sweepEvery = 10 * time.Second
+
+// Stream is where lanes are kept.
+type Stream interface {
+	Enlane(ctx context.Context, d delivery.Delivery, attempts int) error
+	EnlaneAt(ctx context.Context, d delivery.Delivery, attempts int, at time.Time) error
+	OpenLane(ctx context.Context, webhookID string, inFlight int, until time.Time) (*stream.Lane, error)
+	CloseLane(ctx context.Context, webhookID string) error
+	Discard(ctx context.Context, webhookID string) error
+	Lanes(ctx context.Context) (map[string]uint64, error)
+	LaneOrganization(ctx context.Context, webhookID string) (string, error)
+}
+
+// Matcher finds a webhook.
+type Matcher interface {
+	Find(ctx context.Context, organizationID, webhookID string) (*match.Target, error)
+}
+
+// Log reads what is already recorded of deliveries.
+type Log interface {
+	Progress(ctx context.Context, deliveryIDs []string) (map[string]delivery.Progress, error)
+}
+
+// Carrier carries attempts to their record.
+type Carrier interface {
+	Carry(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot) (store.Recorded, error)
+	Decline(ctx context.Context, t *match.Target, d delivery.Delivery, result delivery.Result, message string) error
+}
+
+// Room waits while too many outcomes are unrecorded.
+type Room interface {
+	Room(ctx context.Context) error
+}
+
+// Lanes reads the lanes that this replica knows of. Safe for concurrent use.
+type Lanes struct {
+	Stream    Stream
+	Matcher   Matcher
+	Log       Log
+	Carrier   Carrier
+	Room      Room
+	Webhooks  *inflight.Webhooks
+	Slots     *inflight.Slots
+	InFlight  int           // deliveries of one lane at once, over all replicas
+	Retention time.Duration // how old an event may be to be sent
+	Now       func() time.Time
+	Logger    *slog.Logger
+
+	mu      sync.Mutex
+	pulling context.Context //nolint:containedctx // the life of the readers, which begin at any time
+	work    context.Context //nolint:containedctx // the life of their deliveries
+	readers map[string]*reader
+	running sync.WaitGroup
+}
+
+// Run reads lanes until pulling ends, then waits for the deliveries they hold.
+// work is the context of the deliveries.
+func (l *Lanes) Run(pulling, work context.Context) {
+	l.mu.Lock()
+	l.pulling, l.work = pulling, work
+	l.mu.Unlock()
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for pulling.Err() == nil {
+		if err := l.sweep(pulling); err != nil && pulling.Err() == nil {
+			l.Logger.Warn("lanes cannot be swept; trying again later", slog.Any("error", err))
+		}
+		select {
+		case <-tick.C:
+		case <-pulling.Done():
+		}
+	}
+	l.running.Wait()
+}
+
+// Busy reports whether a webhook's lane is being read here: then new deliveries
+// go to its end, to keep their order.
+func (l *Lanes) Busy(webhookID string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, busy := l.readers[webhookID]
+	return busy
+}
+
+// Open returns how many lanes this replica reads or keeps parked.
+func (l *Lanes) Open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.readers)
+}
+
+// Put puts a delivery at the end of its lane and returns when it is stored. The
+// webhook is busy from before it is.
+func (l *Lanes) Put(ctx context.Context, d delivery.Delivery, attempts int) error {
+	r := l.reader(d.OrganizationID, d.WebhookID)
+	if r != nil {
+		defer r.arrive()
+	}
+	if err := l.Stream.Enlane(ctx, d, attempts); err != nil {
+		return fmt.Errorf("defer delivery: %w", err)
+	}
+	return nil
+}
+
+// Schedule puts a delivery into its lane at a later time, whoever is alive
+// then. It returns when that is stored.
+func (l *Lanes) Schedule(ctx context.Context, d delivery.Delivery, attempts int, at time.Time) error {
+	if err := l.Stream.EnlaneAt(ctx, d, attempts, at); err != nil {
+		return fmt.Errorf("retry delivery: %w", err)
+	}
+	return nil
+}
+
+// Remove removes everything that waits for a webhook that no longer exists.
+func (l *Lanes) Remove(ctx context.Context, webhookID string) error {
+	if err := l.Stream.Discard(ctx, webhookID); err != nil {
+		return fmt.Errorf("remove lane: %w", err)
+	}
+	return nil
+}
+
+// Arrived is told of each message that enters a lane.
+func (l *Lanes) Arrived(a stream.Arrival) {
+	if r := l.reader(a.OrganizationID, a.WebhookID); r != nil {
+		r.arrive()
+	}
+}
+
+// Changed is told of each change of a webhook: its lane may be read in another
+// way now.
+func (l *Lanes) Changed(c stream.Change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c == (stream.Change{}) {
+		for _, r := range l.readers {
+			r.wakeUp()
+		}
+		return
+	}
+	if r, ok := l.readers[c.WebhookID]; ok {
+		r.wakeUp()
+	}
+}
+
+// reader returns the reader of a lane, and starts it when there is none; nil
+// when this replica no longer reads.
+func (l *Lanes) reader(organizationID, webhookID string) *reader {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r, ok := l.readers[webhookID]; ok {
+		r.arrivals++
+		return r
+	}
+	if l.pulling == nil || l.pulling.Err() != nil {
+		return nil
+	}
+	if l.readers == nil {
+		l.readers = make(map[string]*reader)
+	}
+	r := &reader{lanes: l, organizationID: organizationID, webhookID: webhookID, wake: make(chan struct{}, 1), arrivals: 1}
+	l.readers[webhookID] = r
+	l.running.Go(func() { r.run(l.pulling, l.work) })
+	return r
+}
+
+// close ends a reader unless something arrived since it saw its lane empty.
+func (l *Lanes) close(r *reader, seen uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r.arrivals != seen {
+		return false
+	}
+	delete(l.readers, r.webhookID)
+	return true
+}
+
+func (l *Lanes) arrivals(r *reader) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return r.arrivals
+}
+
+// sweep starts readers for lanes that have messages and are not read here.
+func (l *Lanes) sweep(ctx context.Context) error {
+	lanes, err := l.Stream.Lanes(ctx)
+	if err != nil {
+		return fmt.Errorf("find lanes: %w", err)
+	}
+	for webhookID := range lanes {
+		if l.Busy(webhookID) {
+			continue
+		}
+		organizationID, err := l.Stream.LaneOrganization(ctx, webhookID)
+		if err != nil {
+			return fmt.Errorf("find the owner of lane %s: %w", webhookID, err)
+		}
+		if organizationID != "" {
+			l.reader(organizationID, webhookID)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,348 @@
+package lane
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
+)
+
+const (
+	// pullWait is how long a pull waits for company to its first message.
+	pullWait = 25 * time.Millisecond
+
+	// idleWait is how long a reader sleeps, at most, when its lane has messages
+	// that it is not given: another replica holds them.
+	idleWait = time.Second
+)
+
+// reader reads one webhook's lane.
+type reader struct {
+	lanes          *Lanes
+	organizationID string
+	webhookID      string
+	wake           chan struct{} // holds a token when there is news
+	arrivals       uint64        // guarded by lanes.mu
+
+	lane    *stream.Lane
+	applied setting // how the lane was last opened
+	closed  bool    // the lane has no consumer: nothing is handed out
+	held    sync.WaitGroup
+}
+
+// setting is how the server hands out a lane's messages.
+type setting struct {
+	inFlight int
+	until    time.Time
+}
+
+func (r *reader) wakeUp() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// arrive tells the reader that its lane has a message.
+func (r *reader) arrive() { r.wakeUp() }
+
+// run reads until the lane is empty or pulling ends.
+func (r *reader) run(pulling, work context.Context) {
+	defer r.held.Wait()
+	for try := 0; pulling.Err() == nil; {
+		done, err := r.step(pulling, work)
+		if err != nil && pulling.Err() == nil {
+			if try == 0 {
+				r.lanes.Logger.Warn("a lane cannot be read; trying until it can",
+					slog.String("webhook", r.webhookID), slog.Any("error", err))
+			}
+			r.applied = setting{} // whatever the server knows now, tell it again
+			r.sleep(pulling, retry.Backoff(try))
+			try++
+			continue
+		}
+		if done {
+			return
+		}
+		try = 0
+	}
+}
+
+// step does what the lane needs now. It reports true when the reader has ended.
+func (r *reader) step(pulling, work context.Context) (bool, error) {
+	t, err := r.lanes.Matcher.Find(pulling, r.organizationID, r.webhookID)
+	if err != nil {
+		return false, err
+	}
+	var w *webhook.Webhook
+	if t != nil {
+		w = &t.Webhook
+	}
+	switch modeOf(w, r.lanes.Now()) {
+	case gone:
+		return r.remove(pulling)
+	case parked:
+		return false, r.park(pulling)
+	case held:
+		return false, r.hold(pulling, t.Webhook.Health.HoldUntil)
+	case probe:
+		return r.read(pulling, work, 1)
+	case open:
+		return r.read(pulling, work, r.lanes.InFlight)
+	}
+	return false, nil
+}
+
+func (r *reader) remove(ctx context.Context) (bool, error) {
+	seen := r.lanes.arrivals(r)
+	if err := r.lanes.Stream.Discard(ctx, r.webhookID); err != nil {
+		return false, err
+	}
+	return r.lanes.close(r, seen), nil
+}
+
+// park leaves the lane without a consumer until the webhook changes.
+func (r *reader) park(ctx context.Context) error {
+	if !r.closed {
+		if err := r.lanes.Stream.CloseLane(ctx, r.webhookID); err != nil {
+			return err
+		}
+		r.lane, r.closed = nil, true
+	}
+	r.sleep(ctx, 10*sweepEvery)
+	return nil
+}
+
+// hold pauses the lane on the server, for every replica, and waits.
+func (r *reader) hold(ctx context.Context, until time.Time) error {
+	if err := r.open(ctx, setting{inFlight: 1, until: until}); err != nil {
+		return err
+	}
+	r.sleep(ctx, until.Sub(r.lanes.Now()))
+	return nil
+}
+
+func (r *reader) open(ctx context.Context, s setting) error {
+	if r.lane != nil && r.applied == s {
+		return nil
+	}
+	lane, err := r.lanes.Stream.OpenLane(ctx, r.webhookID, s.inFlight, s.until)
+	if err != nil {
+		return err
+	}
+	r.lane, r.applied, r.closed = lane, s, false
+	return nil
+}
+
+// read takes deliveries off the lane, as many as the webhook may have in
+// flight, and sends them. It reports true when the lane is empty and closed.
+func (r *reader) read(pulling, work context.Context, inFlight int) (bool, error) {
+	if err := r.open(pulling, setting{inFlight: inFlight}); err != nil {
+		return false, err
+	}
+	seen := r.lanes.arrivals(r)
+	places, err := r.enter(pulling, inFlight)
+	if err != nil || places == 0 {
+		return false, err
+	}
+	got, err := r.pull(pulling, places)
+	r.giveBack(places - len(got))
+	if err != nil {
+		for _, h := range got {
+			r.giveBack(1)
+			_ = h.message.Return(idleWait)
+		}
+		return false, err
+	}
+	if len(got) == 0 {
+		return r.idle(pulling, seen)
+	}
+	r.send(work, got)
+	if inFlight == 1 {
+		r.held.Wait() // the probe decides how the lane goes on
+	}
+	return false, nil
+}
+
+// enter takes places for deliveries: of the webhook and of the replica. It
+// waits until one is free, and while too many outcomes are unrecorded.
+func (r *reader) enter(ctx context.Context, n int) (int, error) {
+	if err := r.lanes.Room.Room(ctx); err != nil {
+		return 0, err
+	}
+	places := r.lanes.Webhooks.TryEnter(r.webhookID, n)
+	if places == 0 {
+		r.sleep(ctx, pullWait)
+		return 0, nil
+	}
+	slots, err := r.lanes.Slots.Acquire(ctx, places)
+	for range places - slots {
+		r.lanes.Webhooks.Leave(r.webhookID, 0)
+	}
+	return slots, err
+}
+
+func (r *reader) giveBack(places int) {
+	for range places {
+		r.lanes.Webhooks.Leave(r.webhookID, 0)
+	}
+	r.lanes.Slots.Release(places)
+}
+
+// taken is a delivery off the lane, with what is recorded of it.
+type taken struct {
+	delivery delivery.Delivery
+	message  *stream.Message
+	progress delivery.Progress
+}
+
+// pull takes at most n deliveries off the lane and reads how far they are. The
+// log knows how many attempts were made, whatever became of their messages.
+func (r *reader) pull(ctx context.Context, n int) ([]taken, error) {
+	var got []taken
+	_, err := r.lane.Pull(ctx, n, pullWait, func(d delivery.Delivery, m *stream.Message) {
+		got = append(got, taken{delivery: d, message: m})
+	})
+	if err != nil || len(got) == 0 {
+		return got, err
+	}
+	ids := make([]string, len(got))
+	for i := range got {
+		ids[i] = got[i].delivery.ID
+	}
+	progress, err := r.lanes.Log.Progress(ctx, ids)
+	if err != nil {
+		return got, err
+	}
+	for i := range got {
+		got[i].progress = progress[got[i].delivery.ID]
+	}
+	return got, nil
+}
+
+// idle is what a reader does when it is given nothing: it ends when the lane is
+// empty, and else waits for news.
+func (r *reader) idle(ctx context.Context, seen uint64) (bool, error) {
+	waiting, held, err := r.lane.Remaining(ctx)
+	if err != nil {
+		return false, err
+	}
+	if waiting == 0 && held == 0 && r.lanes.close(r, seen) {
+		return true, nil
+	}
+	if waiting > 0 {
+		r.applied = setting{} // perhaps another replica left it in an old setting
+	}
+	r.sleep(ctx, idleWait)
+	return false, nil
+}
+
+func (r *reader) sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-r.wake:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// send sends what was taken, each in a goroutine of its own.
+func (r *reader) send(work context.Context, got []taken) {
+	for _, h := range got {
+		slot := r.lanes.Slots.Slot()
+		r.held.Go(func() {
+			defer r.wakeUp()
+			defer slot.Free()
+			defer h.message.KeepAlive()()
+			if r.deliver(work, h, slot) {
+				r.ack(h.message)
+			}
+		})
+	}
+}
+
+func (r *reader) ack(m *stream.Message) {
+	if err := m.Ack(); err != nil {
+		r.lanes.Logger.Warn("a waiting delivery was not acknowledged and will come again",
+			slog.String("webhook", r.webhookID), slog.Any("error", err))
+	}
+}
+
+// deliver sees one delivery of the lane through. It reports whether its message
+// is done with.
+func (r *reader) deliver(work context.Context, h taken, slot *inflight.Slot) bool {
+	if h.progress.Delivered { // sent and recorded; only the acknowledgement was lost
+		r.lanes.Webhooks.Leave(r.webhookID, 0)
+		return true
+	}
+	t, err := r.lanes.Matcher.Find(work, r.organizationID, r.webhookID)
+	why := ""
+	switch {
+	case err != nil || t == nil: // a deleted webhook's lane is removed whole
+		r.lanes.Webhooks.Leave(r.webhookID, 0)
+		return false
+	case !t.Webhook.Event.Matches(h.delivery.EventType):
+		why = "The webhook no longer sends this event."
+	case r.lanes.Now().Sub(h.delivery.EventStored) > r.lanes.Retention:
+		why = "The event waited longer than events are kept."
+	case modeOf(&t.Webhook, r.lanes.Now()) < probe: // the webhook was stopped meanwhile
+		r.lanes.Webhooks.Leave(r.webhookID, 0)
+		r.keepPlace(work, h, t.Webhook)
+		return false
+	}
+	if why != "" {
+		r.lanes.Webhooks.Leave(r.webhookID, 0)
+		return r.lanes.Carrier.Decline(work, t, h.delivery, delivery.Skipped, why) == nil
+	}
+	number := h.progress.Attempts + 1
+	recorded, err := r.lanes.Carrier.Carry(work, t, h.delivery, number, slot)
+	if err != nil {
+		return false
+	}
+	return r.settle(work, h, number, recorded.After, recorded.Decision)
+}
+
+// settle does what was decided after an attempt. It reports whether the message
+// is done with.
+func (r *reader) settle(ctx context.Context, h taken, number int, w webhook.Webhook, d delivery.Decision) bool {
+	switch d.Action {
+	case delivery.Done:
+		return true
+	case delivery.Remove:
+		return r.persist(ctx, func() error { return r.lanes.Remove(ctx, r.webhookID) })
+	case delivery.Retry:
+		return r.persist(ctx, func() error { return r.lanes.Schedule(ctx, h.delivery, number, d.At) })
+	case delivery.Wait:
+		r.keepPlace(ctx, h, w)
+	}
+	return false
+}
+
+func (r *reader) persist(ctx context.Context, do func() error) bool {
+	return retry.Until(ctx, r.lanes.Logger, "deliveries cannot be put into their lanes", do) == nil
+}
+
+// keepPlace gives a delivery back that failed and waits for the webhook: first
+// the lane is paused or closed, so that it is not handed out again at once.
+func (r *reader) keepPlace(ctx context.Context, h taken, w webhook.Webhook) {
+	var err error
+	if w.Status() == webhook.StatusAutoDisabled {
+		err = r.lanes.Stream.CloseLane(ctx, r.webhookID)
+	} else {
+		_, err = r.lanes.Stream.OpenLane(ctx, r.webhookID, 1, w.Health.HoldUntil)
+	}
+	if err == nil {
+		err = h.message.Return(0)
+	}
+	if err != nil {
+		r.lanes.Logger.Warn("a delivery keeps its place in its lane only after a while",
+			slog.String("webhook", r.webhookID), slog.Any("error", err))
+	}
+}

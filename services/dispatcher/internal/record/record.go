@@ -1,0 +1,205 @@
+// Package record commits outcomes in groups: many attempts, one transaction.
+package record
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
+)
+
+// Store writes a batch of attempts.
+type Store interface {
+	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]store.Recorded, error)
+}
+
+// Options bound the recorder.
+type Options struct {
+	Batch   int           // attempts in one transaction, at most
+	Linger  time.Duration // how long a transaction waits for company
+	Pending int           // attempts not recorded yet, at most; more hold up the pulling
+}
+
+// DefaultOptions are the recorder's bounds in production.
+func DefaultOptions() Options {
+	return Options{Batch: 512, Linger: 4 * time.Millisecond, Pending: 4096}
+}
+
+// Observer is told of each commit.
+type Observer interface {
+	Committed(attempts int, took time.Duration)
+}
+
+// Recorder writes outcomes. Safe for concurrent use.
+//
+// While the database is away it keeps what it was given, retries, and reports
+// no room; it never drops an outcome that somebody waits for.
+type Recorder struct {
+	store    Store
+	policy   delivery.Policy
+	opts     Options
+	log      *slog.Logger
+	observer Observer
+	queue    chan *entry
+	pending  atomic.Int64
+	room     chan struct{} // holds a token when there may be room again
+}
+
+type entry struct {
+	attempt delivery.Attempt
+	done    chan result
+}
+
+type result struct {
+	recorded store.Recorded
+	err      error
+}
+
+// New returns a recorder; Run must be running for Record to return.
+func New(s Store, policy delivery.Policy, opts Options, log *slog.Logger, observer Observer) *Recorder {
+	return &Recorder{
+		store: s, policy: policy, opts: opts, log: log, observer: observer,
+		queue: make(chan *entry, opts.Pending),
+		room:  make(chan struct{}, 1),
+	}
+}
+
+// Record commits an attempt and returns what became of it: only then may its
+// message be acknowledged. It waits for as long as the database is away, until
+// ctx ends.
+func (r *Recorder) Record(ctx context.Context, a delivery.Attempt) (store.Recorded, error) {
+	e := &entry{attempt: a, done: make(chan result, 1)}
+	r.pending.Add(1)
+	select {
+	case r.queue <- e:
+	case <-ctx.Done():
+		r.finished(1)
+		return store.Recorded{}, ctx.Err()
+	}
+	select {
+	case res := <-e.done:
+		return res.recorded, res.err
+	case <-ctx.Done():
+		return store.Recorded{}, ctx.Err()
+	}
+}
+
+// Pending returns how many attempts are not recorded yet.
+func (r *Recorder) Pending() int { return int(r.pending.Load()) }
+
+// Room waits until fewer attempts than Options.Pending are unrecorded. It is
+// what stops the pulling while the database is away.
+func (r *Recorder) Room(ctx context.Context) error {
+	for r.pending.Load() >= int64(r.opts.Pending) {
+		select {
+		case <-r.room:
+			r.tellRoom() // others may be waiting too
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (r *Recorder) tellRoom() {
+	select {
+	case r.room <- struct{}{}:
+	default:
+	}
+}
+
+// Run commits until ctx ends. What is queued then is not committed: its
+// messages were not acknowledged and come again.
+func (r *Recorder) Run(ctx context.Context) error {
+	for {
+		batch := r.gather(ctx)
+		if len(batch) == 0 {
+			return nil
+		}
+		r.commit(ctx, batch)
+		r.finished(len(batch))
+	}
+}
+
+func (r *Recorder) finished(n int) {
+	r.pending.Add(-int64(n))
+	r.tellRoom()
+}
+
+// gather waits for a first attempt and takes what comes within the linger. It
+// returns none when ctx ended.
+func (r *Recorder) gather(ctx context.Context) []*entry {
+	var batch []*entry
+	select {
+	case e := <-r.queue:
+		batch = append(batch, e)
+	case <-ctx.Done():
+		return nil
+	}
+	linger := time.NewTimer(r.opts.Linger)
+	defer linger.Stop()
+	for len(batch) < r.opts.Batch {
+		select {
+		case e := <-r.queue:
+			batch = append(batch, e)
+		case <-linger.C:
+			return batch
+		case <-ctx.Done():
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit writes a batch. While the database is away it tries again. Any other
+// failure is split, so that an attempt that cannot be written fails alone.
+func (r *Recorder) commit(ctx context.Context, batch []*entry) {
+	attempts := make([]delivery.Attempt, len(batch))
+	for i, e := range batch {
+		attempts[i] = e.attempt
+	}
+	recorded, err := r.write(ctx, attempts)
+	switch {
+	case err == nil:
+		for i, e := range batch {
+			e.done <- result{recorded: recorded[i]}
+		}
+	case len(batch) == 1 || ctx.Err() != nil:
+		for _, e := range batch {
+			e.done <- result{err: err}
+		}
+	default:
+		half := len(batch) / 2
+		r.commit(ctx, batch[:half])
+		r.commit(ctx, batch[half:])
+	}
+}
+
+// write retries for as long as the database is away; it returns any other
+// error.
+func (r *Recorder) write(ctx context.Context, attempts []delivery.Attempt) (recorded []store.Recorded, failure error) {
+	err := retry.Until(ctx, r.log, "outcomes cannot be recorded", func() error {
+		began := time.Now()
+		var err error
+		recorded, err = r.store.Record(ctx, r.policy, attempts)
+		switch {
+		case err == nil:
+			r.observer.Committed(len(attempts), time.Since(began))
+		case fault.Is(err, fault.Unavailable):
+			return err
+		default:
+			failure = fmt.Errorf("record %d attempts: %w", len(attempts), err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return recorded, failure
+}
