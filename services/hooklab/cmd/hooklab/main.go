@@ -1,0 +1,69 @@
+// Command hooklab receives webhooks as scripted, and publishes events to have
+// some sent.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+const usage = `hooklab receives webhooks as scripted, and publishes events to have some sent.
+
+  hooklab receive   answer every path as it says: /ok, /status/503, /delay/2s, /hang …
+  hooklab load      publish made-up events through the API or straight to NATS
+
+"hooklab receive -h" and "hooklab load -h" show the flags.
+`
+
+// errUsage says that the command line was not understood, and that this has
+// been explained.
+var errUsage = errors.New("usage")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "hooklab:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the whole program, for main and for tests. It ends with ctx.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "receive":
+			return receive(ctx, args[1:], stdout, stderr)
+		case "load":
+			return publish(ctx, args[1:], stdout, stderr)
+		}
+	}
+	_, _ = io.WriteString(stderr, usage)
+	return errUsage
+}
+
+// parse parses a subcommand's flags and takes no other arguments.
+func parse(flags *flag.FlagSet, args []string, stderr io.Writer) error {
+	flags.SetOutput(stderr)
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return flag.ErrHelp
+	} else if err != nil {
+		return errUsage // flag has said what is wrong
+	}
+	if flags.NArg() > 0 {
+		_, _ = fmt.Fprintf(stderr, "%s: %q is not a flag\n", flags.Name(), flags.Arg(0))
+		return errUsage
+	}
+	return nil
+}
