@@ -1,0 +1,31 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/config"
+	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/stream"
+	configapi "github.com/dialnote/webhooks/services/config-api/app"
+)
+
+func newAPI(s config.Settings, b *backbone.Backbone, fleet *stream.Fleet, health *ops.Health, registry *prometheus.Registry, log *slog.Logger) (*configapi.App, error) {
+	cfg, checkURL, err := configapi.FromSettings(s)
+	if err != nil {
+		return nil, err
+	}
+	queue := configapi.NewQueue(b.Stream, fleet)
+	api, err := configapi.New(cfg, configapi.Dependencies{
+		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, CheckURL: checkURL,
+		Health: health, Registry: registry, Now: time.Now, Log: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the config API: %w", err)
+	}
+	return api, nil
+}

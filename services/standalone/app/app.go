@@ -1,0 +1,147 @@
+// Package app is the whole system in one process: the config API and a
+// dispatcher on an embedded NATS server and, unless told otherwise, SQLite.
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/oklog/run"
+
+	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/config"
+	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/stream"
+	configapi "github.com/dialnote/webhooks/services/config-api/app"
+	dispatcher "github.com/dialnote/webhooks/services/dispatcher/app"
+	"github.com/dialnote/webhooks/services/standalone/internal/broker"
+	"github.com/dialnote/webhooks/services/standalone/internal/demo"
+	"github.com/dialnote/webhooks/services/standalone/internal/keep"
+)
+
+// Options say how to run.
+type Options struct {
+	Settings config.Settings
+	Demo     bool      // also run a receiver and made-up traffic, on loopback
+	DemoAddr string    // where the demo receiver listens, if it can
+	Out      io.Writer // for people: what runs where, what to do next, what arrives
+	Log      *slog.Logger
+}
+
+// Standalone is the running system.
+type Standalone struct {
+	opts     Options
+	settings config.Settings
+	listener net.Listener
+	demo     *demo.Demo
+	health   *ops.Health
+	ready    chan struct{}
+	once     sync.Once
+}
+
+// New makes the data folder and its secrets and listens on the HTTP address.
+// Nothing is served until Run.
+func New(ctx context.Context, o Options) (*Standalone, error) {
+	s := o.Settings
+	if o.Demo {
+		s.AllowHTTPEndpoints, s.AllowPrivateEndpoints = true, true
+	}
+	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("%sDATA_DIR: %w", config.Prefix, err)
+	}
+	var err error
+	if s.DatabaseURL == "" {
+		s.DatabaseURL = "sqlite://" + filepath.Join(s.DataDir, "webhooks.db")
+	}
+	if s.EncryptionKeys == "" {
+		if s.EncryptionKeys, err = keep.EncryptionKeys(s.DataDir); err != nil {
+			return nil, fmt.Errorf("keep encryption keys: %w", err)
+		}
+	}
+	if s.APITokens == "" {
+		token, err := keep.Token(s.DataDir)
+		if err != nil {
+			return nil, fmt.Errorf("keep service token: %w", err)
+		}
+		s.APITokens = "local:" + token
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.HTTPAddr)
+	if err != nil {
+		return nil, fmt.Errorf("%sHTTP_ADDR: %w", config.Prefix, err)
+	}
+	return &Standalone{
+		opts: o, settings: s, listener: listener,
+		health: ops.NewHealth(), ready: make(chan struct{}),
+	}, nil
+}
+
+// URL returns the base URL of the HTTP API.
+func (s *Standalone) URL() string {
+	host, port, err := net.SplitHostPort(s.listener.Addr().String())
+	if err != nil {
+		return "http://" + s.listener.Addr().String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// Ready is closed when the system answers and, in a demo, is seeded.
+func (s *Standalone) Ready() <-chan struct{} { return s.ready }
+
+// Run runs everything until ctx ends, and stops as the dispatcher does: what is
+// in flight may finish, unless now ends.
+func (s *Standalone) Run(ctx, now context.Context) error {
+	log, registry := s.opts.Log, ops.NewRegistry()
+	nats, err := broker.Start(s.settings)
+	if err != nil {
+		return err
+	}
+	defer func() { nats.Shutdown(); nats.WaitForShutdown() }()
+
+	var group run.Group
+	gate := configapi.NewGate(s.health, registry)
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	group.Add(func() error {
+		return ops.Serve(serving, s.listener, gate, 5*time.Second)
+	}, func(error) { stopServing() })
+
+	b, err := backbone.Open(ctx, s.settings, stream.Settings{InProcess: nats, Name: "standalone"}, s.health, log)
+	if err != nil {
+		stopServing()
+		return err
+	}
+	defer b.Close(log)
+	fleet, err := b.Stream.WatchFleet()
+	if err != nil {
+		return err
+	}
+	defer fleet.Close()
+	api, err := newAPI(s.settings, b, fleet, s.health, registry, log)
+	if err != nil {
+		return err
+	}
+	gate.Open(api.Handler())
+
+	sender, err := dispatcher.NewSender(s.settings, program.Version())
+	if err != nil {
+		return err
+	}
+	working, stopWorking := context.WithCancel(ctx)
+	group.Add(func() error {
+		return dispatcher.New(dispatcher.FromSettings(s.settings), dispatcher.Dependencies{
+			Store: b.Store, Stream: b.Stream, Sender: sender, Log: log, Registry: registry, Health: s.health,
+		}).Run(working, now)
+	}, func(error) { stopWorking() })
+	group.Add(func() error { return s.welcome(working) }, func(error) { stopWorking() })
+	return group.Run()
+}

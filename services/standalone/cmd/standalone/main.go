@@ -1,0 +1,45 @@
+// Command standalone runs the whole system in one process, with NATS and SQLite
+// inside. With --demo it also runs a receiver and made-up traffic.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/dialnote/webhooks/pkg/config"
+	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/services/standalone/app"
+)
+
+func main() {
+	if err := start(); err != nil {
+		fmt.Fprintln(os.Stderr, "standalone:", err)
+		os.Exit(1)
+	}
+}
+
+func start() error {
+	demo := flag.Bool("demo", false, "also run a receiver and made-up traffic on this machine, and allow http and private endpoints")
+	flag.Parse()
+	environ := config.Environ(os.Environ())
+	if _, chosen := environ[config.Prefix+"LOG_LEVEL"]; *demo && !chosen {
+		environ[config.Prefix+"LOG_LEVEL"] = "warn" // leave the terminal to what arrives
+	}
+	settings, err := config.Load(environ)
+	if err != nil {
+		return err
+	}
+	version := program.Version()
+	log := ops.NewLogger(os.Stderr, settings, "standalone", version)
+	log.Info("starting", slog.Any("settings", settings))
+	ctx, now, stop := program.Signals()
+	defer stop()
+	s, err := app.New(ctx, app.Options{Settings: settings, Demo: *demo, DemoAddr: "127.0.0.1:8089", Out: os.Stdout, Log: log})
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx, now)
+}
