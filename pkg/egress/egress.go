@@ -1,3 +1,179 @@
 // Package egress is the only way a request leaves: the HTTP client with the
 // address guard, the one deadline, and the bounded capture of the answer.
+//
+// Every attempt ends in a delivery.Outcome. A failure is not an error here but
+// a fact about somebody's endpoint, with a reason for programs and a message
+// for people.
 package egress
+
+import (
+	"compress/gzip"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/endpoint"
+)
+
+// Limits of the specification, section 4, and of this package.
+const (
+	DefaultTimeout    = 30 * time.Second // one attempt, from the lookup to the last byte
+	DefaultMaxAnswer  = 64 << 10         // bytes read of an answer's body
+	DefaultKeepAnswer = 4 << 10          // bytes kept of it
+
+	// Headers are kept for the log, so they are bounded too. Servers and
+	// proxies themselves rarely allow more than 16 KiB.
+	maxHeaderBytes = 32 << 10
+
+	// Many receivers close an idle connection after a minute, some after five
+	// seconds; keeping one longer only wins the race to write into it.
+	idleTimeout = 30 * time.Second
+)
+
+// Config is what a Client is made from. The zero value of each field is its
+// default.
+type Config struct {
+	Timeout    time.Duration   // one attempt's deadline; DefaultTimeout
+	Policy     endpoint.Policy // where requests may go; the strict policy
+	UserAgent  string          // sent unless a request names its own
+	MaxAnswer  int             // bytes; DefaultMaxAnswer
+	KeepAnswer int             // bytes, at most MaxAnswer; DefaultKeepAnswer
+
+	// MaxIdle bounds the idle connections to all hosts together (1,024),
+	// MaxIdlePerHost those to one (64).
+	MaxIdle        int
+	MaxIdlePerHost int
+
+	// RootCAs are the roots that receivers' certificates are checked against;
+	// nil means the system's. ExtraCAFile names a PEM file of further ones.
+	RootCAs     *x509.CertPool
+	ExtraCAFile string
+
+	// Resolver looks names up; nil means Go's own, which unlike a C library's
+	// never takes odd spellings for addresses.
+	Resolver *net.Resolver
+}
+
+// Client sends requests. It is safe for concurrent use and keeps connections
+// for reuse.
+type Client struct {
+	timeout   time.Duration
+	policy    endpoint.Policy
+	userAgent []string // as a header's value, shared by all requests
+	max, keep int
+	transport *http.Transport
+	scratch   sync.Pool // of *[]byte, to read answers into
+	gunzip    sync.Pool // of *gzip.Reader
+}
+
+// New returns a Client. It returns an error when the configuration is
+// contradictory or ExtraCAFile cannot be read.
+func New(cfg Config) (*Client, error) {
+	cfg = cfg.withDefaults()
+	if cfg.Timeout < 0 || cfg.MaxAnswer < 0 || cfg.KeepAnswer < 0 || cfg.MaxIdle < 0 || cfg.MaxIdlePerHost < 0 {
+		return nil, errors.New("egress: no limit may be negative")
+	}
+	if cfg.KeepAnswer > cfg.MaxAnswer {
+		return nil, fmt.Errorf("egress: cannot keep %d bytes of an answer when only %d are read", cfg.KeepAnswer, cfg.MaxAnswer)
+	}
+	roots, err := rootCAs(cfg.RootCAs, cfg.ExtraCAFile)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{
+		timeout:   cfg.Timeout,
+		policy:    cfg.Policy,
+		userAgent: []string{cfg.UserAgent},
+		max:       cfg.MaxAnswer,
+		keep:      cfg.KeepAnswer,
+		transport: newTransport(cfg, newDialer(cfg, roots)),
+		scratch:   sync.Pool{New: func() any { return new(make([]byte, 4<<10)) }},
+		gunzip:    sync.Pool{New: func() any { return new(gzip.Reader) }},
+	}, nil
+}
+
+// Close closes the idle connections. Requests in flight go on.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+func (cfg Config) withDefaults() Config {
+	orDefault(&cfg.Timeout, DefaultTimeout)
+	orDefault(&cfg.MaxAnswer, DefaultMaxAnswer)
+	orDefault(&cfg.KeepAnswer, min(DefaultKeepAnswer, cfg.MaxAnswer))
+	orDefault(&cfg.MaxIdle, 1024)
+	orDefault(&cfg.MaxIdlePerHost, 64)
+	return cfg
+}
+
+func orDefault[T comparable](value *T, fallback T) {
+	var zero T
+	if *value == zero {
+		*value = fallback
+	}
+}
+
+// newTransport returns the transport. It is used bare, without an http.Client:
+// so there are no redirects and no cookies to switch off.
+func newTransport(cfg Config, d *dialer) *http.Transport {
+	return &http.Transport{
+		Proxy:               nil, // a proxy from the environment would hide the address from the guard
+		DialContext:         d.dialPlain,
+		DialTLSContext:      d.dialTLS,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        cfg.MaxIdle,
+		MaxIdleConnsPerHost: cfg.MaxIdlePerHost,
+		IdleConnTimeout:     idleTimeout,
+
+		MaxResponseHeaderBytes: maxHeaderBytes,
+
+		// Nothing asks for compression; an answer that is compressed all the
+		// same is unpacked by capture, bounded before and after unpacking.
+		DisableCompression: true,
+
+		HTTP2: &http.HTTP2Config{
+			// Go buffers 4 MiB of a stream before anybody reads it.
+			MaxReceiveBufferPerStream:     64 << 10,
+			MaxReceiveBufferPerConnection: 1 << 20,
+			// One dead connection would carry all requests to its host.
+			SendPingTimeout: 15 * time.Second,
+			PingTimeout:     5 * time.Second,
+		},
+	}
+}
+
+// rootCAs returns the roots with those of a file added. It returns nil, for
+// the system's, when there is nothing to add to them.
+func rootCAs(roots *x509.CertPool, file string) (*x509.CertPool, error) {
+	if file == "" {
+		return roots, nil
+	}
+	pem, err := os.ReadFile(file) //nolint:gosec // the operator's setting, not a customer's input
+	if err != nil {
+		return nil, fmt.Errorf("read extra CA file: %w", err)
+	}
+	if roots == nil {
+		if roots, err = x509.SystemCertPool(); err != nil {
+			return nil, fmt.Errorf("load the system's CAs: %w", err)
+		}
+	} else {
+		roots = roots.Clone()
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("extra CA file %s holds no certificate", file)
+	}
+	return roots, nil
+}
+
+func tlsConfig(roots *x509.CertPool) *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		RootCAs:            roots,
+		NextProtos:         []string{"h2", "http/1.1"},
+		ClientSessionCache: tls.NewLRUClientSessionCache(512),
+	}
+}

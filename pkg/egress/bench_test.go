@@ -1,0 +1,103 @@
+package egress
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+)
+
+const inFlight = 64
+
+// benchmarkServer answers as most receivers of webhooks do.
+func benchmarkServer(b *testing.B) string {
+	b.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, `{"ok":true}`)
+	}))
+	b.Cleanup(s.Close)
+	return s.URL + "/hook"
+}
+
+func benchmarkRequest(url string) Request {
+	return Request{
+		Method: http.MethodPost, URL: url, Body: bytes.Repeat([]byte("x"), 400),
+		Header: http.Header{
+			"Content-Type": {"application/json"}, "X-DialNote-Signature": {"sha256=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"},
+			"X-DialNote-Event": {"call.completed"}, "X-DialNote-Delivery": {"dlv_0123456789abcdef"},
+			"webhook-id": {"evt_0123456789"}, "webhook-timestamp": {"1793534400"}, "webhook-signature": {"v1,0123456789abcdef0123456789abcdef0123456789a="},
+		},
+	}
+}
+
+func runInFlight(b *testing.B, each func() error) {
+	b.Helper()
+	b.SetParallelism(inFlight / runtime.GOMAXPROCS(0))
+	b.ReportAllocs()
+	before := processorTime(b)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := each(); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
+	b.ReportMetric(float64(processorTime(b)-before)/float64(b.N), "cpu-ns/op")
+}
+
+// processorTime returns what this process, the benchmark's server included,
+// has used: the figure that a busy machine does not distort.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+func BenchmarkSend(b *testing.B) {
+	c := client(b, nil)
+	r := benchmarkRequest(benchmarkServer(b))
+	runInFlight(b, func() error {
+		out := c.Send(b.Context(), r)
+		if out.Result != delivery.Succeeded {
+			return out.Cause
+		}
+		return nil
+	})
+}
+
+// BenchmarkBareClient is what net/http alone costs: the same request, the same
+// deadline, no guard, no capture.
+func BenchmarkBareClient(b *testing.B) {
+	bare := &http.Client{Timeout: DefaultTimeout, Transport: &http.Transport{
+		MaxIdleConns: 1024, MaxIdleConnsPerHost: inFlight, DisableCompression: true,
+	}}
+	b.Cleanup(bare.CloseIdleConnections)
+	r := benchmarkRequest(benchmarkServer(b))
+	runInFlight(b, func() error {
+		req, err := http.NewRequestWithContext(b.Context(), r.Method, r.URL, bytes.NewReader(r.Body))
+		if err != nil {
+			return err
+		}
+		req.Header = r.Header
+		resp, err := bare.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		_, err = io.Copy(io.Discard, resp.Body)
+		return err
+	})
+}

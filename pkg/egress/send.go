@@ -1,0 +1,122 @@
+package egress
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/fault"
+)
+
+// ErrCanceled is in the Cause of an Outcome that is none: the caller's context
+// ended before the answer came, so nothing is known about the endpoint.
+var ErrCanceled = errors.New("canceled by the caller")
+
+// errDeadline is the cause with which an attempt's own deadline ends it.
+var errDeadline = errors.New("deadline of the attempt passed")
+
+// Request is what to send.
+type Request struct {
+	Method string
+	URL    string // as the customer typed it; its normal form is requested
+
+	// Header is sent with its keys exactly as they stand on HTTP/1.1 (set them
+	// in the map: Header.Set would change their case). It is not changed.
+	Header http.Header
+
+	// Body is the very buffer that was signed. It must never be changed again:
+	// a connection may still be reading it when Send has returned.
+	Body []byte
+}
+
+// Send makes one attempt and returns what came of it. Every failure is an
+// Outcome with a Reason and a Message that can be shown to the customer; its
+// Cause is for the operator's log alone. A 2xx status is a success whatever
+// becomes of the answer's body.
+//
+// When ctx ends before a status came, the Outcome is none: its Result is empty
+// and its Cause wraps ErrCanceled. It says nothing about the endpoint and must
+// not be recorded; the receiver may have got the request all the same.
+//
+// A request is sent a second time within Send only when a kept connection
+// turned out to be closed before any byte of an answer came: receivers close
+// idle connections at any time, and that is no failure of theirs. Delivery is
+// at least once, so a receiver that did read the first one drops the second.
+//
+// Phases.FirstByte is the time from a ready connection to the first byte of
+// the answer, sending included; Total is the whole of Send.
+func (c *Client) Send(ctx context.Context, r Request) delivery.Outcome {
+	w := newWatch()
+	target, err := c.policy.Target(r.URL)
+	if err != nil {
+		return refused(err)
+	}
+	limited, stop := context.WithTimeoutCause(ctx, c.timeout, errDeadline)
+	defer stop()
+
+	var out delivery.Outcome
+	resp, err := c.transport.RoundTrip(c.request(w.follow(limited), target, r))
+	if err != nil {
+		out = c.failed(ctx, err, target, w)
+	} else {
+		out = judge(resp.StatusCode, resp.Header, time.Now())
+		out.Response = c.capture(resp)
+	}
+	w.fill(&out, err)
+	return out
+}
+
+// request builds the HTTP request without parsing anything again.
+func (c *Client) request(ctx context.Context, target *url.URL, r Request) *http.Request {
+	header := maps.Clone(r.Header)
+	if header == nil {
+		header = http.Header{}
+	}
+	if len(header["User-Agent"]) == 0 {
+		header["User-Agent"] = c.userAgent
+	}
+	// An empty key is not sent; it tells net/http that the request may be
+	// repeated when a kept connection was closed under it.
+	header["X-Idempotency-Key"] = []string{}
+
+	req := &http.Request{
+		Method: r.Method, URL: target, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if len(r.Body) > 0 {
+		req.ContentLength = int64(len(r.Body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil }
+		req.Body = io.NopCloser(bytes.NewReader(r.Body))
+	}
+	return req.WithContext(ctx)
+}
+
+// refused is the outcome of a URL that the policy does not allow: one saved
+// before the operator made the policy stricter.
+func refused(err error) delivery.Outcome {
+	return delivery.Outcome{
+		Result: delivery.Failed, Reason: delivery.ReasonBlockedAddress,
+		Message: fault.Of(err).Detail, Cause: err,
+	}
+}
+
+// failed is the outcome of a request that got no answer.
+func (c *Client) failed(ctx context.Context, err error, target *url.URL, w *watch) delivery.Outcome {
+	if ctx.Err() != nil && !errors.Is(err, errDeadline) {
+		return delivery.Outcome{Cause: fmt.Errorf("%w: %w", ErrCanceled, context.Cause(ctx))}
+	}
+	reason, message := explain(err, circumstances{
+		host:      target.Hostname(),
+		timeout:   c.timeout,
+		connected: w.conn.Load() != nil,
+		answered:  w.firstByte.Load() != 0,
+	})
+	return delivery.Outcome{Result: delivery.Failed, Reason: reason, Message: message, Cause: err}
+}
