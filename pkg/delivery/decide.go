@@ -110,16 +110,18 @@ func decideTest(h webhook.Health, a Attempt) (webhook.Health, Decision) {
 	return h.EndHold(), Decision{Action: Done, Status: StatusDelivered}
 }
 
+// succeeded folds a successful attempt into the health. Failures that ended
+// after it are not ended by it: it was only recorded late.
 func succeeded(h webhook.Health, a Attempt) webhook.Health {
-	h.FailureCount = 0
-	h.Outages = nil
-	h.HoldUntil = time.Time{}
-	if a.EndedAt.After(h.LastSentAt) {
-		h.LastSentAt = a.EndedAt
+	h.Outages = slices.DeleteFunc(slices.Clone(h.Outages), func(o webhook.Interval) bool {
+		return !o.End.After(a.EndedAt)
+	})
+	h.FailureCount = len(h.Outages)
+	if h.FailureCount == 0 {
+		h.Outages, h.HoldUntil = nil, time.Time{}
 	}
-	if a.EndedAt.After(h.CountFrom) {
-		h.CountFrom = a.EndedAt
-	}
+	h.LastSentAt = later(h.LastSentAt, a.EndedAt)
+	h.CountFrom = later(h.CountFrom, a.EndedAt)
 	return h
 }
 

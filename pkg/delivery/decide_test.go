@@ -156,6 +156,20 @@ func TestFailureThatEndedBeforeTheLastSuccessIsHistory(t *testing.T) {
 	}
 }
 
+func TestSuccessRecordedLateEndsOnlyWhatCameBeforeIt(t *testing.T) {
+	t.Parallel()
+	w, p := active(), delivery.DefaultPolicy()
+	w.Health, _ = delivery.Decide(p, w, attempt(1, 0, 1, failed(delivery.ReasonTimeout)))
+	w.Health, _ = delivery.Decide(p, w, attempt(1, 20, 21, failed(delivery.ReasonTimeout)))
+	h, _ := delivery.Decide(p, w, attempt(1, 4, 5, succeeded()))
+	if h.FailureCount != 1 || !h.OnHold() || !h.LastSentAt.Equal(at(5)) {
+		t.Errorf("health is %+v, want the failure after the success to stand", h)
+	}
+	if w.Health.FailureCount != 2 || len(w.Health.Outages) != 2 {
+		t.Error("the health before was changed")
+	}
+}
+
 func TestLateSuccessKeepsTheLatestTime(t *testing.T) {
 	t.Parallel()
 	w, p := active(), delivery.DefaultPolicy()

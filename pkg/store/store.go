@@ -3,22 +3,30 @@
 // suite in storetest.
 //
 // Errors: a *fault.Error of kind NotFound, Conflict or Stale where a method
-// says so; fault.Unavailable when the database is away; anything else is
-// internal.
+// says so; fault.Unavailable when the database is away; the context's error,
+// wrapped, when the context ended first; anything else is internal.
 package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
+// ErrNewerDatabase is an adapter's error on opening when a newer program has
+// already migrated the database. An older one must not touch it: it does not
+// know what changed.
+var ErrNewerDatabase = errors.New("the database was migrated by a newer version of this program: run that version")
+
+// Times are kept in UTC and whole microseconds (delivery.Resolution).
+
 // Page asks for a page of a list, newest first.
 type Page struct {
-	Limit int    // how many rows at most
-	After string // the cursor of the row before the page's first, "" for the start
+	Limit int    // how many rows at most; below 1 counts as 1
+	After string // the cursor that came with the page before, "" for the start
 }
 
 // Webhooks keeps webhooks with their health.
@@ -32,7 +40,8 @@ type Webhooks interface {
 	Get(ctx context.Context, organizationID, id string) (webhook.Webhook, error)
 
 	// List returns a page of an organization's webhooks, newest first, and the
-	// cursor of the next page, "" at the end.
+	// cursor of the next page, "" at the end. A cursor stays good when webhooks
+	// come and go. It returns Invalid for a cursor that List has not made.
 	List(ctx context.Context, organizationID string, page Page) ([]webhook.Webhook, string, error)
 
 	// All returns every webhook of an organization, for matching.
@@ -41,7 +50,8 @@ type Webhooks interface {
 	// Update reads the webhook under a lock, applies change, and writes the
 	// result with Version raised by one. It returns NotFound, Stale when
 	// version is not 0 and not the current one, or change's error, and then
-	// nothing has changed. change may be called more than once.
+	// nothing has changed. change may be called more than once. What it does to
+	// the id, the organization, the secret, CreatedAt and Version is ignored.
 	Update(ctx context.Context, organizationID, id string, version int64, change func(webhook.Webhook) (webhook.Webhook, error)) (webhook.Webhook, error)
 
 	// Delete removes a webhook and what is kept of it. It returns NotFound, or
@@ -64,12 +74,26 @@ type Deliveries interface {
 	// webhooks of the batch in id order, folds the attempts into their health
 	// with delivery.Decide in the order given, writes the health and the
 	// attempts with their decisions, and returns what became of each, in order.
-	// An automatic disabling raises Version by one.
+	// An automatic disabling raises Version by one; Action Remove deletes the
+	// webhook. The same attempts may be recorded again when an earlier call's
+	// answer was lost: the log keeps one of each, and no failure counts twice.
 	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]Recorded, error)
 
 	// Progress returns what is recorded of each of the deliveries. A delivery
 	// without any recorded attempt is not in the map. Tests are not counted.
 	Progress(ctx context.Context, deliveryIDs []string) (map[string]delivery.Progress, error)
+
+	// Attempts returns what is recorded of one delivery, oldest first, or
+	// NotFound: also for another organization's or a deleted webhook's.
+	Attempts(ctx context.Context, organizationID, webhookID, deliveryID string) ([]LoggedAttempt, error)
+}
+
+// LoggedAttempt is an attempt as the log keeps it, with what was decided then.
+type LoggedAttempt struct {
+	delivery.Attempt // Outcome.Cause is not kept
+
+	Status delivery.Status // of the delivery after this attempt
+	NextAt time.Time       // when the next was due, zero when none was set
 }
 
 // IdempotentAnswer is the stored answer to a request that was made with an
@@ -88,11 +112,23 @@ type Idempotency interface {
 	// claim otherwise.
 	Begin(ctx context.Context, key string, fingerprint []byte, now time.Time, expiry time.Duration) (*IdempotentAnswer, error)
 
-	// Finish stores the answer of a claimed key.
+	// Finish stores the answer of a claimed key. It returns NotFound when the
+	// claim is gone, because it was abandoned or pruned.
 	Finish(ctx context.Context, key string, answer IdempotentAnswer) error
 
 	// Abandon drops a claim whose request failed, so that it can be made again.
+	// A claim that was already finished stays.
 	Abandon(ctx context.Context, key string) error
+}
+
+// Maintenance is what somebody must do when the service starts and about every
+// hour from then on.
+type Maintenance interface {
+	// Prune removes attempts and idempotency keys older than retention, and the
+	// log of deleted webhooks, in steps small enough not to slow deliveries; it
+	// also prepares the log for the coming days. Several replicas may call it
+	// at once. After an error the rest is left for the next call.
+	Prune(ctx context.Context, now time.Time, retention time.Duration) error
 }
 
 // Store is everything an adapter provides. Consumers take the part they need.
@@ -100,6 +136,7 @@ type Store interface {
 	Webhooks
 	Deliveries
 	Idempotency
+	Maintenance
 
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error

@@ -1,0 +1,124 @@
+// Package sqlstore is the part of the storage port that is the same for every
+// SQL database. Statements are written with ? and rebound; what differs is in
+// a Dialect, and in the adapters that embed Store.
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/dialnote/webhooks/pkg/secretbox"
+)
+
+// Dialect is what differs between databases.
+type Dialect struct {
+	// ForUpdate stands at the end of a SELECT that locks its rows; empty where
+	// a transaction is alone anyway.
+	ForUpdate string
+
+	// LockOrganization is a statement that keeps other transactions from
+	// adding webhooks to the organization in its one parameter; empty where a
+	// transaction is alone anyway.
+	LockOrganization string
+
+	// Time returns what a time is kept as. It is not called for a zero time.
+	Time func(time.Time) any
+
+	// WriteHealth writes the health of each webhook, its version and its time
+	// of change.
+	WriteHealth func(context.Context, *sqlx.Tx, []WebhookRow) error
+
+	// WriteAttempts writes attempts to the log. It returns an error that
+	// Repeated recognizes when one is there already, unless it can write the
+	// others all the same.
+	WriteAttempts func(context.Context, *sqlx.Tx, []AttemptRow) error
+
+	// Repeated reports whether the error says that a row is already there.
+	Repeated func(error) bool
+
+	// Retryable reports whether the transaction lost against another one and
+	// can be run again.
+	Retryable func(error) bool
+
+	// Away reports whether the database could not be reached or cannot work.
+	Away func(error) bool
+}
+
+// Store is the shared part. Reads go to Reader, everything else to Writer;
+// they may be the same.
+type Store struct {
+	Reader  *sqlx.DB
+	Writer  *sqlx.DB
+	Box     secretbox.Box
+	Dialect Dialect
+}
+
+// Ping reports whether the database answers: nil, or Unavailable.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.Explain(ctx, "ping database", s.Reader.PingContext(ctx))
+}
+
+// Close closes the connections.
+func (s *Store) Close() error {
+	err := s.Writer.Close()
+	if s.Reader != s.Writer {
+		err = errors.Join(err, s.Reader.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("close database: %w", err)
+	}
+	return nil
+}
+
+// attemptsAtTransaction bounds how often a transaction that loses against
+// others is run. With locks taken in order, losing twice is rare already.
+const attemptsAtTransaction = 6
+
+// Transact runs do in a transaction, again when it lost against another one,
+// and explains its error as of op. do may run more than once.
+func (s *Store) Transact(ctx context.Context, op string, do func(*sqlx.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := s.transactOnce(ctx, do)
+		if err == nil || attempt == attemptsAtTransaction || !s.Dialect.Retryable(err) {
+			return s.Explain(ctx, op, err)
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return s.Explain(ctx, op, err)
+		}
+	}
+}
+
+func (s *Store) transactOnce(ctx context.Context, do func(*sqlx.Tx) error) (err error) {
+	tx, err := s.Writer.BeginTxx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	// After a commit this does nothing; before, what went wrong is known already.
+	defer func() { _ = tx.Rollback() }()
+	if err := do(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// pause waits a few milliseconds, longer and more spread with every attempt,
+// so that those who met once do not meet again.
+func pause(ctx context.Context, attempt int) error {
+	most := 5 * time.Millisecond << attempt
+	t := time.NewTimer(rand.N(most)) //nolint:gosec // Spreading load is no secret.
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait to run again: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,196 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/webhook"
+)
+
+// Create implements store.Webhooks.
+func (s *Store) Create(ctx context.Context, w webhook.Webhook, limit int) error {
+	op := "insert webhook " + w.ID
+	sealed, err := s.seal(w)
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	row, err := webhookRow(w, sealed)
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return s.Transact(ctx, op, func(tx *sqlx.Tx) error {
+		if s.Dialect.LockOrganization != "" {
+			if _, err := tx.ExecContext(ctx, tx.Rebind(s.Dialect.LockOrganization), w.OrganizationID); err != nil {
+				return fmt.Errorf("lock organization: %w", err)
+			}
+		}
+		var have int
+		const count = `SELECT count(*) FROM webhooks WHERE organization_id = ?`
+		if err := tx.GetContext(ctx, &have, tx.Rebind(count), w.OrganizationID); err != nil {
+			return fmt.Errorf("count webhooks: %w", err)
+		}
+		if have >= limit {
+			return limitReached(have)
+		}
+		return s.insertWebhook(ctx, tx, row)
+	})
+}
+
+func (s *Store) insertWebhook(ctx context.Context, tx *sqlx.Tx, row WebhookRow) error {
+	const insert = `INSERT INTO webhooks (` + webhookColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	d := s.Dialect
+	_, err := tx.ExecContext(ctx, tx.Rebind(insert),
+		row.ID, row.OrganizationID, row.Name, row.Provider, row.URL, row.Event, row.Secret,
+		d.Param(row.CreatedAt), d.Param(row.UpdatedAt), row.Version,
+		row.FailureCount, row.Outages.Param(), d.Param(row.CountFrom), d.Param(row.LastSentAt),
+		row.LastError.Param(), d.Param(row.HoldUntil), row.AutoDisabled)
+	return err //nolint:wrapcheck // Transact names the operation.
+}
+
+// Get implements store.Webhooks.
+func (s *Store) Get(ctx context.Context, organizationID, id string) (webhook.Webhook, error) {
+	op := "select webhook " + id
+	const one = `SELECT ` + webhookColumns + ` FROM webhooks WHERE organization_id = ? AND id = ?`
+	var row WebhookRow
+	if err := s.Reader.GetContext(ctx, &row, s.Reader.Rebind(one), organizationID, id); err != nil {
+		return webhook.Webhook{}, s.Explain(ctx, op, orNotFound(err, webhookNotFound()))
+	}
+	return s.webhook(row)
+}
+
+// List implements store.Webhooks. A cursor is the last id of its page.
+func (s *Store) List(ctx context.Context, organizationID string, page store.Page) ([]webhook.Webhook, string, error) {
+	const list = `SELECT ` + webhookColumns + ` FROM webhooks WHERE organization_id = ? AND id < ? ORDER BY id DESC LIMIT ?`
+	before, err := parseCursor(page.After)
+	if err != nil {
+		return nil, "", err
+	}
+	limit := max(page.Limit, 1)
+	var rows []WebhookRow
+	// One more than asked for says whether another page follows.
+	if err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(list), organizationID, before, limit+1); err != nil {
+		return nil, "", s.Explain(ctx, "list webhooks", err)
+	}
+	next := ""
+	if len(rows) > limit {
+		rows = rows[:limit]
+		next = base64.RawURLEncoding.EncodeToString([]byte(rows[limit-1].ID))
+	}
+	found, err := s.webhooks(rows)
+	return found, next, err
+}
+
+// parseCursor returns the id that all ids of a page are smaller than.
+func parseCursor(cursor string) (string, error) {
+	if cursor == "" {
+		return "~", nil // after every id: they begin with a letter
+	}
+	id, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || !strings.HasPrefix(string(id), "wh_") || storableText(string(id)) != string(id) {
+		return "", fault.InvalidFields(fault.Field{Pointer: "cursor", Detail: "This cursor is not one that a list has returned."})
+	}
+	return string(id), nil
+}
+
+// All implements store.Webhooks.
+func (s *Store) All(ctx context.Context, organizationID string) ([]webhook.Webhook, error) {
+	const all = `SELECT ` + webhookColumns + ` FROM webhooks WHERE organization_id = ? ORDER BY id`
+	var rows []WebhookRow
+	if err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(all), organizationID); err != nil {
+		return nil, s.Explain(ctx, "select webhooks of organization "+organizationID, err)
+	}
+	return s.webhooks(rows)
+}
+
+// Update implements store.Webhooks.
+func (s *Store) Update(ctx context.Context, organizationID, id string, version int64,
+	change func(webhook.Webhook) (webhook.Webhook, error),
+) (webhook.Webhook, error) {
+	var updated webhook.Webhook
+	var refused error // change's own, which is nobody else's to explain
+	err := s.Transact(ctx, "update webhook "+id, func(tx *sqlx.Tx) error {
+		current, row, err := s.lock(ctx, tx, organizationID, id, version)
+		if err != nil {
+			return err
+		}
+		updated, refused = change(current)
+		if refused != nil {
+			return refused
+		}
+		updated.ID, updated.OrganizationID = id, organizationID
+		updated.CreatedAt, updated.Version = current.CreatedAt, current.Version+1
+		if row, err = webhookRow(updated, row.Secret); err != nil {
+			return err
+		}
+		if err := s.updateWebhook(ctx, tx, row); err != nil {
+			return err
+		}
+		updated, err = s.webhook(row) // as the next reader gets it
+		return err
+	})
+	if refused != nil {
+		err = refused
+	}
+	if err != nil {
+		return webhook.Webhook{}, err
+	}
+	return updated, nil
+}
+
+func (s *Store) updateWebhook(ctx context.Context, tx *sqlx.Tx, row WebhookRow) error {
+	const update = `UPDATE webhooks SET name = ?, provider = ?, url = ?, event = ?, updated_at = ?, version = ?,
+		failure_count = ?, outages = ?, count_from = ?, last_sent_at = ?, last_error = ?, hold_until = ?, auto_disabled = ?
+		WHERE id = ?`
+	d := s.Dialect
+	_, err := tx.ExecContext(ctx, tx.Rebind(update),
+		row.Name, row.Provider, row.URL, row.Event, d.Param(row.UpdatedAt), row.Version,
+		row.FailureCount, row.Outages.Param(), d.Param(row.CountFrom), d.Param(row.LastSentAt),
+		row.LastError.Param(), d.Param(row.HoldUntil), row.AutoDisabled, row.ID)
+	return err //nolint:wrapcheck // Transact names the operation.
+}
+
+// lock reads a webhook for the rest of the transaction and checks the version
+// that the caller saw, unless that is 0.
+func (s *Store) lock(ctx context.Context, tx *sqlx.Tx, organizationID, id string, version int64) (webhook.Webhook, WebhookRow, error) {
+	const one = `SELECT ` + webhookColumns + ` FROM webhooks WHERE organization_id = ? AND id = ?`
+	var row WebhookRow
+	if err := tx.GetContext(ctx, &row, tx.Rebind(one+s.Dialect.ForUpdate), organizationID, id); err != nil {
+		return webhook.Webhook{}, row, orNotFound(err, webhookNotFound())
+	}
+	if version != 0 && version != row.Version {
+		return webhook.Webhook{}, row, staleVersion()
+	}
+	w, err := s.webhook(row)
+	return w, row, err
+}
+
+// Delete implements store.Webhooks.
+func (s *Store) Delete(ctx context.Context, organizationID, id string, version int64) (webhook.Webhook, error) {
+	var deleted webhook.Webhook
+	err := s.Transact(ctx, "delete webhook "+id, func(tx *sqlx.Tx) error {
+		var err error
+		if deleted, _, err = s.lock(ctx, tx, organizationID, id, version); err != nil {
+			return err
+		}
+		return removeWebhook(ctx, tx, id)
+	})
+	if err != nil {
+		return webhook.Webhook{}, err
+	}
+	return deleted, nil
+}
+
+// removeWebhook deletes a webhook and leaves a note for Prune to remove its log.
+func removeWebhook(ctx context.Context, tx *sqlx.Tx, id string) error {
+	if _, err := tx.ExecContext(ctx, tx.Rebind(`DELETE FROM webhooks WHERE id = ?`), id); err != nil {
+		return err //nolint:wrapcheck // Transact names the operation.
+	}
+	_, err := tx.ExecContext(ctx, tx.Rebind(`INSERT INTO removed_webhooks (id) VALUES (?) ON CONFLICT DO NOTHING`), id)
+	return err //nolint:wrapcheck // Transact names the operation.
+}

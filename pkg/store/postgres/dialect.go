@@ -1,0 +1,94 @@
+package postgres
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"github.com/dialnote/webhooks/pkg/store/internal/sqlstore"
+)
+
+func dialect() sqlstore.Dialect {
+	d := sqlstore.Dialect{
+		ForUpdate:        ` FOR UPDATE`,
+		LockOrganization: `SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' webhooks of ' || ?, 0))`,
+		Time:             func(t time.Time) any { return t },
+		WriteHealth:      writeHealth,
+		Repeated:         func(err error) bool { return pq.As(err, pqerror.UniqueViolation) != nil },
+		Retryable: func(err error) bool {
+			return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
+		},
+		Away: away,
+	}
+	d.WriteAttempts = func(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.AttemptRow) error {
+		return copyAttempts(ctx, tx, d, rows)
+	}
+	return d
+}
+
+// away reports whether the server could not be reached or cannot work now.
+func away(err error) bool {
+	if server, ok := errors.AsType[*pq.Error](err); ok {
+		switch server.Code.Class() {
+		case "08", // connection exception
+			"53": // out of connections, memory or disk
+			return true
+		}
+		switch server.Code {
+		case "57P01", "57P02", "57P03", // shutting down, crashed, starting up
+			"57014", // the statement took too long
+			"25006": // read only: a failover has made it a standby
+			return true
+		}
+		return false
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// writeHealth writes the health of all webhooks of a batch in one statement
+// with one parameter.
+func writeHealth(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.WebhookRow) error {
+	const update = `UPDATE webhooks w SET
+			updated_at = n.updated_at, version = n.version, failure_count = n.failure_count, outages = n.outages,
+			count_from = n.count_from, last_sent_at = n.last_sent_at, last_error = n.last_error,
+			hold_until = n.hold_until, auto_disabled = n.auto_disabled
+		FROM json_to_recordset($1) AS n (id text, updated_at timestamptz, version bigint, failure_count integer, outages json,
+			count_from timestamptz, last_sent_at timestamptz, last_error json, hold_until timestamptz, auto_disabled text)
+		WHERE w.id = n.id`
+	text, err := json.Marshal(rows)
+	if err != nil {
+		return fmt.Errorf("write rows: %w", err)
+	}
+	_, err = tx.ExecContext(ctx, update, string(text))
+	return err //nolint:wrapcheck // The caller names the operation.
+}
+
+// copyAttempts streams a batch into the log.
+func copyAttempts(ctx context.Context, tx *sqlx.Tx, d sqlstore.Dialect, rows []sqlstore.AttemptRow) (err error) {
+	stmt, err := tx.PrepareContext(ctx, `COPY attempts (`+sqlstore.AttemptColumns+`) FROM STDIN`)
+	if err != nil {
+		return err //nolint:wrapcheck // The caller names the operation.
+	}
+	defer func() { err = errors.Join(err, stmt.Close()) }()
+	params := make([]any, 0, sqlstore.AttemptColumnCount)
+	for _, row := range rows {
+		params = d.Params(params[:0], row)
+		if _, err := stmt.ExecContext(ctx, params...); err != nil {
+			return err //nolint:wrapcheck // The caller names the operation.
+		}
+	}
+	_, err = stmt.ExecContext(ctx) // sends what is left and waits for the answer
+	return err                     //nolint:wrapcheck // The caller names the operation.
+}

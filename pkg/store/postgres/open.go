@@ -1,0 +1,134 @@
+// Package postgres is the storage port on Postgres 13 or later: the adapter
+// for production.
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"github.com/dialnote/webhooks/pkg/secretbox"
+	"github.com/dialnote/webhooks/pkg/store/internal/sqlstore"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Pool and server-side bounds. A parameter of the same name in the DSN wins.
+const (
+	maxConnections        = 16 // of one process; servers allow 100 by default
+	maxConnectionIdle     = 5 * time.Minute
+	maxConnectionLifetime = 30 * time.Minute // so that a failover's new server gets its share
+
+	connectTimeout    = 5 * time.Second
+	statementTimeout  = "30s" // longer than any statement of ours takes
+	idleInTransaction = "30s" // frees the locks of a process that hangs in a transaction
+)
+
+// Store is the storage port on Postgres.
+type Store struct {
+	*sqlstore.Store
+}
+
+// Open connects, brings the schema up to date, and prepares the log's
+// partitions. It returns Unavailable when the server does not answer within
+// seconds; whether to try again is the caller's choice.
+func Open(ctx context.Context, dsn string, box secretbox.Box) (*Store, error) {
+	db, err := connect(dsn)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{&sqlstore.Store{Reader: db, Writer: db, Box: box, Dialect: dialect()}}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) prepare(ctx context.Context) error {
+	if err := s.Ping(ctx); err != nil {
+		return err
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("open migrations: %w", err)
+	}
+	// The lock is the schema's own: several may share a database. It may be
+	// held for as long as the migrations of another service take.
+	err = s.Migrate(ctx, files,
+		`SET LOCAL statement_timeout = 0`,
+		`SELECT pg_advisory_xact_lock(hashtextextended('dialnote migrations ' || current_schema(), 0))`)
+	if err != nil {
+		return err
+	}
+	err = s.EnsurePartitions(ctx, time.Now())
+	if pq.As(err, pqerror.LockNotAvailable) != nil {
+		// A backup that reads the log must not keep a service from starting:
+		// the default partition serves until Prune makes the others.
+		return nil
+	}
+	return err
+}
+
+func connect(dsn string) (*sqlx.DB, error) {
+	cfg, err := pq.NewConfig(dsn)
+	if err != nil {
+		// The URL holds a password, and url.Error quotes it.
+		if parse, ok := errors.AsType[*url.Error](err); ok {
+			err = parse.Err
+		}
+		return nil, fmt.Errorf("read database URL: %w", err)
+	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = connectTimeout
+	}
+	cfg.FallbackApplicationName = "dialnote-webhooks"
+	if cfg.Runtime == nil {
+		cfg.Runtime = make(map[string]string)
+	}
+	for name, value := range map[string]string{
+		"statement_timeout": statementTimeout, "idle_in_transaction_session_timeout": idleInTransaction,
+	} {
+		if _, chosen := cfg.Runtime[name]; !chosen {
+			cfg.Runtime[name] = value
+		}
+	}
+	connector, err := pq.NewConnectorConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("read database URL: %w", err)
+	}
+	connector.Dialer(newDialer())
+	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
+	db.SetMaxOpenConns(maxConnections)
+	db.SetMaxIdleConns(maxConnections)
+	db.SetConnMaxIdleTime(maxConnectionIdle)
+	db.SetConnMaxLifetime(maxConnectionLifetime)
+	return db, nil
+}
+
+// dialer notices within half a minute that a server is gone without a word,
+// also in the middle of an answer; the system's own keep-alive takes longer.
+type dialer struct{ net.Dialer }
+
+func newDialer() *dialer {
+	return &dialer{net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4,
+	}}}
+}
+
+// DialTimeout implements pq.Dialer.
+func (d *dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return d.DialContext(ctx, network, address) //nolint:wrapcheck // The driver expects net's errors.
+}

@@ -1,0 +1,99 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/dialnote/webhooks/pkg/store/internal/sqlstore"
+)
+
+// dialect needs no locks but the transaction's own: it begins with BEGIN
+// IMMEDIATE, and then it is alone.
+func dialect() sqlstore.Dialect {
+	d := sqlstore.Dialect{
+		Time:      func(t time.Time) any { return t.UnixMicro() },
+		Repeated:  func(error) bool { return false }, // the INSERT passes over what is there
+		Retryable: func(error) bool { return false }, // busy_timeout has waited long enough
+		Away:      away,
+	}
+	d.WriteHealth = func(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.WebhookRow) error {
+		return writeHealth(ctx, tx, d, rows)
+	}
+	d.WriteAttempts = func(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.AttemptRow) error {
+		return insertAttempts(ctx, tx, d, rows)
+	}
+	return d
+}
+
+// primary returns SQLite's result code without the extension, 0 for an error
+// that is not SQLite's.
+func primary(err error) int {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code() & 0xff
+	}
+	return 0
+}
+
+// busy reports whether another process holds the database.
+func busy(err error) bool {
+	code := primary(err)
+	return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED
+}
+
+// away reports whether the file cannot be reached or written now.
+func away(err error) bool {
+	if busy(err) {
+		return true
+	}
+	switch primary(err) {
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+		return true
+	}
+	_, noFile := errors.AsType[*fs.PathError](err)
+	return noFile
+}
+
+func writeHealth(ctx context.Context, tx *sqlx.Tx, d sqlstore.Dialect, rows []sqlstore.WebhookRow) error {
+	const update = `UPDATE webhooks SET updated_at = ?, version = ?, failure_count = ?, outages = ?, count_from = ?,
+		last_sent_at = ?, last_error = ?, hold_until = ?, auto_disabled = ? WHERE id = ?`
+	stmt, err := tx.PrepareContext(ctx, update)
+	if err != nil {
+		return err //nolint:wrapcheck // The caller names the operation.
+	}
+	defer stmt.Close() //nolint:errcheck // The transaction's end decides.
+	for _, row := range rows {
+		_, err := stmt.ExecContext(ctx, d.Param(row.UpdatedAt), row.Version, row.FailureCount, row.Outages.Param(),
+			d.Param(row.CountFrom), d.Param(row.LastSentAt), row.LastError.Param(), d.Param(row.HoldUntil), row.AutoDisabled, row.ID)
+		if err != nil {
+			return err //nolint:wrapcheck // The caller names the operation.
+		}
+	}
+	return nil
+}
+
+// insertAttempts writes a batch with one prepared statement. Nothing travels,
+// so a statement with many rows would only be longer to parse.
+func insertAttempts(ctx context.Context, tx *sqlx.Tx, d sqlstore.Dialect, rows []sqlstore.AttemptRow) error {
+	insert := `INSERT INTO attempts (` + sqlstore.AttemptColumns + `)
+		VALUES (?` + strings.Repeat(`, ?`, sqlstore.AttemptColumnCount-1) + `) ON CONFLICT DO NOTHING`
+	stmt, err := tx.PrepareContext(ctx, insert)
+	if err != nil {
+		return err //nolint:wrapcheck // The caller names the operation.
+	}
+	defer stmt.Close() //nolint:errcheck // The transaction's end decides.
+	params := make([]any, 0, sqlstore.AttemptColumnCount)
+	for _, row := range rows {
+		params = d.Params(params[:0], row)
+		if _, err := stmt.ExecContext(ctx, params...); err != nil {
+			return err //nolint:wrapcheck // The caller names the operation.
+		}
+	}
+	return nil
+}

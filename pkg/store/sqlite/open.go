@@ -1,0 +1,106 @@
+// Package sqlite is the storage port on SQLite, in pure Go: the adapter of the
+// embedded default, for one machine.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"modernc.org/sqlite"
+
+	"github.com/dialnote/webhooks/pkg/secretbox"
+	"github.com/dialnote/webhooks/pkg/store/internal/sqlstore"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// readers is how many connections read while one writes.
+const readers = 8
+
+// Store is the storage port on SQLite.
+type Store struct {
+	*sqlstore.Store
+}
+
+// Open opens the database file at path, making it (but not its folder) when
+// there is none, and brings the schema up to date. It returns Unavailable when
+// the file cannot be opened or another process holds it for long.
+func Open(ctx context.Context, path string, box secretbox.Box) (*Store, error) {
+	s := &Store{&sqlstore.Store{Box: box, Dialect: dialect()}}
+	if err := s.connect(path); err != nil {
+		return nil, s.Explain(ctx, "open "+path, err)
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err == nil {
+		err = s.Migrate(ctx, files)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) connect(path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("find file: %w", err)
+	}
+	// SQLite would make the file readable by everybody; its log holds what
+	// customers' servers answered.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // The operator's own choice of path.
+	if err != nil {
+		return fmt.Errorf("open file: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("close file: %w", err)
+	}
+	// One writer: SQLite has only one anyway, and waiting in Go is fair and
+	// cheap where SQLite's own waiting is neither.
+	if s.Writer, err = pool(path, 1, url.Values{"_txlock": {"immediate"}}); err != nil {
+		return err
+	}
+	s.Reader, err = pool(path, readers, url.Values{"_pragma": {"query_only(1)"}})
+	return err
+}
+
+// pool returns a pool of connections. None is opened yet.
+func pool(path string, size int, options url.Values) (*sqlx.DB, error) {
+	options["_pragma"] = append([]string{
+		"busy_timeout(5000)", // for other processes
+		"journal_mode(WAL)",
+		"synchronous(FULL)", // a power cut loses nothing that was committed
+		"foreign_keys(1)",
+	}, options["_pragma"]...)
+	options.Set("_dqs", "0")
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: options.Encode()}
+	connector, err := sqlite.NewConnector(dsn.String())
+	if err != nil {
+		return nil, fmt.Errorf("read path: %w", err)
+	}
+	db := sqlx.NewDb(sql.OpenDB(connector), "sqlite3") // sqlx's name for the parameter style ?
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
+	return db, nil
+}
+
+// Prune implements store.Maintenance, in steps of some milliseconds.
+func (s *Store) Prune(ctx context.Context, now time.Time, retention time.Duration) error {
+	before := now.Add(-retention)
+	return errors.Join(
+		s.DeleteInSteps(ctx, `DELETE FROM attempts WHERE rowid IN (
+			SELECT rowid FROM attempts WHERE started_at < ? LIMIT ?)`, before.UnixMicro(), sqlstore.PruneStep),
+		s.PruneRemoved(ctx, `DELETE FROM attempts WHERE rowid IN (
+			SELECT rowid FROM attempts WHERE webhook_id = ? LIMIT ?)`),
+		s.PruneIdempotency(ctx, before),
+	)
+}
