@@ -1,0 +1,88 @@
+package webhook
+
+import (
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/fault"
+)
+
+// Settings returns the choices under Event Settings, in the order of the help
+// page.
+func Settings() []Setting {
+	return []Setting{SendCallLogs, SendCallRecordings, SendNotes, Disabled}
+}
+
+// Draft is what a person says of a new webhook.
+type Draft struct {
+	Name     string
+	Provider Provider
+	URL      string
+	Event    Setting
+}
+
+// New returns the webhook that d describes, in version 1 and with nothing
+// counted. id, organizationID and secret are taken as they are. The second
+// result names every wrong field; the webhook is of use only when it is empty.
+func (r Rules) New(id, organizationID string, secret Secret, d Draft, now time.Time) (Webhook, []fault.Field) {
+	w := Webhook{
+		ID:             id,
+		OrganizationID: organizationID,
+		Name:           trimName(d.Name),
+		Provider:       d.Provider,
+		URL:            d.URL,
+		Event:          d.Event,
+		Secret:         secret,
+		Health:         Health{CountFrom: now},
+		CreatedAt:      now,
+		UpdatedAt:      now,
+		Version:        1,
+	}
+	return w, r.fields(w)
+}
+
+// Change is what a person wants changed; nil leaves a field as it is. The
+// provider and the secret cannot change (help page: "Update the name, URL, or
+// event settings").
+type Change struct {
+	Name  *string
+	URL   *string
+	Event *Setting
+}
+
+// Apply returns w with c applied. A URL that differs ends a hold and does not
+// enable (specification, section 5.8). A change that changes nothing returns w
+// itself, UpdatedAt included. The second result names every wrong field among
+// those that c sets; the webhook is of use only when it is empty.
+//
+// A field that stays is not checked again: a webhook made under older rules
+// can still be renamed or disabled.
+func (r Rules) Apply(w Webhook, c Change, now time.Time) (Webhook, []fault.Field) {
+	changed := w
+	var wrong []fault.Field
+	if c.Name != nil {
+		changed.Name = trimName(*c.Name)
+		wrong = append(wrong, checkName(changed.Name)...)
+	}
+	if c.URL != nil {
+		changed.URL = *c.URL
+		wrong = append(wrong, r.checkURL(changed)...)
+	}
+	if c.Event != nil {
+		changed.Event = *c.Event
+		wrong = append(wrong, checkEvent(changed.Event)...)
+	}
+	if SameSettings(changed, w) {
+		return w, wrong
+	}
+	if changed.URL != w.URL {
+		changed.Health = changed.Health.EndHold()
+	}
+	changed.UpdatedAt = now
+	return changed, wrong
+}
+
+// SameSettings reports whether a and b have the same name, URL and event
+// setting.
+func SameSettings(a, b Webhook) bool {
+	return a.Name == b.Name && a.URL == b.URL && a.Event == b.Event
+}

@@ -1,0 +1,100 @@
+package webhook
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/dialnote/webhooks/pkg/fault"
+)
+
+// MaxName is the greatest length of a name in Unicode code points, counted
+// after trimming (help page: "up to 100 characters").
+const MaxName = 100
+
+// Rules are the operator's choices among the rules of a webhook's fields.
+type Rules struct {
+	// ZapierHosts are the hosts that a URL with the provider Zapier may have,
+	// in lower case (specification, section 2).
+	ZapierHosts []string
+
+	// CheckURL says whether a URL may be saved, from its text only. Its error is
+	// a *fault.Error of kind Invalid that points at /url.
+	CheckURL func(raw string) error
+}
+
+// fields checks what a person can set of w and returns every wrong field, in
+// the order of the form.
+func (r Rules) fields(w Webhook) []fault.Field {
+	var wrong []fault.Field
+	wrong = append(wrong, checkName(w.Name)...)
+	wrong = append(wrong, checkProvider(w.Provider)...)
+	wrong = append(wrong, r.checkURL(w)...)
+	wrong = append(wrong, checkEvent(w.Event)...)
+	return wrong
+}
+
+// trimName returns a name as it is kept: without the white space around it.
+func trimName(name string) string { return strings.TrimSpace(name) }
+
+func checkName(name string) []fault.Field {
+	switch n := utf8.RuneCountInString(name); {
+	case !utf8.ValidString(name):
+		return field("/name", "name is not valid UTF-8.")
+	case n == 0:
+		return field("/name", "name is required.")
+	case n > MaxName:
+		return field("/name", fmt.Sprintf("name is too long: %d characters, at most %d.", n, MaxName))
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return field("/name", "name must not contain control characters, such as line breaks or tabs.")
+	}
+	return nil
+}
+
+func checkProvider(p Provider) []fault.Field {
+	if p == Custom || p == Zapier {
+		return nil
+	}
+	return field("/provider", "provider must be custom or zapier.")
+}
+
+func checkEvent(s Setting) []fault.Field {
+	if slices.Contains(Settings(), s) {
+		return nil
+	}
+	return field("/event", "event must be one of call.completed, recording.completed, note.created or disabled.")
+}
+
+func (r Rules) checkURL(w Webhook) []fault.Field {
+	if err := r.CheckURL(w.URL); err != nil {
+		e := fault.Of(err)
+		if len(e.Fields) > 0 {
+			return e.Fields
+		}
+		return field("/url", e.Detail)
+	}
+	if w.Provider == Zapier && !r.atZapier(w.URL) {
+		return field("/url", fmt.Sprintf("url must be at %s for the provider Zapier. For another host choose a custom webhook.",
+			strings.Join(r.ZapierHosts, " or ")))
+	}
+	return nil
+}
+
+// atZapier reports whether a URL's host is one of the Zapier hosts.
+func (r Rules) atZapier(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && slices.Contains(r.ZapierHosts, strings.ToLower(u.Hostname()))
+}
+
+// SuggestsZapier reports whether w is a custom webhook at a Zapier host, which
+// is offered the Zapier provider. It works as it is.
+func (r Rules) SuggestsZapier(w Webhook) bool {
+	return w.Provider == Custom && r.atZapier(w.URL)
+}
+
+func field(pointer, detail string) []fault.Field {
+	return []fault.Field{{Pointer: pointer, Detail: detail}}
+}

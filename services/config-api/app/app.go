@@ -1,0 +1,125 @@
+// Package app wires the config API: the JSON API, its documentation, and what
+// they need. The command and the standalone program use it.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/proto"
+	"github.com/dialnote/webhooks/services/config-api/internal/auth"
+	"github.com/dialnote/webhooks/services/config-api/internal/contract"
+	"github.com/dialnote/webhooks/services/config-api/internal/httpapi"
+	"github.com/dialnote/webhooks/services/config-api/internal/manage"
+)
+
+// Config is what the operator chooses.
+type Config struct {
+	APITokens   string   // service tokens, "name:token,name:token", of at least 16 bytes each
+	MaxWebhooks int      // of one organization
+	ZapierHosts []string // hosts that a Zapier webhook may have, in lower case
+}
+
+// Store is the part of the store that the config API needs.
+type Store interface {
+	store.Webhooks
+	store.Idempotency
+}
+
+// Changes tells the dispatchers about changes.
+type Changes = manage.Changes
+
+// Held knows the events that wait for webhooks.
+type Held = manage.Held
+
+// Publisher stores events for the dispatchers.
+type Publisher = manage.Publisher
+
+// Dependencies are what the config API works with. All are needed.
+type Dependencies struct {
+	Store     Store
+	Changes   Changes
+	Held      Held
+	Publisher Publisher
+
+	// CheckURL says whether a URL may be saved, from its text only; its error is
+	// a fault of kind Invalid with the field /url. It is endpoint.Policy's Check.
+	CheckURL func(raw string) error
+
+	// Health is what /readyz asks. Its owner adds the checks and says when the
+	// service has started; Gate.Run says when it stops.
+	Health *ops.Health
+
+	Registry *prometheus.Registry // gets the API's metrics and is what /metrics serves
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// App is a wired config API.
+type App struct{ handler http.Handler }
+
+// New wires a config API. It returns an error when a setting is wrong, or when
+// the registry already has the API's metrics.
+func New(cfg Config, deps Dependencies) (*App, error) {
+	if err := deps.complete(); err != nil {
+		return nil, err
+	}
+	tokens, err := auth.ParseTokens(cfg.APITokens)
+	if err != nil {
+		return nil, fmt.Errorf("read the service tokens: %w", err)
+	}
+	document, err := contract.Load(proto.OpenAPI())
+	if err != nil {
+		return nil, fmt.Errorf("load the API document: %w", err)
+	}
+	handler, err := httpapi.New(httpapi.Options{
+		Document:      document,
+		Authenticator: tokens,
+		Idempotency:   deps.Store,
+		Health:        deps.Health,
+		Registry:      deps.Registry,
+		Now:           deps.Now,
+		Log:           deps.Log,
+		Service: &manage.Service{
+			Webhooks:    deps.Store,
+			Changes:     deps.Changes,
+			Held:        deps.Held,
+			Publisher:   deps.Publisher,
+			Rules:       webhook.Rules{ZapierHosts: cfg.ZapierHosts, CheckURL: deps.CheckURL},
+			MaxWebhooks: cfg.MaxWebhooks,
+			Now:         deps.Now,
+			Log:         deps.Log,
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the HTTP handler: %w", err)
+	}
+	return &App{handler: handler}, nil
+}
+
+// complete reports a dependency that was forgotten, at start and not in the
+// first request that needs it.
+func (d Dependencies) complete() error {
+	for name, missing := range map[string]bool{
+		"Store": d.Store == nil, "Changes": d.Changes == nil, "Held": d.Held == nil,
+		"Publisher": d.Publisher == nil, "CheckURL": d.CheckURL == nil, "Health": d.Health == nil,
+		"Registry": d.Registry == nil, "Now": d.Now == nil, "Log": d.Log == nil,
+	} {
+		if missing {
+			return errors.New("config API: the dependency " + name + " is missing")
+		}
+	}
+	return nil
+}
+
+// Handler returns the handler of the whole API. It is served behind a Gate, or
+// by a test's server.
+func (a *App) Handler() http.Handler { return a.handler }

@@ -1,0 +1,63 @@
+package app_test
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/natstest"
+	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/services/config-api/app"
+)
+
+// TestOverNATS runs the API over a real broker.
+func TestOverNATS(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	server := natstest.Start(t)
+	conn, err := stream.Connect(stream.Settings{URL: server.ClientURL(), Name: t.Name()}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	if err := conn.Ensure(t.Context(), stream.Topology{Replicas: 1, Retention: 24 * time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	fleet, err := conn.WatchFleet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fleet.Close)
+	queue := app.NewQueue(conn, fleet)
+	deps := s.dependencies()
+	deps.Changes, deps.Held, deps.Publisher = queue, queue, queue
+	s = s.serve(t, deps)
+
+	consumer, err := conn.Events(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := strings.Replace(noteEvent, "{", `{"id":"mine-1",`, 1)
+	for range 2 { // the same event: stored once
+		s.do(t, call{method: http.MethodPost, path: events, body: own}).want(t, http.StatusAccepted)
+	}
+	if n, err := consumer.Pending(t.Context()); err != nil || n != 1 {
+		t.Errorf("%d events stored, %v", n, err)
+	}
+
+	id := s.create(t)
+	if w := s.do(t, call{path: webhooks + "/" + id}).want(t, http.StatusOK).object(t); w["heldEvents"] != 0.0 {
+		t.Errorf("held %v", w["heldEvents"])
+	}
+	s.do(t, call{method: http.MethodPatch, path: webhooks + "/" + id, body: `{"event":"disabled"}`}).want(t, http.StatusOK)
+	s.do(t, call{method: http.MethodDelete, path: webhooks + "/" + id}).want(t, http.StatusNoContent)
+
+	server.Stop()
+	s.do(t, call{method: http.MethodPost, path: events, body: noteEvent}).problem(t, http.StatusServiceUnavailable)
+	s.create(t)
+	if o := s.do(t, call{path: webhooks}).want(t, http.StatusOK).text; !strings.Contains(string(o), `"heldEvents":null`) {
+		t.Errorf("held events are known without a broker: %s", o)
+	}
+}

@@ -1,0 +1,144 @@
+// Command config-api serves the HTTP API: webhooks are managed and events
+// published through it. Any number of replicas may run.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/config"
+	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/services/config-api/app"
+)
+
+func main() {
+	if err := start(); err != nil {
+		fmt.Fprintln(os.Stderr, "config-api:", err)
+		os.Exit(1)
+	}
+}
+
+func start() error {
+	settings, err := config.Load(config.Environ(os.Environ()), "DATABASE_URL", "NATS_URL", "ENCRYPTION_KEYS", "API_TOKENS")
+	if err != nil {
+		return err
+	}
+	if settings.OpsAddr == "" {
+		settings.OpsAddr = ":9090"
+	}
+	log := ops.NewLogger(os.Stderr, settings, "config-api", program.Version())
+	log.Info("starting", slog.Any("settings", settings))
+
+	ctx, now, stop := program.Signals()
+	defer stop()
+	public, err := listen(ctx, log, "HTTP_ADDR", settings.HTTPAddr)
+	if err != nil {
+		return err
+	}
+	operators, err := listen(ctx, log, "OPS_ADDR", settings.OpsAddr)
+	if err != nil {
+		return err
+	}
+	p := &process{settings: settings, log: log, health: ops.NewHealth(), registry: ops.NewRegistry()}
+	return p.run(ctx, now, public, operators)
+}
+
+func listen(ctx context.Context, log *slog.Logger, setting, addr string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s%s: %w", config.Prefix, setting, err)
+	}
+	log.Info("listening", slog.String("for", setting), slog.String("addr", l.Addr().String()))
+	return l, nil
+}
+
+type process struct {
+	settings config.Settings
+	log      *slog.Logger
+	health   *ops.Health
+	registry *prometheus.Registry
+}
+
+// run serves until ctx ends and the requests under way are answered, or until
+// now ends. Health and metrics answer from the first moment to the last.
+func (p *process) run(ctx, now context.Context, public, operators net.Listener) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopOps()
+	go func() {
+		if err := ops.Serve(opsCtx, operators, ops.Handler(p.health, p.registry), time.Second); err != nil {
+			fail(err)
+		}
+	}()
+	gate := app.NewGate(p.health, p.registry)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		if err := gate.Run(ctx, public); err != nil {
+			fail(err)
+		}
+	}()
+	closeParts, err := p.open(ctx, gate)
+	if err != nil {
+		return ended(ctx, err)
+	}
+	defer closeParts()
+	select {
+	case <-drained:
+	case <-now.Done():
+	}
+	return ended(ctx, context.Cause(ctx))
+}
+
+// open opens the gate once the database and the broker are there.
+func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), err error) {
+	cfg, checkURL, err := app.FromSettings(p.settings)
+	if err != nil {
+		return nil, err
+	}
+	b, err := backbone.Open(ctx, p.settings, stream.Settings{URL: p.settings.NATSURL, Name: "config-api"}, p.health, p.log)
+	if err != nil {
+		return nil, err
+	}
+	fleet, err := b.Stream.WatchFleet()
+	if err != nil {
+		b.Close(p.log)
+		return nil, err
+	}
+	closeParts = func() {
+		fleet.Close()
+		b.Close(p.log)
+	}
+	queue := app.NewQueue(b.Stream, fleet)
+	a, err := app.New(cfg, app.Dependencies{ //nolint:contextcheck // each request has its own
+		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, CheckURL: checkURL,
+		Health: p.health, Registry: p.registry, Now: time.Now, Log: p.log,
+	})
+	if err != nil {
+		closeParts()
+		return nil, err
+	}
+	gate.Open(a.Handler())
+	p.health.Started()
+	return closeParts, nil
+}
+
+// ended returns nil for an error that only says that the program was asked to
+// stop.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,54 @@
+package httpapi
+
+import (
+	"encoding/base64"
+
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/services/config-api/internal/contract"
+)
+
+// cursorForm marks the form of the cursors given out, so that a later form can
+// be told apart.
+const cursorForm = "1"
+
+// encodeCursor returns the API's cursor for the store's, nil at the end of a
+// list. It is opaque so that nobody builds one.
+func encodeCursor(after string) *string {
+	if after == "" {
+		return nil
+	}
+	cursor := base64.RawURLEncoding.EncodeToString([]byte(cursorForm + after))
+	return &cursor
+}
+
+// decodeCursor returns the store's cursor, "" for an absent one, and a fault of
+// kind Malformed for a text that encodeCursor cannot have made.
+func decodeCursor(cursor *string) (string, error) {
+	if cursor == nil {
+		return "", nil
+	}
+	text, err := base64.RawURLEncoding.Strict().DecodeString(*cursor)
+	if err != nil || len(text) < 2 || string(text[:1]) != cursorForm || !printable(text) {
+		return "", invalidCursor()
+	}
+	after := string(text[1:])
+	if *encodeCursor(after) != *cursor { // the decoder overlooks line breaks
+		return "", invalidCursor()
+	}
+	return after, nil
+}
+
+func invalidCursor() *fault.Error {
+	return contract.InvalidParameters(fault.Field{
+		Pointer: "cursor", Detail: "cursor must be the nextCursor of an earlier answer, or left out.",
+	})
+}
+
+func printable(text []byte) bool {
+	for _, b := range text {
+		if b <= ' ' || b > '~' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,140 @@
+package httpapi
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// writeTime bounds the writing of an answer: a caller that reads too slowly is
+// cut off. An operation whose answer goes on for longer extends it.
+const writeTime = time.Minute
+
+// observer writes one line and counts once for each request.
+type observer struct {
+	log      *slog.Logger
+	now      func() time.Time
+	routes   map[string]bool
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	inFlight prometheus.Gauge
+}
+
+func newObserver(registerer prometheus.Registerer, log *slog.Logger, now func() time.Time) (*observer, error) {
+	o := &observer{
+		log: log,
+		now: now,
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "dialnote_api_requests_total",
+			Help: "Requests answered, by route, method and status.",
+		}, []string{"route", "method", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "dialnote_api_request_duration_seconds",
+			Help:    "Time from a request's headers to the end of its answer.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"route", "method"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "dialnote_api_requests_in_flight",
+			Help: "Requests being handled.",
+		}),
+	}
+	for _, c := range []prometheus.Collector{o.requests, o.duration, o.inFlight} {
+		if err := registerer.Register(c); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return o, nil
+}
+
+// observe is the outermost middleware: it gives the request its id, answers
+// its error, and tells of it.
+func (o *observer) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := o.now()
+		known := requestOf(c)
+		c.Response().Header().Set(echo.HeaderXRequestID, known.id)
+		_ = http.NewResponseController(c.Response()).SetWriteDeadline(start.Add(writeTime)) // not every writer can
+		o.inFlight.Inc()
+		defer o.inFlight.Dec()
+		if err := next(c); err != nil {
+			c.Error(err)
+		}
+		o.tell(c, known, o.now().Sub(start))
+		return nil
+	}
+}
+
+func (o *observer) tell(c echo.Context, known *request, took time.Duration) {
+	route, method, status := o.route(c), methodLabel(c.Request().Method), c.Response().Status
+	o.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	o.duration.WithLabelValues(route, method).Observe(took.Seconds())
+	o.log.LogAttrs(c.Request().Context(), level(route, status), "request", attrs(c, known, route, took)...)
+}
+
+// attrs are the facts of a request. They hold the route and not the path: an
+// address that nobody promised may hold anything.
+func attrs(c echo.Context, known *request, route string, took time.Duration) []slog.Attr {
+	r := c.Request()
+	list := []slog.Attr{
+		slog.String("requestId", known.id),
+		slog.String("method", methodLabel(r.Method)),
+		slog.String("route", route),
+		slog.Int("status", c.Response().Status),
+		slog.Duration("took", took),
+		slog.Int64("bytesIn", max(r.ContentLength, 0)),
+		slog.Int64("bytesOut", c.Response().Size),
+		slog.String("remoteAddr", r.RemoteAddr),
+	}
+	if known.caller.Name != "" {
+		list = append(list, slog.String("caller", known.caller.ID()))
+	}
+	if known.operation != nil && c.Response().Status != http.StatusNotFound {
+		for _, name := range c.ParamNames() {
+			list = append(list, slog.String(name, c.Param(name)))
+		}
+	}
+	if known.problem != "" {
+		list = append(list, slog.String("problem", known.problem))
+	}
+	if known.cause != nil {
+		list = append(list, slog.String("error", known.cause.Error()))
+	}
+	return list
+}
+
+func level(route string, status int) slog.Level {
+	switch {
+	case status >= http.StatusInternalServerError && status != http.StatusNotImplemented && route != "/readyz":
+		return slog.LevelError
+	case route == "/livez", route == "/readyz", route == "/metrics":
+		return slog.LevelDebug // asked every few seconds by machines
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// route returns the pattern of the request's path: a bounded label.
+func (o *observer) route(c echo.Context) string {
+	if o.routes[c.Path()] {
+		return c.Path()
+	}
+	return "unmatched"
+}
+
+// methodLabel returns a bounded label for a method, which may be any text.
+func methodLabel(method string) string {
+	known := []string{
+		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
+		http.MethodPatch, http.MethodDelete, http.MethodOptions,
+	}
+	if slices.Contains(known, method) {
+		return method
+	}
+	return "other"
+}

@@ -1,0 +1,185 @@
+package manage
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/signature"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/webhook"
+)
+
+// settleWithin bounds what follows a change that is already saved: telling the
+// dispatchers and discarding. It goes on when the caller has left.
+const settleWithin = 10 * time.Second
+
+// errUnchanged ends an update that would change nothing, so that the version
+// stays.
+var errUnchanged = errors.New("nothing changed")
+
+// Create makes a webhook of an organization. wrong are fields already known to
+// be wrong; all wrong fields are reported together as an Invalid fault. It
+// returns a Conflict when the organization has as many webhooks as it may.
+func (s *Service) Create(ctx context.Context, organizationID string, d webhook.Draft, wrong []fault.Field) (View, error) {
+	now := s.now()
+	id, err := newID(now)
+	if err != nil {
+		return View{}, err
+	}
+	secret, err := signature.NewSecret(rand.Reader)
+	if err != nil {
+		return View{}, fmt.Errorf("make the secret of webhook %s: %w", id, err)
+	}
+	w, broken := s.Rules.New(id, organizationID, secret, d, now)
+	if err := invalid(wrong, broken); err != nil {
+		return View{}, err
+	}
+	if err := s.Webhooks.Create(ctx, w, s.MaxWebhooks); err != nil {
+		return View{}, fmt.Errorf("insert webhook %s: %w", id, err)
+	}
+	ctx, cancel := settle(ctx)
+	defer cancel()
+	// An answer of failure would lose the secret and invite a second webhook;
+	// dispatchers that missed this ask the database soon enough.
+	if err := s.Changes.Announce(ctx, organizationID, id, false); err != nil {
+		s.Log.WarnContext(ctx, "new webhook not announced", slog.String("webhookId", id), slog.Any("error", err))
+	}
+	none := int64(0)
+	return View{Webhook: w, Held: &none, SuggestsZapier: s.Rules.SuggestsZapier(w)}, nil
+}
+
+// newID returns a webhook id that sorts by the time of creation.
+func newID(now time.Time) (string, error) {
+	id, err := ulid.New(ulid.Timestamp(now), rand.Reader)
+	if err != nil {
+		return "", fmt.Errorf("make a webhook id: %w", err)
+	}
+	return "wh_" + strings.ToLower(id.String()), nil
+}
+
+// Get returns a webhook, or NotFound, for another organization's too.
+func (s *Service) Get(ctx context.Context, organizationID, id string) (View, error) {
+	w, err := s.Webhooks.Get(ctx, organizationID, id)
+	if err != nil {
+		return View{}, fmt.Errorf("get webhook %s: %w", id, err)
+	}
+	return s.view(ctx, w)[0], nil
+}
+
+// List returns a page of an organization's webhooks, newest first, and the
+// cursor of the next, "" at the end.
+func (s *Service) List(ctx context.Context, organizationID string, page store.Page) ([]View, string, error) {
+	ws, next, err := s.Webhooks.List(ctx, organizationID, page)
+	if err != nil {
+		return nil, "", fmt.Errorf("list webhooks: %w", err)
+	}
+	return s.view(ctx, ws...), next, nil
+}
+
+// Secret returns a webhook's secret, or NotFound.
+func (s *Service) Secret(ctx context.Context, organizationID, id string) (webhook.Secret, error) {
+	w, err := s.Webhooks.Get(ctx, organizationID, id)
+	if err != nil {
+		return "", fmt.Errorf("get webhook %s: %w", id, err)
+	}
+	return w.Secret, nil
+}
+
+// Change changes a webhook's settings. wrong are fields already known to be
+// wrong. It returns NotFound, Stale when the webhook's version is none of
+// versions, or an Invalid fault with every wrong field. A webhook that is now
+// disabled has no held events left, and no dispatcher sends for it any more.
+func (s *Service) Change(ctx context.Context, organizationID, id string, versions Versions, c webhook.Change, wrong []fault.Field) (View, error) {
+	var before webhook.Webhook
+	w, err := s.Webhooks.Update(ctx, organizationID, id, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+		if err := versions.check(w.Version); err != nil {
+			return w, err
+		}
+		changed, broken := s.Rules.Apply(w, c, s.now())
+		if err := invalid(wrong, broken); err != nil {
+			return w, err
+		}
+		if before = w; webhook.SameSettings(w, changed) {
+			return w, errUnchanged
+		}
+		return changed, nil
+	})
+	if errors.Is(err, errUnchanged) {
+		w, err = before, nil
+	}
+	if err != nil {
+		return View{}, fmt.Errorf("update webhook %s: %w", id, err)
+	}
+	// Also after a patch that changed nothing: it may repeat one whose
+	// announcement was lost.
+	if err := s.settleChange(ctx, w); err != nil {
+		return View{}, err
+	}
+	return s.view(ctx, w)[0], nil
+}
+
+// settleChange tells the dispatchers of a saved change, and empties the lane
+// of a webhook that is disabled by hand.
+func (s *Service) settleChange(ctx context.Context, w webhook.Webhook) error {
+	ctx, cancel := settle(ctx)
+	defer cancel()
+	stops := w.Status() == webhook.StatusDisabled
+	if err := s.Changes.Announce(ctx, w.OrganizationID, w.ID, stops); err != nil {
+		return unsettled(err)
+	}
+	if !stops {
+		return nil
+	}
+	return s.discard(ctx, w.ID)
+}
+
+// Delete removes a webhook with its held events, its log and its secret. It
+// returns NotFound, or Stale as Change does. Once it has returned nil, no
+// dispatcher sends for the webhook any more.
+func (s *Service) Delete(ctx context.Context, organizationID, id string, versions Versions) error {
+	version := int64(0)
+	if !versions.Any() {
+		w, err := s.Webhooks.Get(ctx, organizationID, id)
+		if err != nil {
+			return fmt.Errorf("get webhook %s: %w", id, err)
+		}
+		if err := versions.check(w.Version); err != nil {
+			return err
+		}
+		version = w.Version
+	}
+	if _, err := s.Webhooks.Delete(ctx, organizationID, id, version); err != nil {
+		return fmt.Errorf("delete webhook %s: %w", id, err)
+	}
+	ctx, cancel := settle(ctx)
+	defer cancel()
+	if err := s.Changes.Announce(ctx, organizationID, id, true); err != nil {
+		return unsettled(err)
+	}
+	return s.discard(ctx, id)
+}
+
+func (s *Service) discard(ctx context.Context, id string) error {
+	if err := s.Held.Discard(ctx, id); err != nil {
+		return unsettled(fmt.Errorf("discard held events of webhook %s: %w", id, err))
+	}
+	return nil
+}
+
+// settle returns a context for what must follow a saved change.
+func settle(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), settleWithin)
+}
+
+func unsettled(err error) error {
+	return fault.New(fault.Unavailable, "change-not-announced",
+		"The change is saved, but the dispatchers could not be told. They notice by themselves within seconds.").Because(err)
+}
