@@ -22,6 +22,10 @@ import (
 // The oldest nats-server that schedules messages.
 const minMajor, minMinor = 2, 12
 
+// publishTimeout is how long a publisher waits for the server to have stored
+// its message.
+const publishTimeout = 10 * time.Second
+
 // ErrServerTooOld says that the NATS server cannot schedule messages.
 var ErrServerTooOld = errors.New("the NATS server is too old")
 
@@ -77,7 +81,9 @@ func Connect(s Settings, log *slog.Logger) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS at %s: %w", s.URL, err)
 	}
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(8192))
+	// Without a timeout, a publisher whose acknowledgement is lost (a stream that
+	// changes its leader) would wait for ever.
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(8192), jetstream.WithPublishAsyncTimeout(publishTimeout))
 	if err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("open JetStream: %w", err)

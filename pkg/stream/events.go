@@ -19,16 +19,26 @@ import (
 // stream's duplicate window, is the same event and is not stored twice. While
 // the broker is away it returns a fault of kind Unavailable.
 func (c *Conn) Publish(ctx context.Context, e event.Event) error {
+	return c.publish(ctx, e, proto.ContentTypeJSON, e.Body())
+}
+
+// PublishProto is Publish for an event that was read off a protobuf message,
+// which is stored as it is.
+func (c *Conn) PublishProto(ctx context.Context, e event.Event, message []byte) error {
+	return c.publish(ctx, e, proto.ContentTypeProtobuf, message)
+}
+
+func (c *Conn) publish(ctx context.Context, e event.Event, contentType string, data []byte) error {
 	msg := &nats.Msg{
 		Subject: proto.SubjectEvent(e.OrganizationID, string(e.Type)),
 		Header: nats.Header{
 			jetstream.MsgIDHeader:   {proto.EventMessageID(e.OrganizationID, e.ID)},
-			proto.HeaderContentType: {proto.ContentTypeJSON},
+			proto.HeaderContentType: {contentType},
 		},
-		Data: e.Body(),
+		Data: data,
 	}
-	if _, err := c.js.PublishMsg(ctx, msg); err != nil {
-		return fmt.Errorf("publish event %s: %w", e.ID, unavailable(err))
+	if err := c.store(ctx, msg); err != nil {
+		return fmt.Errorf("publish event %s: %w", e.ID, err)
 	}
 	return nil
 }
@@ -99,6 +109,7 @@ func (m *Message) Return(delay time.Duration) error {
 
 // Events is the consumer that all dispatchers share.
 type Events struct {
+	c        *Conn
 	consumer jetstream.Consumer
 }
 
@@ -108,13 +119,15 @@ func (c *Conn) Events(ctx context.Context) (*Events, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open consumer %s: %w", dispatchers, unavailable(err))
 	}
-	return &Events{consumer: consumer}, nil
+	return &Events{c: c, consumer: consumer}, nil
 }
 
 // Pull asks for at most n events, calls handle for each as it arrives, and
 // returns how many came: when n have, or after wait. It holds no others back.
+// The end of ctx does not cut it short: an event that the server has just
+// handed out would be lost on its way, until its time with us is up.
 func (e *Events) Pull(ctx context.Context, n int, wait time.Duration, handle func(*Message)) (int, error) {
-	return pull(ctx, e.consumer, n, wait, handle)
+	return e.c.pull(ctx, e.consumer, n, wait, handle)
 }
 
 // Pending returns how many events no replica has been given yet.
@@ -126,10 +139,16 @@ func (e *Events) Pending(ctx context.Context) (uint64, error) {
 	return info.NumPending, nil
 }
 
-func pull(ctx context.Context, consumer jetstream.Consumer, n int, wait time.Duration, handle func(*Message)) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	batch, err := consumer.Fetch(n, jetstream.FetchContext(ctx))
+// pull leaves it to the server to say that the time is up: all that it handed
+// out before has then arrived.
+func (c *Conn) pull(ctx context.Context, consumer jetstream.Consumer, n int, wait time.Duration, handle func(*Message)) (int, error) {
+	if ctx.Err() != nil {
+		return 0, nil
+	}
+	if !c.nc.IsConnected() { // the client would keep a subscription of each pull that it cannot send
+		return 0, fmt.Errorf("pull: %w", unavailable(nats.ErrDisconnected))
+	}
+	batch, err := consumer.Fetch(n, jetstream.FetchMaxWait(wait))
 	if err != nil {
 		return 0, fmt.Errorf("pull: %w", unavailable(err))
 	}
@@ -173,23 +192,33 @@ func message(raw jetstream.Msg) (*Message, error) {
 
 // Reject stores a message that cannot be understood in the rejected stream,
 // with the reason, and returns when the server has acknowledged it. The
-// message itself is still to be acknowledged.
+// message itself is still to be acknowledged. One of the largest size that the
+// server takes is kept without its end, because the reason needs room too.
 func (c *Conn) Reject(ctx context.Context, m *Message, reason string) error {
 	organization, _, _ := proto.ParseEventSubject(m.Subject)
 	msg := &nats.Msg{
 		Subject: proto.SubjectRejected(organization),
 		Header: nats.Header{
 			jetstream.MsgIDHeader:   {fmt.Sprintf("rejected:%d", m.Sequence)},
-			proto.HeaderContentType: {m.ContentType},
+			proto.HeaderContentType: {headerText(m.ContentType)},
 			proto.HeaderSubject:     {m.Subject},
 			proto.HeaderReason:      {headerText(reason)},
 		},
 		Data: m.Data,
 	}
+	c.fit(msg)
 	if _, err := c.js.PublishMsg(ctx, msg); err != nil {
 		return fmt.Errorf("reject message %d: %w", m.Sequence, unavailable(err))
 	}
 	return nil
+}
+
+// fit cuts a message's data to what the server takes beside its headers.
+func (c *Conn) fit(msg *nats.Msg) {
+	const slack = 64 // the framing of the headers
+	if over := msg.Size() + slack - int(c.nc.MaxPayload()); over > 0 {
+		msg.Data = msg.Data[:max(0, len(msg.Data)-over)]
+	}
 }
 
 // headerText makes text fit for a header: printable and not too long.

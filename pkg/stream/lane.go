@@ -134,7 +134,7 @@ func (c *Conn) CloseLane(ctx context.Context, webhookID string) error {
 // that is no waiting delivery is removed and reported through the error.
 func (l *Lane) Pull(ctx context.Context, n int, wait time.Duration, handle func(delivery.Delivery, *Message)) (int, error) {
 	var bad error
-	got, err := pull(ctx, l.consumer, n, wait, func(m *Message) {
+	got, err := l.c.pull(ctx, l.consumer, n, wait, func(m *Message) {
 		d, err := parseLaneMessage(m.raw)
 		if err != nil {
 			bad = errors.Join(err, m.Ack())

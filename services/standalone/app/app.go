@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/oklog/run"
@@ -32,6 +31,7 @@ type Options struct {
 	Settings config.Settings
 	Demo     bool      // also run a receiver and made-up traffic, on loopback
 	DemoAddr string    // where the demo receiver listens, if it can
+	NATSAddr string    // where the embedded NATS server listens, if it can; "" for no socket
 	Out      io.Writer // for people: what runs where, what to do next, what arrives
 	Log      *slog.Logger
 }
@@ -44,7 +44,7 @@ type Standalone struct {
 	demo     *demo.Demo
 	health   *ops.Health
 	ready    chan struct{}
-	once     sync.Once
+	natsURL  string
 }
 
 // New makes the data folder and its secrets and listens on the HTTP address.
@@ -102,9 +102,12 @@ func (s *Standalone) Ready() <-chan struct{} { return s.ready }
 // in flight may finish, unless now ends.
 func (s *Standalone) Run(ctx, now context.Context) error {
 	log, registry := s.opts.Log, ops.NewRegistry()
-	nats, err := broker.Start(s.settings)
+	nats, err := broker.Start(s.settings, s.opts.NATSAddr)
 	if err != nil {
 		return err
+	}
+	if s.opts.NATSAddr != "" {
+		s.natsURL = nats.ClientURL()
 	}
 	defer func() { nats.Shutdown(); nats.WaitForShutdown() }()
 

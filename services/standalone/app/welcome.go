@@ -73,15 +73,17 @@ dialnote webhooks is running.
   Health   {{.URL}}/readyz  metrics at {{.URL}}/metrics
   Data     {{.Data}}        (kept; remove it to begin anew)
   Token    {{.Token}}
+{{- if .NATS}}
+  NATS     {{.NATS}}      for services that publish events
+{{- end}}
 {{- if .Receiver}}
   Receiver {{.Receiver}}    verifies each signature and prints what arrives below
 
-Next: in another terminal,
+Next: in another terminal, follow the tour in README.md, or just look:
 
-  export TOKEN={{.Token}}
-  curl -s {{.URL}}/v1/organizations/demo/webhooks -H "Authorization: Bearer $TOKEN"
+  curl -s {{.URL}}/v1/organizations/demo/webhooks -H "Authorization: Bearer {{.Token}}"
 
-and follow the tour in README.md. Ctrl-C stops it.
+Ctrl-C stops it; everything is kept.
 {{- else}}
 
 Only https endpoints at public addresses are accepted. --demo runs a receiver
@@ -95,7 +97,7 @@ func (s *Standalone) print() error {
 	if err != nil {
 		return fmt.Errorf("read the welcome: %w", err)
 	}
-	view := struct{ URL, Data, Token, Receiver string }{URL: s.URL(), Data: s.settings.DataDir, Token: s.Token()}
+	view := struct{ URL, Data, Token, NATS, Receiver string }{URL: s.URL(), Data: s.settings.DataDir, Token: s.Token(), NATS: s.natsURL}
 	if s.demo != nil {
 		view.Receiver = s.demo.URL()
 	}

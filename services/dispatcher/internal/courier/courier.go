@@ -4,6 +4,7 @@ package courier
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -76,11 +77,7 @@ func (c *Courier) Decline(ctx context.Context, t *match.Target, d delivery.Deliv
 func (c *Courier) record(ctx context.Context, a delivery.Attempt) (store.Recorded, error) {
 	r, err := c.Recorder.Record(ctx, a)
 	if err != nil {
-		if ctx.Err() == nil {
-			c.Log.Error("an attempt cannot be recorded; its event will come again",
-				slog.String("delivery", a.DeliveryID), slog.String("webhook", a.WebhookID), slog.Any("error", err))
-		}
-		return store.Recorded{}, err
+		return store.Recorded{}, fmt.Errorf("record attempt of delivery %s: %w", a.DeliveryID, err)
 	}
 	c.Observer.Recorded(r)
 	if changes(r) {

@@ -123,7 +123,7 @@ func (d *Dispatcher) settle(ctx context.Context, dl delivery.Delivery, number in
 }
 
 func (d *Dispatcher) find(ctx context.Context, dl delivery.Delivery) (t *match.Target, err error) {
-	err = retry.Until(ctx, d.Log, "webhooks cannot be looked up", func() error {
+	err = retry.WhileAway(ctx, d.Log, "webhooks cannot be looked up", func() error {
 		t, err = d.Matcher.Find(ctx, dl.OrganizationID, dl.WebhookID)
 		return err
 	})
@@ -131,7 +131,7 @@ func (d *Dispatcher) find(ctx context.Context, dl delivery.Delivery) (t *match.T
 }
 
 func (d *Dispatcher) progress(ctx context.Context, dl delivery.Delivery) (p delivery.Progress, err error) {
-	err = retry.Until(ctx, d.Log, "the delivery log cannot be read", func() error {
+	err = retry.WhileAway(ctx, d.Log, "the delivery log cannot be read", func() error {
 		all, err := d.Progress.Progress(ctx, []string{dl.ID})
 		p = all[dl.ID]
 		return err

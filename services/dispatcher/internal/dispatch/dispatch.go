@@ -23,8 +23,13 @@ const (
 	// not idle the others' slots.
 	pullers = 4
 
-	// pullWait is how long one request for events stays open.
-	pullWait = 5 * time.Second
+	// pullWait is how long one request for events stays open. A stop waits for
+	// it, so that what the server has already handed out is not lost on the way.
+	pullWait = time.Second
+
+	// unmatchedDelay is how long an event rests whose webhooks cannot be read
+	// although the database is there. It must not keep others from its slot.
+	unmatchedDelay = 30 * time.Second
 )
 
 // Events are the events that wait to be dispatched.
@@ -125,7 +130,8 @@ func (d *Dispatcher) handle(work context.Context, m *stream.Message) {
 	}
 	targets, err := d.match(work, e)
 	if err != nil {
-		return // only when work has ended
+		d.unmatched(work, m, err)
+		return
 	}
 	d.Observer.Matched(len(targets))
 	if d.deliver(work, m, e, targets, slot) {
@@ -143,7 +149,12 @@ func (d *Dispatcher) deliver(work context.Context, m *stream.Message, e event.Ev
 	body, again := e.Body(), m.Deliveries > 1
 	one := func(t *match.Target, slot *inflight.Slot) bool {
 		defer slot.Free()
-		return d.Deliver(work, t, delivery.Of(e, body, t.Webhook.ID, m.Sequence, m.Stored), again, slot) == nil
+		err := d.Deliver(work, t, delivery.Of(e, body, t.Webhook.ID, m.Sequence, m.Stored), again, slot)
+		if err != nil && work.Err() == nil {
+			d.Log.Error("a delivery is neither recorded nor in its lane; its event will come again",
+				slog.String("webhook", t.Webhook.ID), slog.Uint64("sequence", m.Sequence), slog.Any("error", err))
+		}
+		return err == nil
 	}
 	if len(targets) == 1 {
 		return one(targets[0], slot)
@@ -212,11 +223,24 @@ func (d *Dispatcher) reject(work context.Context, m *stream.Message, reason erro
 
 // match waits for as long as the database is away.
 func (d *Dispatcher) match(work context.Context, e event.Event) (targets []*match.Target, err error) {
-	err = retry.Until(work, d.Log, "webhooks cannot be looked up", func() error {
+	err = retry.WhileAway(work, d.Log, "webhooks cannot be looked up", func() error {
 		targets, err = d.Matcher.Match(work, e.OrganizationID, e.Type)
 		return err
 	})
 	return targets, err
+}
+
+// unmatched gives an event back whose webhooks cannot be read, and frees its
+// slot: one organization's broken row must not hold up the others.
+func (d *Dispatcher) unmatched(work context.Context, m *stream.Message, reason error) {
+	if work.Err() != nil {
+		return // it comes again when its time is up
+	}
+	d.Log.Error("an event's webhooks cannot be read; it will come again",
+		slog.String("subject", m.Subject), slog.Uint64("sequence", m.Sequence), slog.Any("error", reason))
+	if err := m.Return(unmatchedDelay); err != nil {
+		d.Log.Warn("event was not returned and will come again later", slog.Any("error", err))
+	}
 }
 
 func (d *Dispatcher) ack(m *stream.Message) {

@@ -5,6 +5,7 @@ package inflight
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -19,61 +20,71 @@ type Slots struct {
 	others line // those who want to ask for more
 }
 
-// line is those who wait, in order of arrival.
-type line []chan struct{}
+// line is those who wait, in order of arrival. While somebody waits nothing is
+// free: a slot is handed to the first in line as it comes back, so that nobody
+// overtakes and no wake-up is lost.
+type line []*waiter
+
+type waiter struct {
+	want  int
+	given chan int // how many slots were handed over; holds one answer
+}
 
 // NewSlots returns n free slots.
 func NewSlots(n int) *Slots { return &Slots{free: n, total: n} }
 
-// Acquire waits until slots are free that no held event needs, and takes as
-// many as are, at most n. It returns how many it took, or ctx's error and none.
+// Acquire waits until slots are free that no held event needs, and takes at
+// most n of them, and at most half: whoever asks for messages holds its slots
+// until they come, and must leave some to those who have theirs. It returns how
+// many it took, or ctx's error and none.
 func (s *Slots) Acquire(ctx context.Context, n int) (int, error) {
-	return s.acquire(ctx, n, &s.others, func() bool { return len(s.urgent) == 0 })
+	return s.acquire(ctx, n, &s.others)
 }
 
 // Take waits for one slot for a delivery of an event that is already held. It
 // comes before all who Acquire. The caller must not hold a slot while it waits.
 func (s *Slots) Take(ctx context.Context) (*Slot, error) {
-	if _, err := s.acquire(ctx, 1, &s.urgent, func() bool { return true }); err != nil {
+	if _, err := s.acquire(ctx, 1, &s.urgent); err != nil {
 		return nil, err
 	}
 	return s.Slot(), nil
 }
 
-func (s *Slots) acquire(ctx context.Context, n int, in *line, mayTake func() bool) (int, error) {
-	for {
-		s.mu.Lock()
-		if s.free > 0 && mayTake() {
-			took := min(n, s.free)
-			s.free -= took
-			s.wake() // what is left may serve the next
-			s.mu.Unlock()
-			return took, nil
-		}
-		turn := make(chan struct{})
-		*in = append(*in, turn)
-		s.mu.Unlock()
-		select {
-		case <-turn:
-		case <-ctx.Done():
-			s.leave(in, turn)
-			return 0, ctx.Err()
-		}
+func (s *Slots) acquire(ctx context.Context, n int, in *line) (int, error) {
+	s.mu.Lock()
+	if s.free > 0 {
+		defer s.mu.Unlock()
+		return s.take(n), nil
+	}
+	w := &waiter{want: n, given: make(chan int, 1)}
+	*in = append(*in, w)
+	s.mu.Unlock()
+	select {
+	case took := <-w.given:
+		return took, nil
+	case <-ctx.Done():
+		s.leave(in, w)
+		return 0, ctx.Err()
 	}
 }
 
-// leave takes a waiter out of its line, or passes its turn on.
-func (s *Slots) leave(in *line, turn chan struct{}) {
+// take takes at most n of the free slots and at most half. The lock is held.
+func (s *Slots) take(n int) int {
+	took := min(n, max(1, s.free/2))
+	s.free -= took
+	return took
+}
+
+// leave takes a waiter out of its line, or gives back what it was just given.
+func (s *Slots) leave(in *line, w *waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, w := range *in {
-		if w == turn {
-			*in = append((*in)[:i], (*in)[i+1:]...)
-			s.wake()
-			return
-		}
+	if i := slices.Index(*in, w); i >= 0 {
+		*in = slices.Delete(*in, i, i+1)
+		return
 	}
-	s.wake()
+	s.free += <-w.given
+	s.serve()
 }
 
 // Release gives n slots back.
@@ -81,17 +92,16 @@ func (s *Slots) Release(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free += n
-	s.wake()
+	s.serve()
 }
 
-// wake gives as many their turn as there are free slots. The lock is held.
-func (s *Slots) wake() {
-	turns := s.free
+// serve hands free slots to those who wait, the urgent first. The lock is held.
+func (s *Slots) serve() {
 	for _, in := range []*line{&s.urgent, &s.others} {
-		for turns > 0 && len(*in) > 0 {
-			close((*in)[0])
-			*in = (*in)[1:]
-			turns--
+		for s.free > 0 && len(*in) > 0 {
+			w := (*in)[0]
+			*in = slices.Delete(*in, 0, 1)
+			w.given <- s.take(w.want)
 		}
 	}
 }

@@ -35,6 +35,7 @@ type Stream interface {
 // Matcher finds a webhook.
 type Matcher interface {
 	Find(ctx context.Context, organizationID, webhookID string) (*match.Target, error)
+	Drop(organizationID string)
 }
 
 // Log reads what is already recorded of deliveries.
@@ -71,6 +72,7 @@ type Lanes struct {
 	pulling context.Context //nolint:containedctx // the life of the readers, which begin at any time
 	work    context.Context //nolint:containedctx // the life of their deliveries
 	readers map[string]*reader
+	ended   bool
 	running sync.WaitGroup
 }
 
@@ -91,6 +93,9 @@ func (l *Lanes) Run(pulling, work context.Context) {
 		case <-pulling.Done():
 		}
 	}
+	l.mu.Lock()
+	l.ended = true // from here on no reader begins
+	l.mu.Unlock()
 	l.running.Wait()
 }
 
@@ -172,7 +177,7 @@ func (l *Lanes) reader(organizationID, webhookID string) *reader {
 		r.arrivals++
 		return r
 	}
-	if l.pulling == nil || l.pulling.Err() != nil {
+	if l.pulling == nil || l.pulling.Err() != nil || l.ended {
 		return nil
 	}
 	if l.readers == nil {
@@ -180,7 +185,8 @@ func (l *Lanes) reader(organizationID, webhookID string) *reader {
 	}
 	r := &reader{lanes: l, organizationID: organizationID, webhookID: webhookID, wake: make(chan struct{}, 1), arrivals: 1}
 	l.readers[webhookID] = r
-	l.running.Go(func() { r.run(l.pulling, l.work) })
+	pulling, work := l.pulling, l.work
+	l.running.Go(func() { r.run(pulling, work) })
 	return r
 }
 

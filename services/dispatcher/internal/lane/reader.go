@@ -99,8 +99,16 @@ func (r *reader) step(pulling, work context.Context) (bool, error) {
 	return false, nil
 }
 
+// remove removes a deleted webhook's lane. That cannot be undone, so it is not
+// done on the word of the cache: a webhook that is just being created may have
+// a delivery here before its announcement.
 func (r *reader) remove(ctx context.Context) (bool, error) {
 	seen := r.lanes.arrivals(r)
+	r.lanes.Matcher.Drop(r.organizationID)
+	t, err := r.lanes.Matcher.Find(ctx, r.organizationID, r.webhookID)
+	if err != nil || t != nil {
+		return false, err
+	}
 	if err := r.lanes.Stream.Discard(ctx, r.webhookID); err != nil {
 		return false, err
 	}
@@ -156,7 +164,7 @@ func (r *reader) read(pulling, work context.Context, inFlight int) (bool, error)
 	if err != nil {
 		for _, h := range got {
 			r.giveBack(1)
-			_ = h.message.Return(idleWait)
+			_ = h.message.Return(0) // before later ones; when that is lost it comes again all the same
 		}
 		return false, err
 	}
@@ -236,9 +244,7 @@ func (r *reader) idle(ctx context.Context, seen uint64) (bool, error) {
 	if waiting == 0 && held == 0 && r.lanes.close(r, seen) {
 		return true, nil
 	}
-	if waiting > 0 {
-		r.applied = setting{} // perhaps another replica left it in an old setting
-	}
+	r.applied = setting{} // perhaps the server keeps an older setting: a delivery or another replica was late
 	r.sleep(ctx, idleWait)
 	return false, nil
 }
@@ -285,7 +291,11 @@ func (r *reader) deliver(work context.Context, h taken, slot *inflight.Slot) boo
 	t, err := r.lanes.Matcher.Find(work, r.organizationID, r.webhookID)
 	why := ""
 	switch {
-	case err != nil || t == nil: // a deleted webhook's lane is removed whole
+	case err != nil: // the reader asks again, with pauses
+		r.lanes.Webhooks.Leave(r.webhookID, 0)
+		_ = h.message.Return(0)
+		return false
+	case t == nil: // a deleted webhook's lane is removed whole
 		r.lanes.Webhooks.Leave(r.webhookID, 0)
 		return false
 	case !t.Webhook.Event.Matches(h.delivery.EventType):
@@ -304,6 +314,10 @@ func (r *reader) deliver(work context.Context, h taken, slot *inflight.Slot) boo
 	number := h.progress.Attempts + 1
 	recorded, err := r.lanes.Carrier.Carry(work, t, h.delivery, number, slot)
 	if err != nil {
+		if work.Err() == nil {
+			r.lanes.Logger.Error("a delivery's attempt is not recorded; it will come again",
+				slog.String("webhook", r.webhookID), slog.Any("error", err))
+		}
 		return false
 	}
 	return r.settle(work, h, number, recorded.After, recorded.Decision)

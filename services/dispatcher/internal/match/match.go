@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,8 +45,37 @@ type Matcher struct {
 	cache  *otter.Cache[string, []*Target]
 	loads  singleflight.Group
 	seed   maphash.Seed
-	drops  [stripes]atomic.Uint64
+	drops  [stripes]stripe
 	stats  Stats
+}
+
+// stripe counts the drops of some organizations. Its lock makes one step of
+// looking at the count and keeping what was loaded, so that what was dropped
+// meanwhile is never seen again.
+type stripe struct {
+	mu    sync.Mutex
+	drops uint64
+}
+
+func (s *stripe) count() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.drops
+}
+
+func (s *stripe) drop(forget func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drops++
+	forget()
+}
+
+func (s *stripe) keep(since uint64, keep func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.drops == since {
+		keep()
+	}
 }
 
 // Stats counts what the cache did.
@@ -99,14 +129,13 @@ func (m *Matcher) Find(ctx context.Context, organizationID, webhookID string) (*
 // Drop forgets an organization's webhooks: the next answer is read from the
 // database, and one being read now is not kept.
 func (m *Matcher) Drop(organizationID string) {
-	m.stripe(organizationID).Add(1)
-	m.cache.Invalidate(organizationID)
+	m.stripe(organizationID).drop(func() { m.cache.Invalidate(organizationID) })
 }
 
 // DropAll forgets everything.
 func (m *Matcher) DropAll() {
 	for i := range m.drops {
-		m.drops[i].Add(1)
+		m.drops[i].drop(func() {}) // before anything is forgotten, so that no load is kept after
 	}
 	m.cache.InvalidateAll()
 }
@@ -117,7 +146,7 @@ func (m *Matcher) Stats() *Stats { return &m.stats }
 // Size returns how many webhooks the cache holds, about.
 func (m *Matcher) Size() uint64 { return m.cache.WeightedSize() }
 
-func (m *Matcher) stripe(organizationID string) *atomic.Uint64 {
+func (m *Matcher) stripe(organizationID string) *stripe {
 	return &m.drops[maphash.String(m.seed, organizationID)%stripes]
 }
 
@@ -135,28 +164,28 @@ func (m *Matcher) all(ctx context.Context, organizationID string) ([]*Target, er
 }
 
 // load reads an organization once for all that ask for it now, and keeps it
-// unless it was dropped meanwhile.
+// unless it was dropped meanwhile. It returns when ctx ends, although the
+// database may still be silent.
 func (m *Matcher) load(ctx context.Context, organizationID string) ([]*Target, error) {
 	dropped := m.stripe(organizationID)
-	before := dropped.Load()
+	before := dropped.count()
 	// A load is shared only by those that ask after the same drop.
 	key := fmt.Sprintf("%s %d", organizationID, before)
-	v, err, _ := m.loads.Do(key, func() (any, error) {
+	loaded := m.loads.DoChan(key, func() (any, error) {
 		targets, err := m.read(context.WithoutCancel(ctx), organizationID)
 		if err != nil {
 			return nil, err
 		}
-		m.cache.Set(organizationID, targets)
-		if dropped.Load() != before {
-			m.cache.Invalidate(organizationID)
-		}
+		dropped.keep(before, func() { m.cache.Set(organizationID, targets) })
 		return targets, nil
 	})
-	if err != nil {
-		return nil, err
+	select {
+	case r := <-loaded:
+		targets, _ := r.Val.([]*Target)
+		return targets, r.Err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("read webhooks of %s: %w", organizationID, ctx.Err())
 	}
-	targets, _ := v.([]*Target)
-	return targets, nil
 }
 
 func (m *Matcher) read(ctx context.Context, organizationID string) ([]*Target, error) {

@@ -99,11 +99,11 @@ func (r *Recorder) Room(ctx context.Context) error {
 	for r.pending.Load() >= int64(r.opts.Pending) {
 		select {
 		case <-r.room:
-			r.tellRoom() // others may be waiting too
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+	r.tellRoom() // others may be waiting too
 	return nil
 }
 

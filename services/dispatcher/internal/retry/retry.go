@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	"github.com/dialnote/webhooks/pkg/fault"
 )
 
 // Backoff returns how long to wait after the try-th failure, counted from 0:
@@ -36,6 +38,23 @@ func Until(ctx context.Context, log *slog.Logger, trouble string, do func() erro
 		}
 		Pause(ctx, Backoff(try))
 	}
+}
+
+// WhileAway calls do again for as long as it returns a fault of kind
+// Unavailable, as Until does, and returns any other error at once: waiting does
+// not cure it, and whoever waits holds what others need.
+func WhileAway(ctx context.Context, log *slog.Logger, trouble string, do func() error) error {
+	var failure error
+	err := Until(ctx, log, trouble, func() error {
+		if failure = do(); fault.Is(failure, fault.Unavailable) {
+			return failure
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return failure
 }
 
 // Pause waits for d or the end of ctx.

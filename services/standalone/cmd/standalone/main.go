@@ -37,7 +37,11 @@ func start() error {
 	log.Info("starting", slog.Any("settings", settings))
 	ctx, now, stop := program.Signals()
 	defer stop()
-	s, err := app.New(ctx, app.Options{Settings: settings, Demo: *demo, DemoAddr: "127.0.0.1:8089", Out: os.Stdout, Log: log})
+	options := app.Options{Settings: settings, Demo: *demo, Out: os.Stdout, Log: log}
+	if *demo {
+		options.DemoAddr, options.NATSAddr = "127.0.0.1:8089", "127.0.0.1:4222"
+	}
+	s, err := app.New(ctx, options)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,9 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -15,14 +17,21 @@ import (
 // readyWithin bounds the start, recovery of a large store included.
 const readyWithin = 2 * time.Minute
 
-// Start runs a server that keeps its streams under dataDir/nats and listens on
-// no socket: only this process reaches it. It syncs its files before it
-// acknowledges, unless the settings name an interval instead.
-func Start(s config.Settings) (*server.Server, error) {
+// Start runs a server that keeps its streams under the data folder. It syncs its
+// files before it acknowledges, unless the settings name an interval instead.
+// addr is where it listens, or else a free port when that is taken; with no addr
+// it listens on no socket, and only this process reaches it.
+func Start(s config.Settings, addr string) (*server.Server, error) {
 	interval, always := s.SyncInterval()
+	host, port, err := listenAt(addr)
+	if err != nil {
+		return nil, err
+	}
 	srv, err := server.NewServer(&server.Options{
 		ServerName:   "dialnote-standalone",
-		DontListen:   true,
+		DontListen:   addr == "",
+		Host:         host,
+		Port:         port,
 		JetStream:    true,
 		StoreDir:     filepath.Join(s.DataDir, "nats"),
 		SyncAlways:   always,
@@ -39,4 +48,24 @@ func Start(s config.Settings) (*server.Server, error) {
 		return nil, errors.New("the embedded NATS server did not come up; is another program using the data folder?")
 	}
 	return srv, nil
+}
+
+// listenAt returns where to listen for addr.
+func listenAt(addr string) (host string, port int, err error) {
+	if addr == "" {
+		return "", 0, nil
+	}
+	host, text, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", 0, fmt.Errorf("address of the embedded NATS server: %w", err)
+	}
+	port, err = strconv.Atoi(text)
+	if err != nil {
+		return "", 0, fmt.Errorf("address of the embedded NATS server: %w", err)
+	}
+	taken, err := net.Listen("tcp", addr) //nolint:noctx // a look at a port of this machine
+	if err != nil || port == 0 {
+		return host, server.RANDOM_PORT, nil
+	}
+	return host, port, taken.Close()
 }

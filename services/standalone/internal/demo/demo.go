@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ const Organization = "demo"
 type Demo struct {
 	client   *client
 	receiver *receiver.Receiver
+	answers  http.Handler // the receiver with its control API
 	listener *receiver.Listener
 	log      *slog.Logger
 
@@ -43,6 +45,7 @@ func Start(ctx context.Context, api, token, addr string, out io.Writer, log *slo
 		learned:  map[string]bool{},
 		paths:    map[string]bool{},
 	}
+	d.answers = d.receiver.WithControl()
 	listener, err := d.receiver.ListenHandler(ctx, addr, d)
 	if err != nil {
 		listener, err = d.receiver.ListenHandler(ctx, "127.0.0.1:0", d)
@@ -69,12 +72,12 @@ func (d *Demo) Close() error {
 // API for the demo organization's secrets, so that webhooks made by hand are
 // verified too.
 func (d *Demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !d.knows(r.URL.Path) {
+	if !d.knows(r.URL.Path) && !strings.HasPrefix(r.URL.Path, receiver.ControlPrefix) {
 		if err := d.learn(r.Context()); err != nil {
 			d.log.Warn("the demo receiver cannot ask for secrets", slog.Any("error", err))
 		}
 	}
-	d.receiver.ServeHTTP(w, r)
+	d.answers.ServeHTTP(w, r)
 }
 
 func (d *Demo) knows(path string) bool {

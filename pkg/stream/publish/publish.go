@@ -1,0 +1,71 @@
+// Package publish is for platform services: it publishes events so that they
+// reach customers' webhooks.
+//
+// An event is checked before it is sent and stored when Publish returns. The
+// same id of the same organization again, within ten minutes, is the same event
+// and is stored once: after an error that leaves doubt, publish it again.
+package publish
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/stream"
+	webhooksv1 "github.com/dialnote/webhooks/proto/dialnote/webhooks/v1"
+)
+
+// Publisher publishes events. Safe for concurrent use.
+type Publisher struct{ conn *stream.Conn }
+
+// Options say how to reach NATS.
+type Options struct {
+	URL     string       // nats://…, comma separated for a cluster
+	Service string       // who publishes; shown in the server's list of connections
+	Log     *slog.Logger // told of lost connections; nil for nobody
+}
+
+// Open starts connecting and returns at once; it reconnects for as long as the
+// publisher is open. It returns an error for settings that can never work.
+func Open(o Options) (*Publisher, error) {
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	conn, err := stream.Connect(stream.Settings{URL: o.URL, Name: o.Service}, log)
+	if err != nil {
+		return nil, fmt.Errorf("open publisher: %w", err)
+	}
+	return &Publisher{conn: conn}, nil
+}
+
+// Close closes the connection.
+func (p *Publisher) Close() { p.conn.Close() }
+
+// Publish publishes a typed event, as protobuf, and returns when it is stored.
+// A wrong event is a *fault.Error of kind Invalid that names each field; while
+// the broker is away the error is one of kind Unavailable.
+func (p *Publisher) Publish(ctx context.Context, e *webhooksv1.Event) error {
+	message, err := proto.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("write event %s: %w", e.GetId(), err)
+	}
+	checked, err := event.ParseProto(message)
+	if err != nil {
+		return fmt.Errorf("event %s: %w", e.GetId(), err)
+	}
+	return p.conn.PublishProto(ctx, checked, message)
+}
+
+// PublishJSON publishes an event written as the documented JSON and returns
+// when it is stored. Its errors are those of Publish.
+func (p *Publisher) PublishJSON(ctx context.Context, text []byte) error {
+	e, err := event.ParseJSON(text)
+	if err != nil {
+		return fmt.Errorf("event: %w", err)
+	}
+	return p.conn.Publish(ctx, e)
+}

@@ -1,0 +1,175 @@
+package inflight
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func limits(total, perWebhook int) Limits {
+	return Limits{Total: total, PerWebhook: perWebhook, Patience: 50 * time.Millisecond}
+}
+
+func TestAWebhookHasItsLimit(t *testing.T) {
+	t.Parallel()
+	w := NewWebhooks(limits(512, 32))
+	if n := w.TryEnter("a", 100); n != 32 {
+		t.Errorf("took %d places, want 32", n)
+	}
+	if n := w.TryEnter("a", 1); n != 0 {
+		t.Errorf("took %d more", n)
+	}
+	if n := w.TryEnter("b", 4); n != 4 {
+		t.Errorf("another webhook took %d places, want 4", n)
+	}
+}
+
+// However many webhooks hang, each newcomer still gets a place, and no webhook
+// more than an eighth of what was left.
+func TestManySlowWebhooksLeaveRoom(t *testing.T) {
+	t.Parallel()
+	const total = 512
+	w := NewWebhooks(limits(total, 64))
+	for i := range 100 {
+		before := w.InFlight()
+		n := w.TryEnter(fmt.Sprint(i), 64)
+		if n < 1 || n > max(1, (total-before)/8) {
+			t.Fatalf("webhook %d took %d places of %d that were left", i, n, total-before)
+		}
+	}
+}
+
+func TestADeliveryWaitsItsTurnInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWebhooks(limits(8, 1))
+		if !w.Enter("a") {
+			t.Fatal("the first place is not free")
+		}
+		var order []int
+		var mu sync.Mutex
+		for i := range 3 {
+			go func() {
+				if w.Enter("a") {
+					mu.Lock()
+					order = append(order, i)
+					mu.Unlock()
+				}
+			}()
+			synctest.Wait()
+		}
+		if w.TryEnter("a", 1) != 0 {
+			t.Error("a lane overtook those who wait")
+		}
+		for range 4 {
+			w.Leave("a", time.Millisecond)
+			synctest.Wait()
+		}
+		if fmt.Sprint(order) != "[0 1 2]" {
+			t.Errorf("served in order %v", order)
+		}
+		empty(t, w)
+	})
+}
+
+func TestADeliveryGivesUpAfterItsPatience(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWebhooks(limits(8, 1))
+		w.Enter("a")
+		began := time.Now()
+		if w.Enter("a") {
+			t.Error("a second place was given")
+		}
+		if waited := time.Since(began); waited != 50*time.Millisecond {
+			t.Errorf("gave up after %s, want 50ms", waited)
+		}
+		<-time.After(time.Nanosecond)
+		began = time.Now()
+		if w.Enter("a") || time.Since(began) != 0 {
+			t.Errorf("waited %s although no attempt has ended for longer than anybody may wait", time.Since(began))
+		}
+		w.Leave("a", time.Second)
+		empty(t, w)
+	})
+}
+
+func TestNobodyWaitsForASlowWebhook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWebhooks(limits(512, 2))
+		w.Enter("a")
+		w.Enter("a")
+		w.Leave("a", 2*time.Second) // attempts take long, and one has just ended
+		w.Enter("a")
+		began := time.Now()
+		if w.Enter("a") || time.Since(began) != 0 {
+			t.Errorf("waited %s for a webhook whose attempts take 2 s", time.Since(began))
+		}
+	})
+}
+
+// The patience ends at the instant at which the turn comes: the place is either
+// taken or still there, never lost.
+func TestGivingUpAsTheTurnComes(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			w := NewWebhooks(limits(8, 1))
+			w.Enter("a")
+			entered := make(chan bool, 1)
+			go func() { entered <- w.Enter("a") }()
+			synctest.Wait()
+			time.AfterFunc(50*time.Millisecond, func() { w.Leave("a", time.Millisecond) })
+			if <-entered {
+				synctest.Wait()
+				w.Leave("a", time.Millisecond)
+			}
+			<-time.After(time.Millisecond) // the first Leave has run
+			empty(t, w)
+		})
+	}
+}
+
+func TestWebhooksUnderStress(t *testing.T) {
+	t.Parallel()
+	const perWebhook = 3
+	w := NewWebhooks(Limits{Total: 64, PerWebhook: perWebhook, Patience: 200 * time.Microsecond})
+	var inFlight [5]atomic.Int64
+	var all sync.WaitGroup
+	for range 32 {
+		all.Go(func() {
+			for range 500 {
+				i := rand.N(len(inFlight))
+				id := fmt.Sprint(i)
+				places := 0
+				if rand.N(2) == 0 {
+					places = w.TryEnter(id, 1+rand.N(4))
+				} else if w.Enter(id) {
+					places = 1
+				}
+				if now := inFlight[i].Add(int64(places)); now > perWebhook {
+					t.Errorf("%d attempts at once, of %d", now, perWebhook)
+				}
+				for range places {
+					inFlight[i].Add(-1)
+					w.Leave(id, time.Duration(rand.N(1000)))
+				}
+			}
+		})
+	}
+	all.Wait()
+	empty(t, w)
+}
+
+// empty checks that memory follows what is in flight.
+func empty(t *testing.T, w *Webhooks) {
+	t.Helper()
+	if w.InFlight() != 0 || len(w.byID) != 0 {
+		t.Errorf("%d in flight, %d webhooks kept; want none", w.InFlight(), len(w.byID))
+	}
+}

@@ -1,0 +1,250 @@
+package record_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
+)
+
+var errPoison = errors.New("cannot be written")
+
+// database is a store that can be away and refuses poison, whole batches of it.
+type database struct {
+	away  atomic.Bool
+	calls atomic.Int64
+
+	mu      sync.Mutex
+	batches []int
+	kept    map[string]bool
+}
+
+func (d *database) Record(ctx context.Context, _ delivery.Policy, attempts []delivery.Attempt) ([]store.Recorded, error) {
+	d.calls.Add(1)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if d.away.Load() {
+		return nil, fault.New(fault.Unavailable, "database-unavailable", "Away.")
+	}
+	recorded := make([]store.Recorded, len(attempts))
+	for i, a := range attempts {
+		if strings.HasPrefix(a.ID, "poison") {
+			return nil, errPoison
+		}
+		recorded[i].Before.ID = a.ID
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.batches = append(d.batches, len(attempts))
+	if d.kept == nil {
+		d.kept = make(map[string]bool)
+	}
+	for _, a := range attempts {
+		d.kept[a.ID] = true
+	}
+	return recorded, nil
+}
+
+type observer struct{ attempts atomic.Int64 }
+
+func (o *observer) Committed(attempts int, _ time.Duration) { o.attempts.Add(int64(attempts)) }
+
+// start runs a recorder for the life of a synctest bubble.
+func start(t *testing.T, db *database, opts record.Options) *record.Recorder {
+	t.Helper()
+	r := record.New(db, delivery.DefaultPolicy(), opts, slog.New(slog.DiscardHandler), &observer{})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// recordAll records attempts at once and returns their errors by id.
+func recordAll(ctx context.Context, r *record.Recorder, ids ...string) map[string]error {
+	var mu sync.Mutex
+	failed := make(map[string]error)
+	var all sync.WaitGroup
+	for _, id := range ids {
+		all.Go(func() {
+			got, err := r.Record(ctx, delivery.Attempt{ID: id})
+			if err == nil && got.Before.ID != id {
+				err = fmt.Errorf("got the record of %q", got.Before.ID)
+			}
+			if err != nil {
+				mu.Lock()
+				failed[id] = err
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return failed
+}
+
+func names(prefix string, n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprint(prefix, i)
+	}
+	return list
+}
+
+func TestAttemptsAreCommittedInGroups(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &database{}
+		r := start(t, db, record.Options{Batch: 100, Linger: 4 * time.Millisecond, Pending: 1000})
+		if failed := recordAll(t.Context(), r, names("a", 250)...); len(failed) > 0 {
+			t.Errorf("not recorded: %v", failed)
+		}
+		if calls := db.calls.Load(); calls > 4 {
+			t.Errorf("250 attempts took %d transactions (%v)", calls, db.batches)
+		}
+		if r.Pending() != 0 {
+			t.Errorf("%d pending at the end", r.Pending())
+		}
+	})
+}
+
+func TestALoneAttemptWaitsNoLongerThanTheLinger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, &database{}, record.Options{Batch: 100, Linger: 4 * time.Millisecond, Pending: 10})
+		began := time.Now()
+		recordAll(t.Context(), r, "a")
+		if took := time.Since(began); took != 4*time.Millisecond {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+func TestAPoisonAttemptFailsAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &database{}
+		r := start(t, db, record.Options{Batch: 64, Linger: 4 * time.Millisecond, Pending: 100})
+		failed := recordAll(t.Context(), r, append(names("good", 60), "poison 1", "poison 2")...)
+		if len(failed) != 2 || !errors.Is(failed["poison 1"], errPoison) || !errors.Is(failed["poison 2"], errPoison) {
+			t.Errorf("failed: %v", failed)
+		}
+		if len(db.kept) != 60 {
+			t.Errorf("%d attempts were kept, want 60", len(db.kept))
+		}
+	})
+}
+
+func TestNothingIsLostWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &database{}
+		db.away.Store(true)
+		r := start(t, db, record.Options{Batch: 8, Linger: 4 * time.Millisecond, Pending: 100})
+		time.AfterFunc(5*time.Minute, func() { db.away.Store(false) })
+		failed := recordAll(t.Context(), r, names("a", 50)...)
+		if len(failed) != 0 || len(db.kept) != 50 {
+			t.Errorf("%d kept, failed: %v", len(db.kept), failed)
+		}
+		if calls := db.calls.Load(); calls > 400 {
+			t.Errorf("%d tries in five minutes: there is no pause between them", calls)
+		}
+	})
+}
+
+// The pulling stops while too many are unrecorded, without spinning, and each
+// who waits goes on when there is room again.
+func TestRoomIsWaitedForAndThenFound(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &database{}
+		r := start(t, db, record.Options{Batch: 4, Linger: time.Millisecond, Pending: 20})
+		recordAll(t.Context(), r, names("before", 8)...) // leaves a stale word of room
+		db.away.Store(true)
+		done := make(chan map[string]error, 1)
+		go func() { done <- recordAll(t.Context(), r, names("a", 30)...) }()
+		synctest.Wait()
+		var through atomic.Int64
+		for range 5 {
+			go func() {
+				if r.Room(t.Context()) == nil {
+					through.Add(1)
+				}
+			}()
+		}
+		synctest.Wait() // hangs when a waiter spins: it is never durably blocked
+		if through.Load() != 0 || r.Pending() != 30 {
+			t.Errorf("%d of 5 found room with %d of 20 pending", through.Load(), r.Pending())
+		}
+		db.away.Store(false)
+		if failed := <-done; len(failed) > 0 {
+			t.Errorf("failed: %v", failed)
+		}
+		synctest.Wait()
+		if through.Load() != 5 {
+			t.Errorf("%d of 5 found room when all was recorded", through.Load())
+		}
+	})
+}
+
+func TestRoomEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &database{}
+		db.away.Store(true)
+		r := start(t, db, record.Options{Batch: 1, Linger: time.Millisecond, Pending: 1})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				if _, err := r.Record(ctx, delivery.Attempt{ID: "a"}); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("record: %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		if err := r.Room(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("room: %v", err)
+		}
+		all.Wait()
+	})
+}
+
+func TestRunEndsWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &database{}
+		db.away.Store(true)
+		r := record.New(db, delivery.DefaultPolicy(), record.DefaultOptions(), slog.New(slog.DiscardHandler), &observer{})
+		ctx, stop := context.WithCancel(t.Context())
+		failed := make(chan error, 1)
+		go func() {
+			_, err := r.Record(t.Context(), delivery.Attempt{ID: "a"})
+			failed <- err
+		}()
+		time.AfterFunc(time.Minute, stop)
+		if err := r.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := <-failed; err == nil {
+			t.Error("an attempt that was never recorded has no error")
+		}
+	})
+}
