@@ -13,6 +13,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/proto"
 )
 
@@ -41,8 +42,8 @@ const (
 	headerScheduleTarget = "Nats-Schedule-Target"
 )
 
-func parseLaneMessage(raw jetstream.Msg) (delivery.Delivery, error) {
-	h := raw.Headers()
+func parseLaneMessage(m *Message) (delivery.Delivery, error) {
+	raw, h := m.raw, m.raw.Headers()
 	sequence, err1 := strconv.ParseUint(h.Get(proto.HeaderEventSequence), 10, 64)
 	stored, err2 := strconv.ParseInt(h.Get(proto.HeaderEventStored), 10, 64)
 	webhookID, found := strings.CutPrefix(raw.Subject(), proto.PrefixLanes+".")
@@ -100,12 +101,13 @@ func (c *Conn) store(ctx context.Context, msg *nats.Msg) error {
 	}
 }
 
-// Lane is the consumer of one webhook's lane, shared by the replicas that read
-// it.
+// Lane is the consumer of what waits for one webhook, shared by the replicas
+// that read it.
 type Lane struct {
 	c         *Conn
 	webhookID string
 	consumer  jetstream.Consumer
+	parse     func(*Message) (delivery.Delivery, error)
 }
 
 // OpenLane opens a webhook's lane for reading, or changes how it is read:
@@ -116,7 +118,7 @@ func (c *Conn) OpenLane(ctx context.Context, webhookID string, inFlight int, unt
 	if err != nil {
 		return nil, fmt.Errorf("open lane %s: %w", webhookID, unavailable(err))
 	}
-	return &Lane{c: c, webhookID: webhookID, consumer: consumer}, nil
+	return &Lane{c: c, webhookID: webhookID, consumer: consumer, parse: parseLaneMessage}, nil
 }
 
 // CloseLane removes a lane's consumer: its messages wait in the stream. A lane
@@ -135,7 +137,7 @@ func (c *Conn) CloseLane(ctx context.Context, webhookID string) error {
 func (l *Lane) Pull(ctx context.Context, n int, wait time.Duration, handle func(delivery.Delivery, *Message)) (int, error) {
 	var bad error
 	got, err := l.c.pull(ctx, l.consumer, n, wait, func(m *Message) {
-		d, err := parseLaneMessage(m.raw)
+		d, err := l.parse(m)
 		if err != nil {
 			bad = errors.Join(err, m.Ack())
 			return
@@ -156,17 +158,20 @@ func (l *Lane) Remaining(ctx context.Context) (waiting, held uint64, err error) 
 }
 
 // Held returns how many deliveries wait for a webhook: in its lane, on the way
-// to a receiver out of it, or scheduled.
-func (c *Conn) Held(ctx context.Context, webhookID string) (int64, error) {
-	lane, err := c.subjects(ctx, proto.SubjectLane(webhookID))
+// to a receiver out of it, scheduled, or in its ordered place in the stream.
+func (c *Conn) Held(ctx context.Context, w webhook.Webhook) (int64, error) {
+	held, err := c.heldInOrder(ctx, w)
 	if err != nil {
 		return 0, err
 	}
-	retries, err := c.subjects(ctx, proto.SubjectRetries(webhookID))
+	lane, err := c.subjects(ctx, proto.SubjectLane(w.ID))
 	if err != nil {
 		return 0, err
 	}
-	var held uint64
+	retries, err := c.subjects(ctx, proto.SubjectRetries(w.ID))
+	if err != nil {
+		return 0, err
+	}
 	for _, n := range lane {
 		held += n
 	}

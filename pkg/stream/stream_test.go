@@ -12,6 +12,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/natstest"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/proto"
 )
 
@@ -161,7 +162,7 @@ func TestLaneKeepsOrderAndContent(t *testing.T) {
 			}
 		}
 	}
-	if held, err := c.Held(t.Context(), "wh_1"); err != nil || held != 3 {
+	if held, err := c.Held(t.Context(), webhook.Webhook{ID: "wh_1"}); err != nil || held != 3 {
 		t.Fatalf("held is %d, %v; want 3", held, err)
 	}
 	lane, err := c.OpenLane(t.Context(), "wh_1", 1, time.Time{})
@@ -188,7 +189,7 @@ func TestScheduledDeliveryEntersItsLaneInTimeAndIsAnnounced(t *testing.T) {
 	if err := c.EnlaneAt(t.Context(), waiting("later"), 1, at); err != nil {
 		t.Fatal(err)
 	}
-	if held, err := c.Held(t.Context(), "wh_1"); err != nil || held != 1 {
+	if held, err := c.Held(t.Context(), webhook.Webhook{ID: "wh_1"}); err != nil || held != 1 {
 		t.Fatalf("held is %d, %v; want the scheduled one", held, err)
 	}
 	select {
@@ -207,7 +208,10 @@ func TestScheduledDeliveryEntersItsLaneInTimeAndIsAnnounced(t *testing.T) {
 		t.Fatal(err)
 	}
 	pullLane(t, lane, 1)
-	await(t, func() bool { held, err := c.Held(t.Context(), "wh_1"); return err == nil && held == 0 })
+	await(t, func() bool {
+		held, err := c.Held(t.Context(), webhook.Webhook{ID: "wh_1"})
+		return err == nil && held == 0
+	})
 }
 
 func TestPausedLaneHandsNothingOutUntilItsHoldEnds(t *testing.T) {
@@ -283,7 +287,7 @@ func TestDiscardRemovesWhatWaits(t *testing.T) {
 	if err := c.Discard(t.Context(), "wh_1"); err != nil {
 		t.Fatal(err)
 	}
-	if held, err := c.Held(t.Context(), "wh_1"); err != nil || held != 0 {
+	if held, err := c.Held(t.Context(), webhook.Webhook{ID: "wh_1"}); err != nil || held != 0 {
 		t.Errorf("held is %d, %v", held, err)
 	}
 	if org, err := c.LaneOrganization(t.Context(), "wh_1"); err != nil || org != "" {

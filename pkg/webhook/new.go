@@ -18,6 +18,10 @@ type Draft struct {
 	Provider Provider
 	URL      string
 	Event    Setting
+
+	// OrderedFrom is the event stream's next sequence when events are to be
+	// delivered strictly in order, and else 0. It cannot be changed later.
+	OrderedFrom uint64
 }
 
 // New returns the webhook that d describes, in version 1 and with nothing
@@ -31,6 +35,7 @@ func (r Rules) New(id, organizationID string, secret Secret, d Draft, now time.T
 		Provider:       d.Provider,
 		URL:            d.URL,
 		Event:          d.Event,
+		OrderedFrom:    d.OrderedFrom,
 		Secret:         secret,
 		Health:         Health{CountFrom: now},
 		CreatedAt:      now,
@@ -47,6 +52,10 @@ type Change struct {
 	Name  *string
 	URL   *string
 	Event *Setting
+
+	// Next is the event stream's next sequence, where an ordered webhook whose
+	// event setting changes begins anew.
+	Next uint64
 }
 
 // Apply returns w with c applied. A URL that differs ends a hold and does not
@@ -76,6 +85,9 @@ func (r Rules) Apply(w Webhook, c Change, now time.Time) (Webhook, []fault.Field
 	}
 	if changed.URL != w.URL {
 		changed.Health = changed.Health.EndHold()
+	}
+	if changed.Event != w.Event {
+		changed = changed.Restart(c.Next)
 	}
 	changed.UpdatedAt = now
 	return changed, wrong

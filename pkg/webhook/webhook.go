@@ -70,10 +70,30 @@ type Webhook struct {
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 
+	// OrderedFrom is set on an ordered webhook: one delivery at a time, strictly
+	// in the order in which the events were stored, each blocking the next until
+	// it is delivered or given up. It is the sequence in the event stream of the
+	// first event that is the webhook's: where the stream stood at the creation,
+	// or at the last change of the event setting or discarding of what waited. It
+	// is 0 on any other webhook.
+	OrderedFrom uint64
+
 	// Version counts the changes a customer can see as one: of a field, or of
 	// the status. A delivery's outcome alone does not raise it, so that an
 	// If-Match does not fail because a call ended meanwhile.
 	Version int64
+}
+
+// Ordered reports whether the webhook receives its events strictly in order.
+func (w Webhook) Ordered() bool { return w.OrderedFrom != 0 }
+
+// Restart returns w as it is when everything that waits for it is given up: an
+// ordered webhook begins anew at the sequence next.
+func (w Webhook) Restart(next uint64) Webhook {
+	if w.Ordered() {
+		w.OrderedFrom = max(w.OrderedFrom, next)
+	}
+	return w
 }
 
 // Status returns the webhook's state. The customer's own Disabled outranks an

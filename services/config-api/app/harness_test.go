@@ -266,7 +266,9 @@ func (q *queue) Discard(_ context.Context, webhookID string) error {
 	return q.note("discard " + webhookID)
 }
 
-func (q *queue) Held(context.Context, []string) (map[string]int64, error) {
+func (q *queue) Next(context.Context) (uint64, error) { return 1, nil }
+
+func (q *queue) Held(context.Context, []webhook.Webhook) (map[string]int64, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.held, q.away

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
 // Queue is the config API's side of NATS: it is its Changes, Held and
@@ -42,29 +43,32 @@ func (q *Queue) Discard(ctx context.Context, webhookID string) error {
 	return q.conn.Discard(ctx, webhookID)
 }
 
+// Next returns the event stream's next sequence.
+func (q *Queue) Next(ctx context.Context) (uint64, error) { return q.conn.NextSequence(ctx) }
+
 // Held counts the events that wait for each webhook. Each count asks the
 // server, so some are asked for at once.
-func (q *Queue) Held(ctx context.Context, webhookIDs []string) (map[string]int64, error) {
+func (q *Queue) Held(ctx context.Context, ws []webhook.Webhook) (map[string]int64, error) {
 	const atOnce = 8
 	var (
 		mu   sync.Mutex
 		wg   sync.WaitGroup
 		errs []error
-		held = make(map[string]int64, len(webhookIDs))
+		held = make(map[string]int64, len(ws))
 		free = make(chan struct{}, atOnce)
 	)
-	for _, id := range webhookIDs {
+	for _, w := range ws {
 		free <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-free }()
-			n, err := q.conn.Held(ctx, id)
+			n, err := q.conn.Held(ctx, w)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
 				errs = append(errs, err)
 				return
 			}
-			held[id] = n
+			held[w.ID] = n
 		})
 	}
 	wg.Wait()

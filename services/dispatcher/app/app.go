@@ -23,6 +23,7 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/lane"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/metrics"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/ordered"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
 )
@@ -129,6 +130,7 @@ type parts struct {
 	member     *stream.Member
 	recorder   *record.Recorder
 	lanes      *lane.Lanes
+	ordered    *ordered.Ordered
 	dispatcher *dispatch.Dispatcher
 }
 
@@ -155,12 +157,16 @@ func (a *App) assemble() (*parts, error) {
 		Webhooks: webhooks, Slots: slots, InFlight: a.cfg.WebhookMaxInFlight,
 		Retention: a.cfg.Retention, Now: time.Now, Logger: log,
 	}
-	listener.begin(matcher, lanes)
+	inOrder := &ordered.Ordered{
+		Stream: a.deps.Stream, Matcher: matcher, Log: a.deps.Store, Carrier: carrier, Room: recorder,
+		Webhooks: webhooks, Slots: slots, Retention: a.cfg.Retention, Now: time.Now, Logger: log,
+	}
+	listener.begin(matcher, lanes, inOrder)
 	metrics.Watch(a.deps.Registry, gauges(slots, webhooks, recorder, lanes, matcher))
 	return &parts{
-		member: member, recorder: recorder, lanes: lanes,
+		member: member, recorder: recorder, lanes: lanes, ordered: inOrder,
 		dispatcher: &dispatch.Dispatcher{
-			Rejector: a.deps.Stream, Matcher: matcher, Room: recorder, Slots: slots, Lanes: lanes,
+			Rejector: a.deps.Stream, Matcher: matcher, Room: recorder, Slots: slots, Lanes: lanes, Ordered: inOrder,
 			Webhooks: webhooks, Carrier: carrier, Progress: a.deps.Store,
 			Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Log: log, Observer: a.metrics,
 		},
@@ -188,6 +194,7 @@ func (a *App) dispatch(ctx, work context.Context, stop context.CancelFunc, p *pa
 	interrupt := func(error) { stopPulling() }
 	group.Add(func() error { p.dispatcher.Run(pulling, work); return nil }, interrupt)
 	group.Add(func() error { p.lanes.Run(pulling, work); return nil }, interrupt)
+	group.Add(func() error { p.ordered.Run(pulling, work); return nil }, interrupt)
 	_ = group.Run() // its actors return nil
 }
 

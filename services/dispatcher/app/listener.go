@@ -6,6 +6,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/lane"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/ordered"
 )
 
 // listener passes on what happens to webhooks: first the cache drops what it
@@ -16,23 +17,24 @@ type listener struct {
 	mu      sync.Mutex
 	matcher *match.Matcher
 	lanes   *lane.Lanes
+	ordered *ordered.Ordered
 }
 
-func (l *listener) begin(m *match.Matcher, lanes *lane.Lanes) {
+func (l *listener) begin(m *match.Matcher, lanes *lane.Lanes, o *ordered.Ordered) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.matcher, l.lanes = m, lanes
+	l.matcher, l.lanes, l.ordered = m, lanes, o
 }
 
-func (l *listener) parts() (*match.Matcher, *lane.Lanes) {
+func (l *listener) parts() (*match.Matcher, *lane.Lanes, *ordered.Ordered) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.matcher, l.lanes
+	return l.matcher, l.lanes, l.ordered
 }
 
 // Changed implements stream.Listener.
 func (l *listener) Changed(c stream.Change) {
-	matcher, lanes := l.parts()
+	matcher, lanes, inOrder := l.parts()
 	if matcher == nil {
 		return
 	}
@@ -42,11 +44,12 @@ func (l *listener) Changed(c stream.Change) {
 		matcher.Drop(c.OrganizationID)
 	}
 	lanes.Changed(c)
+	inOrder.Changed(c)
 }
 
 // Arrived implements stream.Listener.
 func (l *listener) Arrived(a stream.Arrival) {
-	if _, lanes := l.parts(); lanes != nil {
+	if _, lanes, _ := l.parts(); lanes != nil {
 		lanes.Arrived(a)
 	}
 }

@@ -20,6 +20,7 @@ type WebhookRow struct {
 	Secret         []byte    `db:"secret" json:"-"` // sealed
 	CreatedAt      Timestamp `db:"created_at" json:"-"`
 	UpdatedAt      Timestamp `db:"updated_at" json:"updated_at"`
+	OrderedFrom    int64     `db:"ordered_from" json:"-"` // a stream sequence, less than 2^63
 	Version        int64     `db:"version" json:"version"`
 	FailureCount   int       `db:"failure_count" json:"failure_count"`
 	Outages        JSON      `db:"outages" json:"outages"`
@@ -30,7 +31,7 @@ type WebhookRow struct {
 	AutoDisabled   string    `db:"auto_disabled" json:"auto_disabled"`
 }
 
-const webhookColumns = `id, organization_id, name, provider, url, event, secret, created_at, updated_at, version,
+const webhookColumns = `id, organization_id, name, provider, url, event, secret, created_at, updated_at, ordered_from, version,
 	failure_count, outages, count_from, last_sent_at, last_error, hold_until, auto_disabled`
 
 // JSON is a text column that holds JSON; empty is NULL.
@@ -104,7 +105,7 @@ func webhookRow(w webhook.Webhook, sealed []byte) (WebhookRow, error) {
 	}
 	row.OrganizationID, row.Name, row.Provider = w.OrganizationID, w.Name, string(w.Provider)
 	row.URL, row.Event, row.Secret = w.URL, string(w.Event), sealed
-	row.CreatedAt = recordable(w.CreatedAt)
+	row.CreatedAt, row.OrderedFrom = recordable(w.CreatedAt), int64(w.OrderedFrom) //nolint:gosec // a stream never holds 2^63 messages
 	return row, nil
 }
 
@@ -126,7 +127,7 @@ func (s *Store) webhook(row WebhookRow) (webhook.Webhook, error) {
 	w := webhook.Webhook{
 		ID: row.ID, OrganizationID: row.OrganizationID, Name: row.Name, Provider: webhook.Provider(row.Provider),
 		URL: row.URL, Event: webhook.Setting(row.Event), Secret: webhook.Secret(secret),
-		CreatedAt: row.CreatedAt.Time, UpdatedAt: row.UpdatedAt.Time, Version: row.Version,
+		CreatedAt: row.CreatedAt.Time, UpdatedAt: row.UpdatedAt.Time, OrderedFrom: uint64(row.OrderedFrom), Version: row.Version,
 		Health: webhook.Health{
 			FailureCount: row.FailureCount, CountFrom: row.CountFrom.Time, LastSentAt: row.LastSentAt.Time,
 			HoldUntil: row.HoldUntil.Time, AutoDisabled: webhook.DisabledReason(row.AutoDisabled),

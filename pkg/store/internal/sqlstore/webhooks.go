@@ -43,11 +43,11 @@ func (s *Store) Create(ctx context.Context, w webhook.Webhook, limit int) error 
 }
 
 func (s *Store) insertWebhook(ctx context.Context, tx *sqlx.Tx, row WebhookRow) error {
-	const insert = `INSERT INTO webhooks (` + webhookColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	const insert = `INSERT INTO webhooks (` + webhookColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	d := s.Dialect
 	_, err := tx.ExecContext(ctx, tx.Rebind(insert),
 		row.ID, row.OrganizationID, row.Name, row.Provider, row.URL, row.Event, row.Secret,
-		d.Param(row.CreatedAt), d.Param(row.UpdatedAt), row.Version,
+		d.Param(row.CreatedAt), d.Param(row.UpdatedAt), row.OrderedFrom, row.Version,
 		row.FailureCount, row.Outages.Param(), d.Param(row.CountFrom), d.Param(row.LastSentAt),
 		row.LastError.Param(), d.Param(row.HoldUntil), row.AutoDisabled)
 	return err //nolint:wrapcheck // Transact names the operation.
@@ -144,12 +144,12 @@ func (s *Store) Update(ctx context.Context, organizationID, id string, version i
 }
 
 func (s *Store) updateWebhook(ctx context.Context, tx *sqlx.Tx, row WebhookRow) error {
-	const update = `UPDATE webhooks SET name = ?, provider = ?, url = ?, event = ?, updated_at = ?, version = ?,
+	const update = `UPDATE webhooks SET name = ?, provider = ?, url = ?, event = ?, updated_at = ?, ordered_from = ?, version = ?,
 		failure_count = ?, outages = ?, count_from = ?, last_sent_at = ?, last_error = ?, hold_until = ?, auto_disabled = ?
 		WHERE id = ?`
 	d := s.Dialect
 	_, err := tx.ExecContext(ctx, tx.Rebind(update),
-		row.Name, row.Provider, row.URL, row.Event, d.Param(row.UpdatedAt), row.Version,
+		row.Name, row.Provider, row.URL, row.Event, d.Param(row.UpdatedAt), row.OrderedFrom, row.Version,
 		row.FailureCount, row.Outages.Param(), d.Param(row.CountFrom), d.Param(row.LastSentAt),
 		row.LastError.Param(), d.Param(row.HoldUntil), row.AutoDisabled, row.ID)
 	return err //nolint:wrapcheck // Transact names the operation.

@@ -17,6 +17,7 @@ CREATE TABLE webhooks (
     secret          bytea NOT NULL CONSTRAINT secret_present CHECK (octet_length(secret) > 0), -- sealed, bound to id
     created_at      timestamptz NOT NULL,
     updated_at      timestamptz NOT NULL,
+    ordered_from    bigint NOT NULL CONSTRAINT ordered_from_positive CHECK (ordered_from >= 0), -- 0: not ordered
     version         bigint NOT NULL CONSTRAINT version_positive CHECK (version >= 1),
 
     -- Health: written with every batch of outcomes.

@@ -18,6 +18,7 @@ CREATE TABLE webhooks (
     secret          BLOB NOT NULL CONSTRAINT secret_present CHECK (length(secret) > 0), -- sealed, bound to id
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL,
+    ordered_from    INTEGER NOT NULL CONSTRAINT ordered_from_positive CHECK (ordered_from >= 0), -- 0: not ordered
     version         INTEGER NOT NULL CONSTRAINT version_positive CHECK (version >= 1),
 
     -- Health: written with every batch of outcomes.

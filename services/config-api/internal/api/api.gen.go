@@ -964,6 +964,9 @@ type Webhook struct {
 	// NextAttemptAt The end of the current hold, when the next attempt is made; null without a hold.
 	NextAttemptAt *time.Time `json:"nextAttemptAt"`
 
+	// Ordered Whether events are delivered strictly in order, one at a time.
+	Ordered bool `json:"ordered"`
+
 	// OrganizationID A dialnote customer.
 	OrganizationID OrganizationID `json:"organizationId"`
 
@@ -1011,6 +1014,10 @@ type WebhookCreate struct {
 	// around it, which is removed.
 	Name string `json:"name"`
 
+	// Ordered Deliver strictly in the order in which the events were stored, one at a time: each delivery blocks the
+	// next until it succeeds or is given up. It cannot be changed later.
+	Ordered *bool `json:"ordered,omitempty"`
+
 	// Provider `zapier` for a Zap's URL, `custom` for everything else.
 	Provider Provider `json:"provider"`
 
@@ -1054,6 +1061,9 @@ type WebhookCreated struct {
 
 	// NextAttemptAt The end of the current hold, when the next attempt is made; null without a hold.
 	NextAttemptAt *time.Time `json:"nextAttemptAt"`
+
+	// Ordered Whether events are delivered strictly in order, one at a time.
+	Ordered bool `json:"ordered"`
 
 	// OrganizationID A dialnote customer.
 	OrganizationID OrganizationID `json:"organizationId"`

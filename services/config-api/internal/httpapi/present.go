@@ -17,6 +17,7 @@ func present(v manage.View) api.Webhook {
 		Provider:       api.Provider(v.Provider),
 		URL:            v.URL,
 		Event:          api.EventSetting(v.Event),
+		Ordered:        v.Ordered(),
 		Status:         api.WebhookStatus(v.Status()),
 		FailureCount:   int64(v.Health.FailureCount),
 		LastSentAt:     presentTime(v.Health.LastSentAt),

@@ -60,7 +60,7 @@ func (s *server) CreateWebhook(c echo.Context, org api.Org, p api.CreateWebhookP
 			Provider: webhook.Provider(body.Provider),
 			URL:      body.URL,
 			Event:    webhook.Setting(body.Event),
-		}, wrong)
+		}, body.Ordered != nil && *body.Ordered, wrong)
 		if err != nil {
 			return answer{}, err
 		}

@@ -24,7 +24,7 @@ func (s *Service) Enable(ctx context.Context, organizationID, id string, discard
 			return View{}, fmt.Errorf("discard held events of webhook %s: %w", id, err)
 		}
 	}
-	w, err = s.enable(ctx, organizationID, id)
+	w, err = s.enable(ctx, organizationID, id, discard)
 	if err != nil {
 		return View{}, err
 	}
@@ -35,7 +35,7 @@ func (s *Service) Enable(ctx context.Context, organizationID, id string, discard
 }
 
 // enable saves the new health. The status is looked at again under the lock.
-func (s *Service) enable(ctx context.Context, organizationID, id string) (webhook.Webhook, error) {
+func (s *Service) enable(ctx context.Context, organizationID, id string, discard bool) (webhook.Webhook, error) {
 	var before webhook.Webhook
 	w, err := s.Webhooks.Update(ctx, organizationID, id, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 		before = w
@@ -46,6 +46,13 @@ func (s *Service) enable(ctx context.Context, organizationID, id string) (webhoo
 			return w, fault.New(fault.Conflict, "webhook-disabled",
 				"This webhook is disabled by its event setting. Choose an event for it instead.")
 		case webhook.StatusAutoDisabled:
+		}
+		if discard && w.Ordered() {
+			next, err := s.Held.Next(ctx)
+			if err != nil {
+				return w, fmt.Errorf("place it in the event stream: %w", err)
+			}
+			w = w.Restart(next)
 		}
 		now := s.now()
 		w.Health = w.Health.Enable(now)

@@ -34,9 +34,12 @@ type Changes interface {
 // Held knows the events that wait for webhooks on hold or disabled
 // automatically.
 type Held interface {
-	// Held returns how many events wait for each of the webhooks. One without
-	// any need not be in the map.
-	Held(ctx context.Context, webhookIDs []string) (map[string]int64, error)
+	// Held returns how many events wait for each of the webhooks, by their ids.
+	// One without any need not be in the map.
+	Held(ctx context.Context, ws []webhook.Webhook) (map[string]int64, error)
+
+	// Next returns the sequence that the event stream gives to the next event.
+	Next(ctx context.Context) (uint64, error)
 
 	// Discard removes the events that wait for a webhook, for good.
 	Discard(ctx context.Context, webhookID string) error
@@ -75,11 +78,7 @@ type View struct {
 // view adds to webhooks what is kept elsewhere. A broker that is away leaves
 // the numbers of held events unknown; the webhooks can still be read.
 func (s *Service) view(ctx context.Context, ws ...webhook.Webhook) []View {
-	ids := make([]string, 0, len(ws))
-	for _, w := range ws {
-		ids = append(ids, w.ID)
-	}
-	held, err := s.Held.Held(ctx, ids)
+	held, err := s.Held.Held(ctx, ws)
 	if err != nil {
 		s.Log.WarnContext(ctx, "held events not counted", slog.Any("error", err))
 	}

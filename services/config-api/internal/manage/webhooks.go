@@ -26,9 +26,10 @@ const settleWithin = 10 * time.Second
 var errUnchanged = errors.New("nothing changed")
 
 // Create makes a webhook of an organization. wrong are fields already known to
-// be wrong; all wrong fields are reported together as an Invalid fault. It
-// returns a Conflict when the organization has as many webhooks as it may.
-func (s *Service) Create(ctx context.Context, organizationID string, d webhook.Draft, wrong []fault.Field) (View, error) {
+// be wrong; all wrong fields are reported together as an Invalid fault. ordered
+// makes it an ordered webhook, for which the broker must be there. It returns a
+// Conflict when the organization has as many webhooks as it may.
+func (s *Service) Create(ctx context.Context, organizationID string, d webhook.Draft, ordered bool, wrong []fault.Field) (View, error) {
 	now := s.now()
 	id, err := newID(now)
 	if err != nil {
@@ -41,6 +42,11 @@ func (s *Service) Create(ctx context.Context, organizationID string, d webhook.D
 	w, broken := s.Rules.New(id, organizationID, secret, d, now)
 	if err := invalid(wrong, broken); err != nil {
 		return View{}, err
+	}
+	if ordered {
+		if w.OrderedFrom, err = s.Held.Next(ctx); err != nil {
+			return View{}, fmt.Errorf("place webhook %s in the event stream: %w", id, err)
+		}
 	}
 	if err := s.Webhooks.Create(ctx, w, s.MaxWebhooks); err != nil {
 		return View{}, fmt.Errorf("insert webhook %s: %w", id, err)
@@ -102,6 +108,12 @@ func (s *Service) Change(ctx context.Context, organizationID, id string, version
 	w, err := s.Webhooks.Update(ctx, organizationID, id, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 		if err := versions.check(w.Version); err != nil {
 			return w, err
+		}
+		if w.Ordered() && c.Event != nil {
+			var err error
+			if c.Next, err = s.Held.Next(ctx); err != nil {
+				return w, fmt.Errorf("place it in the event stream: %w", err)
+			}
 		}
 		changed, broken := s.Rules.Apply(w, c, s.now())
 		if err := invalid(wrong, broken); err != nil {

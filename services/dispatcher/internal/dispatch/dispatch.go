@@ -48,6 +48,11 @@ type Matcher interface {
 	Find(ctx context.Context, organizationID, webhookID string) (*match.Target, error)
 }
 
+// Follower has ordered webhooks read their events off the stream themselves.
+type Follower interface {
+	Follow(organizationID, webhookID string)
+}
+
 // Room waits while too many outcomes are unrecorded.
 type Room interface {
 	Room(ctx context.Context) error
@@ -68,6 +73,7 @@ type Dispatcher struct {
 	Room     Room
 	Slots    *inflight.Slots
 	Lanes    Lanes
+	Ordered  Follower
 	Webhooks *inflight.Webhooks
 	Carrier  Carrier
 	Progress Progress
@@ -128,7 +134,7 @@ func (d *Dispatcher) handle(work context.Context, m *stream.Message) {
 		d.reject(work, m, err)
 		return
 	}
-	targets, err := d.match(work, e)
+	targets, err := d.match(work, e, m.Sequence)
 	if err != nil {
 		d.unmatched(work, m, err)
 		return
@@ -221,8 +227,23 @@ func (d *Dispatcher) reject(work context.Context, m *stream.Message, reason erro
 	d.ack(m)
 }
 
-// match waits for as long as the database is away.
-func (d *Dispatcher) match(work context.Context, e event.Event) (targets []*match.Target, err error) {
+// match returns the webhooks to deliver to from here, and has the ordered ones
+// follow the stream by themselves. It waits for as long as the database is away.
+func (d *Dispatcher) match(work context.Context, e event.Event, sequence uint64) ([]*match.Target, error) {
+	all, err := d.matching(work, e)
+	targets := all[:0]
+	for _, t := range all {
+		switch {
+		case !t.Webhook.Ordered():
+			targets = append(targets, t)
+		case sequence >= t.Webhook.OrderedFrom:
+			d.Ordered.Follow(t.Webhook.OrganizationID, t.Webhook.ID)
+		}
+	}
+	return targets, err
+}
+
+func (d *Dispatcher) matching(work context.Context, e event.Event) (targets []*match.Target, err error) {
 	err = retry.WhileAway(work, d.Log, "webhooks cannot be looked up", func() error {
 		targets, err = d.Matcher.Match(work, e.OrganizationID, e.Type)
 		return err

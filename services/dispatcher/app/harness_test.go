@@ -1,0 +1,343 @@
+package app_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/egress"
+	"github.com/dialnote/webhooks/pkg/endpoint"
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/natstest"
+	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storetest"
+	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/services/dispatcher/app"
+)
+
+// patience bounds a failing test; a passing one waits for events.
+const patience = 40 * time.Second
+
+// system is a broker and a database that any number of replicas work with.
+type system struct {
+	nats  *natstest.Server
+	conn  *stream.Conn // the test's own
+	store *flaky
+}
+
+func newSystem(t *testing.T) *system {
+	t.Helper()
+	return newSystemOn(t, "sqlite://"+filepath.Join(t.TempDir(), "test.db"))
+}
+
+func newSystemOn(t *testing.T, databaseURL string) *system {
+	t.Helper()
+	s := &system{nats: natstest.Start(t)}
+	s.conn = s.connect(t)
+	if err := s.conn.Ensure(t.Context(), stream.Topology{Retention: time.Hour, Replicas: 1}); err != nil {
+		t.Fatal(err)
+	}
+	db, err := open.Open(t.Context(), databaseURL, storetest.Box(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.store = &flaky{Store: db}
+	return s
+}
+
+func (s *system) connect(t *testing.T) *stream.Conn {
+	t.Helper()
+	c, err := stream.Connect(stream.Settings{URL: s.nats.ClientURL(), Name: t.Name()}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// flaky is a store whose database can be away.
+type flaky struct {
+	store.Store
+	away atomic.Bool
+}
+
+func (f *flaky) fault() error {
+	if f.away.Load() {
+		return fault.New(fault.Unavailable, "database-unavailable", "Away.")
+	}
+	return nil
+}
+
+func (f *flaky) All(ctx context.Context, organizationID string) ([]webhook.Webhook, error) {
+	if err := f.fault(); err != nil {
+		return nil, err
+	}
+	return f.Store.All(ctx, organizationID)
+}
+
+func (f *flaky) Record(ctx context.Context, p delivery.Policy, attempts []delivery.Attempt) ([]store.Recorded, error) {
+	if err := f.fault(); err != nil {
+		return nil, err
+	}
+	return f.Store.Record(ctx, p, attempts)
+}
+
+func (f *flaky) Progress(ctx context.Context, ids []string) (map[string]delivery.Progress, error) {
+	if err := f.fault(); err != nil {
+		return nil, err
+	}
+	return f.Store.Progress(ctx, ids)
+}
+
+// config is a dispatcher's with a schedule in milliseconds and no automatic
+// disabling to speak of.
+func config(schedule ...int) app.Config {
+	c := app.Config{
+		Policy:          delivery.Policy{AutoDisableAfter: 100},
+		DeliveryTimeout: 10 * time.Second, MaxInFlight: 512, WebhookMaxInFlight: 32, Retention: time.Hour,
+	}
+	for _, ms := range schedule {
+		c.Policy.Schedule = append(c.Policy.Schedule, time.Duration(ms)*time.Millisecond)
+	}
+	return c
+}
+
+// never is a step that no test lives to see the end of.
+const never = 3_600_000
+
+// replica is a running dispatcher.
+type replica struct {
+	stop  func() // asks it to stop and waits until it has
+	kill  func() // stops it without waiting for what is in flight
+	ended chan error
+}
+
+// run starts a replica. It is stopped when the test ends.
+func (s *system) run(t *testing.T, cfg app.Config) *replica {
+	t.Helper()
+	sender, err := egress.New(egress.Config{
+		Timeout: cfg.DeliveryTimeout, UserAgent: "DialNote-Webhooks/test", MaxIdlePerHost: 256,
+		Policy: endpoint.Policy{AllowHTTP: true, AllowPrivate: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	health := ops.NewHealth()
+	a := app.New(cfg, app.Dependencies{
+		Store: s.store, Stream: s.connect(t), Sender: sender, Log: slog.New(slog.DiscardHandler),
+		Registry: prometheus.NewRegistry(), Health: health,
+	})
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	now, cut := context.WithCancel(context.WithoutCancel(t.Context()))
+	r := &replica{ended: make(chan error, 1)}
+	go func() { r.ended <- a.Run(ctx, now) }()
+	var over atomic.Bool
+	wait := func() {
+		if over.Swap(true) {
+			return
+		}
+		select {
+		case err := <-r.ended:
+			if err != nil {
+				t.Errorf("the replica ended with %v", err)
+			}
+		case <-time.After(patience):
+			t.Error("the replica does not end")
+		}
+		sender.Close()
+	}
+	r.stop = func() { cancel(); wait() }
+	r.kill = func() { cut(); cancel(); wait() }
+	t.Cleanup(func() { cut(); cancel(); wait() })
+	await(t, "the replica is ready", func() bool { return ready(t, health) })
+	return r
+}
+
+func ready(t *testing.T, health *ops.Health) bool {
+	t.Helper()
+	for _, err := range health.Ready(t.Context()) {
+		if err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// webhook creates an active webhook of an organization that sends calls to url.
+func (s *system) webhook(t *testing.T, organizationID, url string) webhook.Webhook {
+	t.Helper()
+	w := storetest.Webhook(organizationID)
+	w.URL = url
+	w.Health.CountFrom = time.Now()
+	return s.create(t, w)
+}
+
+func (s *system) create(t *testing.T, w webhook.Webhook) webhook.Webhook {
+	t.Helper()
+	if err := s.store.Create(t.Context(), w, 1000); err != nil {
+		t.Fatal(err)
+	}
+	s.announce(t, w)
+	return w
+}
+
+func (s *system) announce(t *testing.T, w webhook.Webhook) {
+	t.Helper()
+	if err := s.conn.Announce(stream.Change{OrganizationID: w.OrganizationID, WebhookID: w.ID}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// update changes a webhook as the config API does.
+func (s *system) update(t *testing.T, w webhook.Webhook, change func(*webhook.Webhook)) {
+	t.Helper()
+	_, err := s.store.Update(t.Context(), w.OrganizationID, w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+		change(&w)
+		return w, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.announce(t, w)
+}
+
+func (s *system) get(t *testing.T, w webhook.Webhook) webhook.Webhook {
+	t.Helper()
+	got, err := s.store.Get(t.Context(), w.OrganizationID, w.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// exists reports whether a webhook is still there.
+func (s *system) exists(t *testing.T, w webhook.Webhook) bool {
+	t.Helper()
+	_, err := s.store.Get(t.Context(), w.OrganizationID, w.ID)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+// publish publishes a call for each id, in order, until the broker has it.
+func (s *system) publish(t *testing.T, organizationID string, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		e := event.Sample(event.CallCompleted, organizationID, id, time.Now())
+		await(t, "publish "+id, func() bool {
+			err := s.conn.Publish(t.Context(), e)
+			if err != nil && !fault.Is(err, fault.Unavailable) {
+				t.Fatal(err)
+			}
+			return err == nil
+		})
+	}
+}
+
+// enlane publishes calls one after the other, each when the one before it
+// waits: so that their order in the lane is known.
+func (s *system) enlane(t *testing.T, w webhook.Webhook, ids ...string) {
+	t.Helper()
+	held := s.held(t, w)
+	for i, id := range ids {
+		s.publish(t, w.OrganizationID, id)
+		s.awaitHeld(t, w, held+int64(i)+1)
+	}
+}
+
+func (s *system) held(t *testing.T, w webhook.Webhook) int64 {
+	t.Helper()
+	n, err := s.conn.Held(t.Context(), w.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (s *system) awaitHeld(t *testing.T, w webhook.Webhook, n int64) {
+	t.Helper()
+	await(t, fmt.Sprintf("%d deliveries wait", n), func() bool { return s.held(t, w) == n })
+}
+
+func (s *system) awaitHealth(t *testing.T, w webhook.Webhook, what string, ok func(webhook.Health) bool) webhook.Health {
+	t.Helper()
+	var last webhook.Health
+	await(t, what, func() bool {
+		last = s.get(t, w).Health
+		return ok(last)
+	})
+	return last
+}
+
+// attempts returns what is recorded of an event's delivery, without the entries
+// that say that it waits.
+func (s *system) attempts(t *testing.T, w webhook.Webhook, eventID string) []store.LoggedAttempt {
+	t.Helper()
+	all, err := s.store.Attempts(t.Context(), w.OrganizationID, w.ID, delivery.ID(w.ID, eventID))
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		t.Fatal(err)
+	}
+	var made []store.LoggedAttempt
+	for _, a := range all {
+		if a.Outcome.Result != delivery.Deferred {
+			made = append(made, a)
+		}
+	}
+	return made
+}
+
+// awaitStatus waits until the last entry of a delivery's log has a status.
+func (s *system) awaitStatus(t *testing.T, w webhook.Webhook, status delivery.Status, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		await(t, fmt.Sprintf("the delivery of %s is %s", id, status), func() bool {
+			made := s.attempts(t, w, id)
+			return len(made) > 0 && made[len(made)-1].Status == status
+		})
+	}
+}
+
+// await polls until ok; the deadline only bounds a failing test.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				t.Fatalf("waited %s and it is not so: %s", patience, what)
+			}
+			return
+		}
+	}
+}
+
+func names(prefix string, n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("evt_%s_%04d", prefix, i)
+	}
+	return list
+}

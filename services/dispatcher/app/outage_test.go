@@ -1,0 +1,269 @@
+package app_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/pgtest"
+	"github.com/dialnote/webhooks/pkg/webhook"
+)
+
+// A receiver is away and comes back: the promises of sections 5.1 to 5.3, on
+// both databases.
+func TestAnOutageHoldsTheWebhookAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		outage(t, newSystem(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		outage(t, newSystemOn(t, pgtest.Schema(t)))
+	})
+}
+
+func outage(t *testing.T, s *system) {
+	t.Helper()
+	steps := []int{300, 600, 900}
+	cfg := config(steps...)
+	cfg.WebhookMaxInFlight = 1 // so that the order is strict
+	s.run(t, cfg)
+	bad := newReceiver(t, first(3, status(http.StatusServiceUnavailable)))
+	w := s.webhook(t, "acme", bad.url)
+	ids := names("outage", 10)
+
+	s.publish(t, "acme", ids[0])
+	h := s.awaitHealth(t, w, "the first failure is counted", func(h webhook.Health) bool { return h.FailureCount >= 1 })
+	if !h.OnHold() || h.LastError == nil || h.LastError.StatusCode != http.StatusServiceUnavailable || h.LastError.Reason != string(delivery.ReasonServerError) {
+		t.Errorf("after the failure the health is %+v", h)
+	}
+	for _, id := range ids[1:] {
+		s.publish(t, "acme", id)
+		await(t, id+" is known", func() bool { return s.known(t, w, id) })
+	}
+	s.awaitStatus(t, w, delivery.StatusDelivered, ids...)
+
+	hits := bad.all()
+	if got, want := bad.ids(), append([]string{ids[0], ids[0], ids[0]}, ids...); !slices.Equal(got, want) {
+		t.Errorf("the receiver saw %v,\nwant %v", got, want)
+	}
+	for i, ms := range steps {
+		wantPause(t, fmt.Sprintf("before attempt %d", i+2), hits[i+1].begin.Sub(hits[i].end), time.Duration(ms)*time.Millisecond)
+	}
+	wantOneAtATime(t, hits)
+	wantNumbers(t, s, w, ids[0], 1, 2, 3, 4)
+	wantNumbers(t, s, w, ids[9], 1)
+	h = s.get(t, w).Health
+	if h.FailureCount != 0 || h.OnHold() || h.LastSentAt.IsZero() || h.LastError == nil {
+		t.Errorf("at the end the health is %+v", h)
+	}
+	s.awaitHeld(t, w, 0)
+}
+
+// known reports whether an event's delivery is in the log, waiting or done.
+func (s *system) known(t *testing.T, w webhook.Webhook, eventID string) bool {
+	t.Helper()
+	all, err := s.store.Attempts(t.Context(), w.OrganizationID, w.ID, delivery.ID(w.ID, eventID))
+	return err == nil && len(all) > 0
+}
+
+// wantPause checks a pause against its step, ±10 % of jitter, and what a busy
+// machine may add.
+func wantPause(t *testing.T, what string, got, step time.Duration) {
+	t.Helper()
+	if got < step*9/10-time.Millisecond || got > step*11/10+3*time.Second {
+		t.Errorf("the pause %s was %s, want about %s", what, got, step)
+	}
+}
+
+func wantOneAtATime(t *testing.T, hits []hit) {
+	t.Helper()
+	for i := 1; i < len(hits); i++ {
+		if hits[i].begin.Before(hits[i-1].end) {
+			t.Errorf("request %d began before request %d had ended", i+1, i)
+		}
+	}
+}
+
+func wantNumbers(t *testing.T, s *system, w webhook.Webhook, eventID string, want ...int) {
+	t.Helper()
+	var got []int
+	for _, a := range s.attempts(t, w, eventID) {
+		got = append(got, a.Number)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s has the attempts %v, want %v", eventID, got, want)
+	}
+}
+
+func TestThreeFailuresDisableAndEnableDeliversWhatWasHeld(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	cfg := config(100, 100, 100, 100, 100)
+	cfg.Policy.AutoDisableAfter = 3
+	cfg.WebhookMaxInFlight = 1
+	s.run(t, cfg)
+	dead := newReceiver(t, die)
+	w := s.webhook(t, "acme", dead.url)
+	ids := names("disabled", 7)
+
+	s.publish(t, "acme", ids[0])
+	h := s.awaitHealth(t, w, "the webhook is disabled", func(h webhook.Health) bool { return h.AutoDisabled != "" })
+	if h.AutoDisabled != webhook.DisabledForFailures || h.FailureCount != 3 || h.OnHold() || h.LastError.Reason != string(delivery.ReasonReset) {
+		t.Errorf("the health is %+v", h)
+	}
+	s.enlane(t, w, ids[1:]...)
+	s.awaitHeld(t, w, int64(len(ids)))
+	if n := len(dead.all()); n != 3 {
+		t.Errorf("%d requests were made, want 3", n)
+	}
+
+	dead.answer(nil)
+	s.update(t, w, func(w *webhook.Webhook) { w.Health = w.Health.Enable(time.Now()) })
+	s.awaitStatus(t, w, delivery.StatusDelivered, ids...)
+	if got, want := dead.ids(), append([]string{ids[0], ids[0], ids[0]}, ids...); !slices.Equal(got, want) {
+		t.Errorf("the receiver saw %v,\nwant %v", got, want)
+	}
+	s.awaitHeld(t, w, 0)
+}
+
+// Fifty requests in flight to an endpoint that dies are one outage.
+func TestOneOutageIsOneFailure(t *testing.T) {
+	t.Parallel()
+	const n = 50
+	s := newSystem(t)
+	cfg := config(never)
+	cfg.MaxInFlight, cfg.WebhookMaxInFlight = 1024, 64
+	s.run(t, cfg)
+	var inside sync.WaitGroup
+	inside.Add(n)
+	dead := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
+		inside.Done()
+		inside.Wait()
+		die(w, r)
+	})
+	w := s.webhook(t, "acme", dead.url)
+	ids := names("fifty", n)
+	s.publish(t, "acme", ids...)
+	s.awaitStatus(t, w, delivery.StatusRetrying, ids...)
+	if h := s.get(t, w).Health; h.FailureCount != 1 || !h.OnHold() || h.AutoDisabled != "" {
+		t.Errorf("fifty failures at once left %+v", h)
+	}
+	s.awaitHeld(t, w, n)
+	if got := len(dead.all()); got != n {
+		t.Errorf("%d requests were made, want %d", got, n)
+	}
+}
+
+// One payload that the receiver refuses is tried again by itself and holds
+// nobody up.
+func TestAPoisonEventHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	cfg := config(300, 300, 300, 300, 300)
+	cfg.Policy.AutoDisableAfter = 3
+	s.run(t, cfg)
+	const poison = "evt_poison"
+	picky := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("webhook-id") == poison {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+	})
+	w := s.webhook(t, "acme", picky.url)
+	s.publish(t, "acme", poison)
+	var good []string
+	failed := func() bool {
+		made := s.attempts(t, w, poison)
+		return len(made) > 0 && made[len(made)-1].Status == delivery.StatusFailed
+	}
+	await(t, "the poison is given up", func() bool {
+		id := fmt.Sprintf("evt_good_%04d", len(good))
+		good = append(good, id)
+		s.publish(t, "acme", id)
+		s.awaitStatus(t, w, delivery.StatusDelivered, id) // before the poison is tried three times more
+		return failed()
+	})
+	wantNumbers(t, s, w, poison, 1, 2, 3, 4, 5, 6)
+	for _, id := range good {
+		wantNumbers(t, s, w, id, 1)
+	}
+	if got := s.get(t, w); got.Status() != webhook.StatusActive || got.Health.OnHold() {
+		t.Errorf("the webhook is %s with %+v", got.Status(), got.Health)
+	}
+	s.awaitHeld(t, w, 0)
+}
+
+func TestGoneDisablesACustomWebhookAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.run(t, config(100))
+	left := newReceiver(t, status(http.StatusGone))
+	w := s.webhook(t, "acme", left.url)
+	s.publish(t, "acme", "evt_gone")
+	h := s.awaitHealth(t, w, "the webhook is disabled", func(h webhook.Health) bool { return h.AutoDisabled != "" })
+	if h.AutoDisabled != webhook.DisabledAsGone {
+		t.Errorf("the health is %+v", h)
+	}
+	s.enlane(t, w, "evt_later")
+	if n := len(left.all()); n != 1 {
+		t.Errorf("%d requests were made, want 1", n)
+	}
+}
+
+func TestGoneRemovesAZapierWebhookWithItsLane(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	cfg := config(1500, 1500)
+	s.run(t, cfg)
+	zap := newReceiver(t, status(http.StatusServiceUnavailable))
+	w := s.webhook(t, "acme", zap.url)
+	other := s.webhook(t, "acme", newReceiver(t, nil).url)
+	zapier := w
+	zapier.ID, zapier.Provider = w.ID+"Z", webhook.Zapier
+	s.create(t, zapier)
+	if err := errorOf(s.store.Delete(t.Context(), "acme", w.ID, 0)); err != nil {
+		t.Fatal(err)
+	}
+	s.announce(t, w)
+
+	s.publish(t, "acme", "evt_1")
+	s.awaitHealth(t, zapier, "the webhook is on hold", webhook.Health.OnHold)
+	zap.answer(status(http.StatusGone))
+	s.publish(t, "acme", "evt_2", "evt_3")
+	await(t, "the webhook is removed", func() bool { return !s.exists(t, zapier) })
+	s.awaitHeld(t, zapier, 0)
+	s.publish(t, "acme", "evt_4")
+	s.awaitStatus(t, other, delivery.StatusDelivered, "evt_1", "evt_2", "evt_3", "evt_4")
+	if got := len(zap.all()); got != 2 {
+		t.Errorf("the Zap got %d requests, want the first and the probe", got)
+	}
+}
+
+func errorOf[T any](_ T, err error) error { return err }
+
+func TestRetryAfterLengthensTheHold(t *testing.T) {
+	t.Parallel()
+	const asked = 2 * time.Second
+	s := newSystem(t)
+	s.run(t, config(100, 100))
+	busy := newReceiver(t, first(1, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "2")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	w := s.webhook(t, "acme", busy.url)
+	s.publish(t, "acme", "evt_1")
+	h := s.awaitHealth(t, w, "the failure is counted", func(h webhook.Health) bool { return h.FailureCount == 1 })
+	if pause := h.HoldUntil.Sub(h.LastError.At); pause < asked-time.Millisecond || pause > asked+time.Millisecond {
+		t.Errorf("the hold is %s, want %s", pause, asked)
+	}
+	s.awaitStatus(t, w, delivery.StatusDelivered, "evt_1")
+	hits := busy.all()
+	if pause := hits[1].begin.Sub(hits[0].end); pause < asked-10*time.Millisecond {
+		t.Errorf("the next request came after %s", pause)
+	}
+}
