@@ -265,7 +265,7 @@ func (s *system) enlane(t *testing.T, w webhook.Webhook, ids ...string) {
 
 func (s *system) held(t *testing.T, w webhook.Webhook) int64 {
 	t.Helper()
-	n, err := s.conn.Held(t.Context(), w.ID)
+	n, err := s.conn.Held(t.Context(), w)
 	if err != nil {
 		t.Fatal(err)
 	}
