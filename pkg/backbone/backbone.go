@@ -38,6 +38,7 @@ func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *
 		return nil, fmt.Errorf("%sNATS_URL: %w", config.Prefix, err)
 	}
 	health.Add("nats", conn.Ready)
+	health.Add("database", notOpen)
 	db, err := openStore(ctx, s, box, log)
 	if err != nil {
 		conn.Close()
@@ -51,6 +52,11 @@ func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *
 		return nil, err
 	}
 	return b, nil
+}
+
+// notOpen is the check of a database that is still waited for.
+func notOpen(context.Context) error {
+	return fault.New(fault.Unavailable, "database-unavailable", "The database is away, or its schema is being brought up to date.")
 }
 
 func openStore(ctx context.Context, s config.Settings, box secretbox.Box, log *slog.Logger) (db store.Store, err error) {

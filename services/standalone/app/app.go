@@ -129,7 +129,7 @@ func (s *Standalone) Run(ctx, now context.Context) error {
 		return err
 	}
 	defer fleet.Close()
-	api, err := newAPI(s.settings, b, fleet, s.health, registry, log)
+	api, err := newAPI(s.settings, b, fleet, s.health, registry, log) //nolint:contextcheck // each request brings its own
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"testing"
@@ -98,4 +99,15 @@ func (c *client) setEvent(t *testing.T, id, kind string) {
 func (c *client) remove(t *testing.T, id string) {
 	t.Helper()
 	c.call(t, http.MethodDelete, organization+"/webhooks/"+id, nil, http.StatusNoContent, nil)
+}
+
+// heldBecome waits until this many events wait for a webhook.
+func heldBecome(t *testing.T, c *client, id string, want int64) {
+	t.Helper()
+	await(t, "held events", func() error {
+		if got := c.hook(t, id).HeldEvents; got != want {
+			return fmt.Errorf("%d, not %d", got, want)
+		}
+		return nil
+	})
 }

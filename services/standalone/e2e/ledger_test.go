@@ -22,6 +22,7 @@ import (
 type ledger struct {
 	receiver *receiver.Receiver
 	hooks    []hook
+	mix      traffic.Mix // of what is published; the zero mix is a busy team's
 
 	mu   sync.Mutex
 	owed []debt
@@ -161,7 +162,7 @@ func (l *ledger) compare(t *testing.T, db store.Store, debts []debt) (unlogged i
 // all are accepted.
 func (l *ledger) publish(t *testing.T, seed uint64, count int, rate float64, publishers ...load.Publisher) {
 	t.Helper()
-	events := traffic.New(traffic.Options{Seed: seed, Organization: organization})
+	events := traffic.New(traffic.Options{Seed: seed, Organization: organization, Mix: l.mix})
 	report, err := load.Run(context.Background(), inTurn(publishers), load.Plan{
 		Count: count, Rate: rate, Concurrency: 16, Patience: patience,
 		Next: events.Next, Accepted: l.accept,

@@ -30,20 +30,34 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (int, error) {
-	// Most of the time of these tests goes by while the broker waits for what a
-	// killed replica held: more of them fit side by side than there are cores.
-	if err := flag.Set("test.parallel", "4"); err != nil {
-		return 0, fmt.Errorf("run more tests at once: %w", err)
+	if err := sideBySide(); err != nil {
+		return 0, err
 	}
 	dir, err := os.MkdirTemp("", "e2e")
 	if err != nil {
 		return 0, fmt.Errorf("make a folder for the programs: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if bin = dir; build(dir) != nil {
-		return 0, build(dir)
+	if err := build(dir); err != nil {
+		return 0, err
 	}
+	bin = dir
 	return m.Run(), nil
+}
+
+// sideBySide runs four tests at once unless the command line says how many:
+// most of their time goes by while the broker waits for what a killed replica
+// held, so more of them fit than there are cores.
+func sideBySide() error {
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if chosen {
+		return nil
+	}
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		return fmt.Errorf("run tests side by side: %w", err)
+	}
+	return nil
 }
 
 // build builds the programs once for all tests: without the race detector, as
@@ -52,8 +66,7 @@ func build(dir string) error {
 	const services = "github.com/dialnote/webhooks/services/"
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", dir+string(filepath.Separator),
 		services+"config-api/cmd/config-api", services+"dispatcher/cmd/dispatcher",
-		services+"standalone/cmd/standalone", services+"hooklab/cmd/hooklab",
-		"github.com/nats-io/nats-server/v2")
+		services+"standalone/cmd/standalone", "github.com/nats-io/nats-server/v2")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the programs: %w\n%s", err, out)

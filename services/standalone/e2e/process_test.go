@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -159,12 +160,7 @@ func (p *process) listening(t *testing.T, purpose ...string) string {
 		if json.Unmarshal([]byte(line), &entry) != nil || entry.Msg != "listening" {
 			return "", false
 		}
-		for _, wanted := range purpose {
-			if entry.For == wanted {
-				return entry.Addr, true
-			}
-		}
-		return "", false
+		return entry.Addr, slices.Contains(purpose, entry.For)
 	})
 }
 

@@ -67,5 +67,8 @@ func listenAt(addr string) (host string, port int, err error) {
 	if err != nil || port == 0 {
 		return host, server.RANDOM_PORT, nil
 	}
-	return host, port, taken.Close()
+	if err := taken.Close(); err != nil {
+		return "", 0, fmt.Errorf("look at %s: %w", addr, err)
+	}
+	return host, port, nil
 }
