@@ -12,6 +12,9 @@ const (
 	StreamLanes = "DIALNOTE_LANES"
 	// StreamRejected keeps what could not be understood, with the reason.
 	StreamRejected = "DIALNOTE_REJECTED"
+	// StreamNotices keeps what the platform is told of webhooks, to tell its
+	// customers.
+	StreamNotices = "DIALNOTE_NOTICES"
 )
 
 // Prefixes of the NATS subjects. The functions below build whole subjects.
@@ -25,6 +28,15 @@ const (
 	PrefixRetries = "dialnote.retries"
 	// PrefixRejected: what could not be understood, at <prefix>.<org>.
 	PrefixRejected = "dialnote.rejected"
+	// PrefixNotices: what the platform is told of webhooks, at
+	// <prefix>.<org>.<kind of notice>.
+	PrefixNotices = "dialnote.notices"
+	// PrefixActivity: what dispatchers have just recorded, at <prefix>.<org>, for
+	// those who watch live. Nothing keeps it.
+	PrefixActivity = "dialnote.activity"
+	// SubjectTests is where dispatchers are asked to test a webhook, by request
+	// and reply: one of them answers.
+	SubjectTests = "dialnote.tests"
 	// PrefixWebhooks: what the services tell each other about webhooks: changes
 	// (changed.<org>), dispatchers' heartbeats (heartbeat.<replica>), and the
 	// headers of each message that enters a lane (arrived.<webhook id>).
@@ -52,6 +64,9 @@ const (
 	HeaderEventStored = "Dialnote-Event-Stored"
 	// HeaderOrganization is the organization's id, on lane messages.
 	HeaderOrganization = "Dialnote-Organization"
+	// HeaderEarlier is how many attempts had been made when a delivery was asked
+	// for again, on lane messages of such deliveries.
+	HeaderEarlier = "Dialnote-Earlier-Attempts"
 	// HeaderReason says why a message was rejected.
 	HeaderReason = "Dialnote-Reason"
 	// HeaderSubject is the subject that a rejected message was published to.
@@ -119,3 +134,12 @@ func SubjectHeartbeat(replica string) string { return PrefixWebhooks + ".heartbe
 // SubjectArrived returns the subject that tells of a message in a webhook's
 // lane.
 func SubjectArrived(webhookID string) string { return PrefixWebhooks + ".arrived." + webhookID }
+
+// SubjectNotice returns the subject for an organization's notices of a kind.
+func SubjectNotice(organizationID, kind string) string {
+	return PrefixNotices + "." + organizationID + "." + kind
+}
+
+// SubjectActivity returns the subject that tells of an organization's recorded
+// attempts.
+func SubjectActivity(organizationID string) string { return PrefixActivity + "." + organizationID }

@@ -186,22 +186,26 @@ func next(p Policy, w webhook.Webhook, h webhook.Health, a Attempt) Decision {
 	if a.Outcome.Reason == ReasonGone && w.Provider == webhook.Zapier {
 		return Decision{Action: Remove, Status: StatusFailed}
 	}
-	if a.Number >= p.Attempts() {
+	if a.try() >= p.Attempts() {
 		return Decision{Action: Done, Status: StatusFailed}
 	}
 	if h.AutoDisabled != webhook.NotAutoDisabled {
 		return Decision{Action: Wait, Status: StatusHeld}
 	}
-	at := a.EndedAt.Add(p.pause(a.Number, a.ID))
+	at := a.EndedAt.Add(p.pause(a.try(), a.ID))
 	// A delivery that failed in the outage that holds its webhook waits for the
 	// hold, not a moment longer because it failed a moment later: it keeps its
 	// place before what comes meanwhile.
-	sameOutage := a.Outcome.Reason.Trouble() && p.step(a.Number) <= p.step(h.FailureCount)
+	sameOutage := a.Outcome.Reason.Trouble() && p.step(a.try()) <= p.step(h.FailureCount)
 	if h.OnHold() && (sameOutage || !at.After(h.HoldUntil)) {
 		return Decision{Action: Wait, At: h.HoldUntil, Status: StatusRetrying}
 	}
 	return Decision{Action: Retry, At: at, Status: StatusRetrying}
 }
+
+// try returns which attempt it is since the delivery was last asked for, counted
+// from 1.
+func (a Attempt) try() int { return max(1, a.Number-a.Earlier) }
 
 func later(a, b time.Time) time.Time {
 	if b.After(a) {

@@ -33,6 +33,11 @@ type Delivery struct {
 	EventSequence  uint64    // where the event is kept in the event stream
 	EventStored    time.Time // when the event was accepted
 	Body           []byte    // canonical; signed and sent as it is
+
+	// Earlier is how many attempts had been made when somebody asked for the
+	// delivery again: it is then made even if one of those succeeded, and has
+	// the attempts of a new delivery after them. It is 0 for any other delivery.
+	Earlier int
 }
 
 // Of returns the delivery of an event, accepted as sequence at stored, to a
@@ -136,11 +141,30 @@ type Attempt struct {
 	EventType      event.Type
 	EventSequence  uint64 // where the event is kept in the event stream; 0 for a test
 	Number         int    // 1 for the first; 0 when nothing was sent
+	Earlier        int    // as the delivery's; it is not kept
 	Test           bool   // made by the Test button: shown in the log, changes no count
 	URL            string // where it went
 	StartedAt      time.Time
 	EndedAt        time.Time
 	Outcome        Outcome
+
+	// Body is what a test sent, which nothing else keeps. It is nil for any
+	// other attempt: its body is that of the event at EventSequence.
+	Body []byte
+}
+
+// Request is a request as it left.
+type Request struct {
+	URL    string
+	Header map[string][]string
+	Body   []byte
+}
+
+// Trial is what came of a test: its one attempt, and the very request that was
+// sent, which is zero when none was.
+type Trial struct {
+	Attempt Attempt
+	Request Request
 }
 
 // Status is a delivery's state as the log shows it.
@@ -159,4 +183,14 @@ const (
 type Progress struct {
 	Attempts  int  // requests made so far
 	Delivered bool // one of them succeeded
+
+	// LastSuccess is the greatest number of an attempt that succeeded, 0 for
+	// none.
+	LastSuccess int
+}
+
+// Done reports whether a delivery that was last asked for after so many
+// attempts (Delivery.Earlier) has been made since.
+func (p Progress) Done(earlier int) bool {
+	return p.Delivered && (earlier == 0 || p.LastSuccess > earlier)
 }

@@ -37,3 +37,36 @@ func sampleData(t Type, now time.Time) []byte {
 	}
 	return []byte("{}")
 }
+
+// ParseTest returns the event of a test: that of Sample with a new id, or with
+// the data that text, {"data": …}, gives. An empty text gives none. Its errors
+// are those of ParseJSON.
+func ParseTest(text []byte, t Type, organizationID string, now time.Time) (Event, error) {
+	sample := Sample(t, organizationID, NewTestID(now), now)
+	if len(text) == 0 {
+		return sample, nil
+	}
+	e, err := readEnvelope(text)
+	if err != nil {
+		return Event{}, err
+	}
+	for _, made := range []struct {
+		key   string
+		given *[]byte
+		text  string
+	}{
+		{"id", &e.id, sample.ID},
+		{"type", &e.kind, string(t)},
+		{"timestamp", &e.timestamp, sample.Timestamp.Format(time.RFC3339)},
+		{"organizationId", &e.organizationID, organizationID},
+	} {
+		if *made.given != nil {
+			e.add("/"+made.key, made.key+" of a test cannot be chosen: leave it out.")
+		}
+		*made.given = appendText(nil, made.text)
+	}
+	if e.data == nil {
+		e.data = sample.Data
+	}
+	return e.event()
+}

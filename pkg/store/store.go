@@ -135,7 +135,10 @@ type Maintenance interface {
 type Store interface {
 	Webhooks
 	Deliveries
+	Log
 	Idempotency
+	Recoveries
+	Notices
 	Maintenance
 
 	// Ping reports whether the database answers.

@@ -24,7 +24,7 @@ const minMajor, minMinor = 2, 12
 
 // publishTimeout is how long a publisher waits for the server to have stored
 // its message.
-const publishTimeout = 10 * time.Second
+const publishTimeout = 5 * time.Second
 
 // ErrServerTooOld says that the NATS server cannot schedule messages.
 var ErrServerTooOld = errors.New("the NATS server is too old")

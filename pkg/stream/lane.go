@@ -19,13 +19,11 @@ import (
 
 // A waiting delivery carries the body that will be sent, so that a lane needs
 // nothing but itself.
-func laneMessage(d delivery.Delivery, attempts int, subject, kind string) *nats.Msg {
-	return &nats.Msg{
+func laneMessage(d delivery.Delivery, subject, messageID string) *nats.Msg {
+	msg := &nats.Msg{
 		Subject: subject,
 		Header: nats.Header{
-			// The same delivery after the same number of attempts is the same
-			// message: a replica that repeats another's work changes nothing.
-			jetstream.MsgIDHeader:     {kind + ":" + d.ID + ":" + strconv.Itoa(attempts)},
+			jetstream.MsgIDHeader:     {messageID},
 			proto.HeaderDelivery:      {d.ID},
 			proto.HeaderOrganization:  {d.OrganizationID},
 			proto.HeaderEventID:       {d.EventID},
@@ -35,6 +33,17 @@ func laneMessage(d delivery.Delivery, attempts int, subject, kind string) *nats.
 		},
 		Data: d.Body,
 	}
+	if d.Earlier > 0 {
+		msg.Header.Set(proto.HeaderEarlier, strconv.Itoa(d.Earlier))
+	}
+	return msg
+}
+
+// laneMessageID names a message of a lane. The same delivery after the same
+// number of attempts is the same message: a replica that repeats another's work
+// changes nothing.
+func laneMessageID(kind string, d delivery.Delivery, attempts int) string {
+	return kind + ":" + d.ID + ":" + strconv.Itoa(attempts)
 }
 
 const (
@@ -47,7 +56,8 @@ func parseLaneMessage(m *Message) (delivery.Delivery, error) {
 	sequence, err1 := strconv.ParseUint(h.Get(proto.HeaderEventSequence), 10, 64)
 	stored, err2 := strconv.ParseInt(h.Get(proto.HeaderEventStored), 10, 64)
 	webhookID, found := strings.CutPrefix(raw.Subject(), proto.PrefixLanes+".")
-	if err := errors.Join(err1, err2); err != nil || !found {
+	earlier, err3 := parseEarlier(h.Get(proto.HeaderEarlier))
+	if err := errors.Join(err1, err2, err3); err != nil || !found {
 		return delivery.Delivery{}, fmt.Errorf("message on %s is not a waiting delivery: %w", raw.Subject(), err)
 	}
 	return delivery.Delivery{
@@ -59,13 +69,25 @@ func parseLaneMessage(m *Message) (delivery.Delivery, error) {
 		EventSequence:  sequence,
 		EventStored:    time.Unix(0, stored).UTC(),
 		Body:           raw.Data(),
+		Earlier:        earlier,
 	}, nil
+}
+
+func parseEarlier(header string) (int, error) {
+	if header == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(header)
+	if err != nil {
+		return 0, fmt.Errorf("earlier attempts: %w", err)
+	}
+	return n, nil
 }
 
 // Enlane puts a delivery, after its first attempts, at the end of its webhook's
 // lane and returns when the server has stored it.
 func (c *Conn) Enlane(ctx context.Context, d delivery.Delivery, attempts int) error {
-	if err := c.store(ctx, laneMessage(d, attempts, proto.SubjectLane(d.WebhookID), "lane")); err != nil {
+	if err := c.store(ctx, laneMessage(d, proto.SubjectLane(d.WebhookID), laneMessageID("lane", d, attempts))); err != nil {
 		return fmt.Errorf("put delivery %s into its lane: %w", d.ID, err)
 	}
 	return nil
@@ -75,11 +97,22 @@ func (c *Conn) Enlane(ctx context.Context, d delivery.Delivery, attempts int) er
 // until at and then puts it there, whoever is alive. A delivery has at most
 // one schedule; a later one replaces it.
 func (c *Conn) EnlaneAt(ctx context.Context, d delivery.Delivery, attempts int, at time.Time) error {
-	msg := laneMessage(d, attempts, proto.SubjectRetry(d.WebhookID, d.ID), "retry")
+	msg := laneMessage(d, proto.SubjectRetry(d.WebhookID, d.ID), laneMessageID("retry", d, attempts))
 	msg.Header.Set(headerSchedule, "@at "+at.UTC().Format(time.RFC3339Nano))
 	msg.Header.Set(headerScheduleTarget, proto.SubjectLane(d.WebhookID))
 	if err := c.store(ctx, msg); err != nil {
 		return fmt.Errorf("schedule delivery %s: %w", d.ID, err)
+	}
+	return nil
+}
+
+// Requeue puts a delivery that was asked for again at the end of its webhook's
+// lane and returns when the server has stored it. The same request for the same
+// delivery is stored once, within two minutes.
+func (c *Conn) Requeue(ctx context.Context, d delivery.Delivery, request string) error {
+	msg := laneMessage(d, proto.SubjectLane(d.WebhookID), "again:"+request+":"+d.ID)
+	if err := c.store(ctx, msg); err != nil {
+		return fmt.Errorf("put delivery %s into its lane again: %w", d.ID, err)
 	}
 	return nil
 }
@@ -118,7 +151,37 @@ func (c *Conn) OpenLane(ctx context.Context, webhookID string, inFlight int, unt
 	if err != nil {
 		return nil, fmt.Errorf("open lane %s: %w", webhookID, unavailable(err))
 	}
+	if err := c.pause(ctx, consumer, until); err != nil {
+		return nil, fmt.Errorf("open lane %s: %w", webhookID, err)
+	}
 	return &Lane{c: c, webhookID: webhookID, consumer: consumer, parse: parseLaneMessage}, nil
+}
+
+// pause has the server hand nothing out to a consumer until a time; zero lifts
+// the pause. The server takes a pause from a consumer's configuration only when
+// it makes the consumer, and ignores it in an update.
+func (c *Conn) pause(ctx context.Context, consumer jetstream.Consumer, until time.Time) error {
+	info := consumer.CachedInfo()
+	var current time.Time
+	if info.Config.PauseUntil != nil && info.Paused {
+		current = *info.Config.PauseUntil
+	}
+	if !time.Now().Before(until) {
+		until = time.Time{}
+	}
+	var err error
+	switch {
+	case current.Equal(until):
+		return nil
+	case until.IsZero():
+		_, err = c.js.ResumeConsumer(ctx, info.Stream, info.Name)
+	default:
+		_, err = c.js.PauseConsumer(ctx, info.Stream, info.Name, until)
+	}
+	if err != nil {
+		return fmt.Errorf("pause consumer %s: %w", info.Name, unavailable(err))
+	}
+	return nil
 }
 
 // CloseLane removes a lane's consumer: its messages wait in the stream. A lane
@@ -178,7 +241,7 @@ func (c *Conn) Held(ctx context.Context, w webhook.Webhook) (int64, error) {
 	for _, n := range retries {
 		held += n
 	}
-	return int64(held), nil
+	return int64(held), nil //nolint:gosec // a stream never holds 2^63 messages
 }
 
 // Lanes returns the webhooks that have messages in their lanes, with how many.

@@ -58,6 +58,9 @@ func (c *Conn) OpenOrdered(ctx context.Context, w webhook.Webhook, until time.Ti
 	if err != nil {
 		return nil, fmt.Errorf("open the ordered place of %s: %w", w.ID, unavailable(err))
 	}
+	if err := c.pause(ctx, consumer, until); err != nil {
+		return nil, fmt.Errorf("open the ordered place of %s: %w", w.ID, err)
+	}
 	parse := func(m *Message) (delivery.Delivery, error) {
 		e, err := m.Event()
 		if err != nil {
@@ -81,7 +84,7 @@ func (c *Conn) heldInOrder(ctx context.Context, w webhook.Webhook) (uint64, erro
 		return 0, fmt.Errorf("count the ordered events of %s: %w", w.ID, unavailable(err))
 	}
 	info := consumer.CachedInfo()
-	return info.NumPending + uint64(max(info.NumAckPending, 0)), nil //nolint:gosec // it is not negative
+	return info.NumPending + uint64(max(info.NumAckPending, 0)), nil
 }
 
 // Place is the ordered place of a webhook as the stream knows it.
@@ -112,7 +115,7 @@ func (c *Conn) Places(ctx context.Context) ([]Place, error) {
 			OrganizationID: info.Config.Metadata[metadataOrg],
 			WebhookID:      info.Config.Metadata[metadataWebhook],
 			OrderedFrom:    from,
-			Waiting:        info.NumPending + uint64(max(info.NumAckPending, 0)), //nolint:gosec // it is not negative
+			Waiting:        info.NumPending + uint64(max(info.NumAckPending, 0)),
 		})
 	}
 	if err := list.Err(); err != nil {

@@ -28,7 +28,7 @@ const (
 
 	// ackWait is how long a replica may keep silent about a message before it
 	// is given to another. Replicas say InProgress several times within it.
-	ackWait = 60 * time.Second
+	ackWait = 15 * time.Second
 
 	// laneConsumers is how many lanes may be read at once. The server's default
 	// of 1,000 is too low.
@@ -40,6 +40,10 @@ const (
 
 	// rejectedMaxBytes bounds what is kept of messages nobody can deliver.
 	rejectedMaxBytes = 1 << 30
+
+	// noticesMaxBytes bounds what is kept for the platform: about a million
+	// notices.
+	noticesMaxBytes = 512 << 20
 )
 
 // Topology is what the operator may choose about the streams.
@@ -90,6 +94,20 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			MaxBytes:    rejectedMaxBytes,
 			Discard:     jetstream.DiscardOld,
 			Replicas:    t.Replicas,
+		},
+		{
+			Name:        proto.StreamNotices,
+			Description: "What the platform is told of webhooks, to tell its customers.",
+			Subjects:    []string{proto.PrefixNotices + ".*.*"},
+			Retention:   jetstream.LimitsPolicy,
+			Storage:     jetstream.FileStorage,
+			MaxAge:      t.Retention,
+			MaxBytes:    noticesMaxBytes,
+			Discard:     jetstream.DiscardOld,
+			// For as long as a notice is kept: whoever stored one and died before
+			// saying so may be away for days. Notices are few.
+			Duplicates: t.Retention,
+			Replicas:   t.Replicas,
 		},
 	}
 }

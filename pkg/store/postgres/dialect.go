@@ -22,6 +22,7 @@ func dialect() sqlstore.Dialect {
 		ForUpdate:        ` FOR UPDATE`,
 		LockOrganization: `SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' webhooks of ' || ?, 0))`,
 		Time:             func(t time.Time) any { return t },
+		Hour:             `date_bin('1 hour', started_at, timestamptz 'epoch')`,
 		WriteHealth:      writeHealth,
 		Repeated:         func(err error) bool { return pq.As(err, pqerror.UniqueViolation) != nil },
 		Retryable: func(err error) bool {

@@ -1,4 +1,4 @@
-// Package postgres is the storage port on Postgres 13 or later: the adapter
+// Package postgres is the storage port on Postgres 14 or later: the adapter
 // for production.
 package postgres
 

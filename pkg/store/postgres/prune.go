@@ -21,6 +21,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, retention time.Duratio
 				SELECT id, started_at FROM attempts WHERE webhook_id = ? ORDER BY started_at LIMIT ?) old
 			WHERE a.id = old.id AND a.started_at = old.started_at`),
 		s.PruneIdempotency(ctx, before),
+		s.PruneRecoveries(ctx, before),
 	)
 }
 

@@ -19,6 +19,7 @@ import (
 func dialect() sqlstore.Dialect {
 	d := sqlstore.Dialect{
 		Time:      func(t time.Time) any { return t.UnixMicro() },
+		Hour:      `started_at / 3600000000 * 3600000000`,
 		Repeated:  func(error) bool { return false }, // the INSERT passes over what is there
 		Retryable: func(error) bool { return false }, // busy_timeout has waited long enough
 		Away:      away,

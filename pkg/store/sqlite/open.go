@@ -102,5 +102,6 @@ func (s *Store) Prune(ctx context.Context, now time.Time, retention time.Duratio
 		s.PruneRemoved(ctx, `DELETE FROM attempts WHERE rowid IN (
 			SELECT rowid FROM attempts WHERE webhook_id = ? LIMIT ?)`),
 		s.PruneIdempotency(ctx, before),
+		s.PruneRecoveries(ctx, before),
 	)
 }

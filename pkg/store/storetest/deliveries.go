@@ -316,7 +316,7 @@ func progress(t *testing.T, s store.Store) {
 	got, err := s.Progress(t.Context(), ids)
 	wantNoError(t, err)
 	wantEqual(t, "progress", got, map[string]delivery.Progress{
-		delivered.DeliveryID: {Attempts: 2, Delivered: true},
+		delivered.DeliveryID: {Attempts: 2, Delivered: true, LastSuccess: 2},
 		failing.DeliveryID:   {Attempts: 1},
 	})
 	if logged := logOf(t, s, delivered); len(logged) != 2 || logged[0].Number != 1 || logged[1].Number != 2 {
@@ -357,7 +357,7 @@ func prune(t *testing.T, s store.Store) {
 	both.Wait()
 	p, err := s.Progress(ctx, []string{old.DeliveryID, young.DeliveryID, gone.DeliveryID})
 	wantNoError(t, err)
-	wantEqual(t, "left", p, map[string]delivery.Progress{young.DeliveryID: {Attempts: 1, Delivered: true}})
+	wantEqual(t, "left", p, map[string]delivery.Progress{young.DeliveryID: {Attempts: 1, Delivered: true, LastSuccess: 1}})
 	for key, kept := range map[string]bool{"old": false, "young": true} {
 		answer, err := s.Begin(ctx, key, nil, now, 100*retention)
 		if err != nil || (answer != nil) != kept {

@@ -41,16 +41,17 @@ type AttemptRow struct {
 	Total             int64     `db:"total_ns"`
 	Status            string    `db:"status"`
 	NextAt            Timestamp `db:"next_at"`
+	RequestBody       []byte    `db:"request_body"` // NULL unless Test
 }
 
 // AttemptColumns are the columns of attempts in the order of Params.
 const AttemptColumns = `id, delivery_id, webhook_id, organization_id, event_id, event_type, event_sequence,
 	number, test, url, started_at, ended_at, result, reason, message, status_code, retry_after_ns,
 	response_header, response_body, response_truncated, remote_addr,
-	resolve_ns, connect_ns, tls_ns, first_byte_ns, total_ns, status, next_at`
+	resolve_ns, connect_ns, tls_ns, first_byte_ns, total_ns, status, next_at, request_body`
 
 // AttemptColumnCount is how many AttemptColumns there are.
-const AttemptColumnCount = 28
+const AttemptColumnCount = 29
 
 // Params appends what to write of row, in the order of AttemptColumns.
 func (d Dialect) Params(params []any, row AttemptRow) []any {
@@ -59,7 +60,14 @@ func (d Dialect) Params(params []any, row AttemptRow) []any {
 		row.Number, row.Test, row.URL, d.Param(row.StartedAt), d.Param(row.EndedAt),
 		row.Result, row.Reason, row.Message, row.StatusCode, row.RetryAfter,
 		row.ResponseHeader.Param(), row.ResponseBody, row.ResponseTruncated, row.RemoteAddr,
-		row.Resolve, row.Connect, row.TLS, row.FirstByte, row.Total, row.Status, d.Param(row.NextAt))
+		row.Resolve, row.Connect, row.TLS, row.FirstByte, row.Total, row.Status, d.Param(row.NextAt), orNull(row.RequestBody))
+}
+
+func orNull(bytes []byte) any {
+	if bytes == nil {
+		return nil
+	}
+	return bytes
 }
 
 // maxResponseBody is how much of an answer the log keeps (specification,
@@ -89,7 +97,7 @@ func attemptRow(step delivery.Step) (AttemptRow, error) {
 		ResponseTruncated: o.Response.Truncated || len(body) < len(o.Response.Body), RemoteAddr: o.RemoteAddr,
 		Resolve: int64(o.Phases.Resolve), Connect: int64(o.Phases.Connect), TLS: int64(o.Phases.TLS),
 		FirstByte: int64(o.Phases.FirstByte), Total: int64(o.Phases.Total),
-		Status: string(step.Decision.Status), NextAt: Timestamp{step.Decision.At},
+		Status: string(step.Decision.Status), NextAt: Timestamp{step.Decision.At}, RequestBody: a.Body,
 	}, nil
 }
 
@@ -109,6 +117,9 @@ func (row AttemptRow) logged() (store.LoggedAttempt, error) {
 				FirstByte: time.Duration(row.FirstByte), Total: time.Duration(row.Total),
 			},
 		},
+	}
+	if len(row.RequestBody) > 0 {
+		a.Body = row.RequestBody
 	}
 	if len(row.ResponseBody) > 0 {
 		a.Outcome.Response.Body = row.ResponseBody

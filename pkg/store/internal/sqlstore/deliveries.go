@@ -116,6 +116,9 @@ func (s *Store) write(ctx context.Context, tx *sqlx.Tx, current map[string]webho
 			return fmt.Errorf("remove webhook %s: %w", id, err)
 		}
 	}
+	if err := addNoticesOf(ctx, tx, steps); err != nil {
+		return err
+	}
 	return s.writeLog(ctx, tx, steps, after, again)
 }
 
@@ -198,7 +201,7 @@ func withoutRecorded(ctx context.Context, tx *sqlx.Tx, rows []AttemptRow) ([]Att
 
 // Progress implements store.Deliveries.
 func (s *Store) Progress(ctx context.Context, deliveryIDs []string) (map[string]delivery.Progress, error) {
-	const progress = `SELECT delivery_id, count(*) AS attempts, max(CASE WHEN result = 'succeeded' THEN 1 ELSE 0 END) AS delivered
+	const progress = `SELECT delivery_id, count(*) AS attempts, max(CASE WHEN result = 'succeeded' THEN number ELSE 0 END) AS last_success
 		FROM attempts WHERE delivery_id IN (?) AND number > 0 AND NOT test GROUP BY delivery_id`
 	found := make(map[string]delivery.Progress, len(deliveryIDs))
 	for chunk := range slices.Chunk(deliveryIDs, maxList) {
@@ -207,15 +210,17 @@ func (s *Store) Progress(ctx context.Context, deliveryIDs []string) (map[string]
 			return nil, fmt.Errorf("list deliveries: %w", err)
 		}
 		var rows []struct {
-			DeliveryID string `db:"delivery_id"`
-			Attempts   int    `db:"attempts"`
-			Delivered  bool   `db:"delivered"`
+			DeliveryID  string `db:"delivery_id"`
+			Attempts    int    `db:"attempts"`
+			LastSuccess int    `db:"last_success"`
 		}
 		if err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(query), args...); err != nil {
 			return nil, s.Explain(ctx, "select progress", err)
 		}
 		for _, row := range rows {
-			found[row.DeliveryID] = delivery.Progress{Attempts: row.Attempts, Delivered: row.Delivered}
+			found[row.DeliveryID] = delivery.Progress{
+				Attempts: row.Attempts, Delivered: row.LastSuccess > 0, LastSuccess: row.LastSuccess,
+			}
 		}
 	}
 	return found, nil

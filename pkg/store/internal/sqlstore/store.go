@@ -38,6 +38,9 @@ type Dialect struct {
 	// others all the same.
 	WriteAttempts func(context.Context, *sqlx.Tx, []AttemptRow) error
 
+	// Hour is an expression for the whole hour in which an attempt began.
+	Hour string
+
 	// Repeated reports whether the error says that a row is already there.
 	Repeated func(error) bool
 
@@ -56,6 +59,11 @@ type Store struct {
 	Writer  *sqlx.DB
 	Box     secretbox.Box
 	Dialect Dialect
+
+	// MostCandidates is how many rows of the log one call of ListDeliveries
+	// looks at before it returns what it has found; 0 is 40,000, which takes
+	// some seconds at the worst.
+	MostCandidates int
 }
 
 // Ping reports whether the database answers: nil, or Unavailable.

@@ -127,7 +127,7 @@ func (s *Store) webhook(row WebhookRow) (webhook.Webhook, error) {
 	w := webhook.Webhook{
 		ID: row.ID, OrganizationID: row.OrganizationID, Name: row.Name, Provider: webhook.Provider(row.Provider),
 		URL: row.URL, Event: webhook.Setting(row.Event), Secret: webhook.Secret(secret),
-		CreatedAt: row.CreatedAt.Time, UpdatedAt: row.UpdatedAt.Time, OrderedFrom: uint64(row.OrderedFrom), Version: row.Version,
+		CreatedAt: row.CreatedAt.Time, UpdatedAt: row.UpdatedAt.Time, OrderedFrom: uint64(row.OrderedFrom), Version: row.Version, //nolint:gosec // a CHECK keeps it from being negative
 		Health: webhook.Health{
 			FailureCount: row.FailureCount, CountFrom: row.CountFrom.Time, LastSentAt: row.LastSentAt.Time,
 			HoldUntil: row.HoldUntil.Time, AutoDisabled: webhook.DisabledReason(row.AutoDisabled),

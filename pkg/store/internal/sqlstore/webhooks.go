@@ -131,8 +131,10 @@ func (s *Store) Update(ctx context.Context, organizationID, id string, version i
 		if err := s.updateWebhook(ctx, tx, row); err != nil {
 			return err
 		}
-		updated, err = s.webhook(row) // as the next reader gets it
-		return err
+		if updated, err = s.webhook(row); err != nil { // as the next reader gets it
+			return err
+		}
+		return addTransition(ctx, tx, current, updated)
 	})
 	if refused != nil {
 		err = refused
@@ -178,7 +180,10 @@ func (s *Store) Delete(ctx context.Context, organizationID, id string, version i
 		if deleted, _, err = s.lock(ctx, tx, organizationID, id, version); err != nil {
 			return err
 		}
-		return removeWebhook(ctx, tx, id)
+		if err := removeWebhook(ctx, tx, id); err != nil {
+			return err
+		}
+		return addDeletion(ctx, tx, deleted)
 	})
 	if err != nil {
 		return webhook.Webhook{}, err

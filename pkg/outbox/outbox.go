@@ -1,0 +1,151 @@
+// Package outbox sends the platform what it is told of webhooks. A notice is
+// written into the database with the change that it tells of; from there any
+// replica of any service sends it, and removes it when the broker has it.
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialnote/webhooks/pkg/webhook"
+)
+
+const (
+	// sweepEvery is how long a notice waits at most whose writer died before it
+	// could send it.
+	sweepEvery = 10 * time.Second
+
+	// retryAfter is the pause while a notice cannot be sent.
+	retryAfter = time.Second
+
+	// batch is how many notices are taken at once.
+	batch = 100
+
+	// lastRound bounds the sending of what was written until the stop.
+	lastRound = 2 * time.Second
+)
+
+// Store keeps the notices; store.Notices says what the methods promise.
+type Store interface {
+	PendingNotices(ctx context.Context, limit int) ([]webhook.Notice, error)
+	DropNotices(ctx context.Context, ids []string) error
+}
+
+// Publisher stores a notice where the platform reads it. The same notice again
+// changes nothing.
+type Publisher interface {
+	Notify(ctx context.Context, n webhook.Notice) error
+}
+
+// Outbox sends notices. Safe for concurrent use; several may work on one
+// database.
+type Outbox struct {
+	store     Store
+	publisher Publisher
+	log       *slog.Logger
+	sent      *prometheus.CounterVec
+	wake      chan struct{} // holds a token when there may be something to send
+}
+
+// New returns an outbox; Run must be running for it to send. It returns an
+// error when the registry refuses its metric; two outboxes of one process may
+// share a registry.
+func New(store Store, publisher Publisher, registerer prometheus.Registerer, log *slog.Logger) (*Outbox, error) {
+	sent := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "dialnote_notices_sent_total",
+		Help: "Notices to the platform that the broker has acknowledged, by kind.",
+	}, []string{"kind"})
+	if err := registerer.Register(sent); err != nil {
+		registered, isTwin := err.(prometheus.AlreadyRegisteredError) //nolint:errorlint // Register returns it bare
+		if !isTwin {
+			return nil, fmt.Errorf("register the metric of notices: %w", err)
+		}
+		twin, isTwin := registered.ExistingCollector.(*prometheus.CounterVec)
+		if !isTwin {
+			return nil, fmt.Errorf("register the metric of notices: %w", err)
+		}
+		sent = twin
+	}
+	return &Outbox{store: store, publisher: publisher, log: log, sent: sent, wake: make(chan struct{}, 1)}, nil
+}
+
+// Wake says that a notice may have been written. It does not block.
+func (o *Outbox) Wake() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run sends what is there and what comes until ctx ends, and then, within two
+// seconds, what was written until then. What is left goes out with the next
+// sweep of any replica.
+func (o *Outbox) Run(ctx context.Context) {
+	troubled := false
+	for ctx.Err() == nil {
+		err := o.drain(ctx)
+		pause := sweepEvery
+		switch {
+		case err == nil:
+			troubled = false
+		case ctx.Err() == nil:
+			if pause = retryAfter; !troubled {
+				o.log.Warn("notices to the platform cannot be sent; trying until they can", slog.Any("error", err))
+			}
+			troubled = true
+		}
+		o.wait(ctx, pause, !troubled)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastRound)
+	defer cancel()
+	_ = o.drain(last) // the next sweep of any replica takes what is left
+}
+
+// wait returns after d, at the end of ctx, or when it is woken and may be.
+func (o *Outbox) wait(ctx context.Context, d time.Duration, wakeable bool) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	wake := o.wake
+	if !wakeable {
+		wake = nil
+	}
+	select {
+	case <-t.C:
+	case <-wake:
+	case <-ctx.Done():
+	}
+}
+
+// drain sends everything that is there, in order. Whatever follows a notice
+// that cannot be sent waits with it.
+func (o *Outbox) drain(ctx context.Context) error {
+	for {
+		notices, err := o.store.PendingNotices(ctx, batch)
+		if err != nil || len(notices) == 0 {
+			return err
+		}
+		sent, err := o.send(ctx, notices)
+		if dropErr := o.store.DropNotices(ctx, sent); dropErr != nil {
+			return dropErr
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// send publishes notices until one fails and returns the ids of those before.
+func (o *Outbox) send(ctx context.Context, notices []webhook.Notice) (sent []string, err error) {
+	for _, n := range notices {
+		if err := o.publisher.Notify(ctx, n); err != nil {
+			return sent, err
+		}
+		o.sent.WithLabelValues(string(n.Kind)).Inc()
+		sent = append(sent, n.ID)
+	}
+	return sent, nil
+}

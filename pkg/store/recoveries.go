@@ -1,0 +1,39 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+)
+
+// Recoveries keeps the jobs that deliver what webhooks missed. A job is worked
+// on by whoever holds its lease, a batch at a time; its progress is one row, so
+// that a batch counts once or not at all.
+type Recoveries interface {
+	// CreateRecovery inserts r. It returns NotFound when the organization does
+	// not have the webhook, and a Conflict while another recovery of the
+	// webhook is running; dry runs and others are counted apart.
+	CreateRecovery(ctx context.Context, r delivery.Recovery) error
+
+	// GetRecovery returns a recovery, or NotFound: also for another
+	// organization's or webhook's. Those of a deleted webhook are gone.
+	GetRecovery(ctx context.Context, organizationID, webhookID, id string) (delivery.Recovery, error)
+
+	// CancelRecovery ends a recovery as cancelled. One that has ended stays as
+	// it is. It returns NotFound as GetRecovery does.
+	CancelRecovery(ctx context.Context, organizationID, webhookID, id string, now time.Time) error
+
+	// ClaimRecovery gives holder the lease of the running recovery that waited
+	// longest, until now+lease. ok is false when there is none without a lease.
+	ClaimRecovery(ctx context.Context, holder string, now time.Time, lease time.Duration) (r delivery.Recovery, ok bool, err error)
+
+	// AdvanceRecovery writes how far r is and returns its lease. It reports
+	// false, and has written nothing, when the recovery is no longer running or
+	// holder's: then what was done since the claim is not counted.
+	AdvanceRecovery(ctx context.Context, holder string, r delivery.Recovery, now time.Time) (bool, error)
+
+	// Standings returns how each of the deliveries stands. A delivery that the
+	// log does not know is not in the map. Tests are not looked at.
+	Standings(ctx context.Context, deliveryIDs []string) (map[string]delivery.Standing, error)
+}

@@ -1,0 +1,38 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/proto"
+)
+
+// Event reads the message of the event stream with this sequence. It returns
+// NotFound when the stream no longer keeps it, and for 0. A caller that means a
+// certain event must look whether it is the one: a stream that was made anew
+// counts from the start. The message is not to be acknowledged.
+func (c *Conn) Event(ctx context.Context, sequence uint64) (*Message, error) {
+	events, err := c.js.Stream(ctx, proto.StreamEvents)
+	if err != nil {
+		return nil, fmt.Errorf("open stream %s: %w", proto.StreamEvents, unavailable(err))
+	}
+	expired := fault.New(fault.NotFound, "event-expired", "The event is no longer kept: it is too old.")
+	if sequence == 0 {
+		return nil, expired
+	}
+	raw, err := events.GetMsg(ctx, sequence)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, expired
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read event %d: %w", sequence, unavailable(err))
+	}
+	return &Message{
+		Subject: raw.Subject, ContentType: raw.Header.Get(proto.HeaderContentType),
+		Data: raw.Data, Sequence: raw.Sequence, Stored: raw.Time,
+	}, nil
+}

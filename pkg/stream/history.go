@@ -1,0 +1,118 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/proto"
+)
+
+// What was stored is read again, for the log, redelivery and recovery. Reading
+// takes nothing from anybody: its messages need no acknowledgement.
+
+// historyInactive is how long the server keeps a history's consumer when its
+// reader could not remove it.
+const historyInactive = 10 * time.Second
+
+// Span is a part of an organization's events of one type.
+type Span struct {
+	OrganizationID string
+	Type           event.Type
+	Since          time.Time // accepted then or later
+	After          uint64    // and stored after this sequence, 0 for any
+}
+
+// History returns the first n events of a span, in order, or fewer when there
+// are no more.
+func (c *Conn) History(ctx context.Context, s Span, n int) ([]*Message, error) {
+	consumer, pending, err := c.openHistory(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer c.closeHistory(ctx, consumer)
+	want := int(min(uint64(n), pending)) //nolint:gosec // at most n
+	if want == 0 {
+		return nil, nil
+	}
+	var messages []*Message
+	_, err = c.pull(ctx, consumer, want, publishTimeout, func(m *Message) { messages = append(messages, m) })
+	if err != nil {
+		return nil, err
+	}
+	if len(messages) < want { // lost on the way: nobody sends them again
+		return nil, fmt.Errorf("read %d events and got %d: %w", want, len(messages), unavailable(context.DeadlineExceeded))
+	}
+	return messages, nil
+}
+
+// CountHistory returns how many events of a span were accepted before until.
+func (c *Conn) CountHistory(ctx context.Context, s Span, until time.Time) (int64, error) {
+	all, err := c.pending(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	s.Since, s.After = until, 0
+	later, err := c.pending(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	return max(0, int64(all)-int64(later)), nil //nolint:gosec // a stream never holds 2^63 messages
+}
+
+func (c *Conn) pending(ctx context.Context, s Span) (uint64, error) {
+	consumer, pending, err := c.openHistory(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	c.closeHistory(ctx, consumer)
+	return pending, nil
+}
+
+// openHistory makes a consumer for a span and returns how many events it has.
+func (c *Conn) openHistory(ctx context.Context, s Span) (jetstream.Consumer, uint64, error) {
+	cfg := jetstream.ConsumerConfig{
+		FilterSubject:     proto.SubjectEvent(s.OrganizationID, string(s.Type)),
+		AckPolicy:         jetstream.AckNonePolicy,
+		InactiveThreshold: historyInactive,
+		MemoryStorage:     true,
+		DeliverPolicy:     jetstream.DeliverByStartTimePolicy,
+		OptStartTime:      &s.Since,
+	}
+	if s.After > 0 {
+		cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = jetstream.DeliverByStartSequencePolicy, s.After+1, nil
+	}
+	consumer, err := c.js.CreateConsumer(ctx, proto.StreamEvents, cfg)
+	if err != nil {
+		return nil, 0, fmt.Errorf("open the history of %s: %w", cfg.FilterSubject, unavailable(err))
+	}
+	return consumer, consumer.CachedInfo().NumPending, nil
+}
+
+func (c *Conn) closeHistory(ctx context.Context, consumer jetstream.Consumer) {
+	// When it fails, the server removes the consumer by itself.
+	_ = c.js.DeleteConsumer(context.WithoutCancel(ctx), proto.StreamEvents, consumer.CachedInfo().Name)
+}
+
+// Handled returns the sequence up to which every event is done with for a
+// webhook: delivered, recorded, or safely in its lane. Later ones may be on
+// their way.
+func (c *Conn) Handled(ctx context.Context, w webhook.Webhook) (uint64, error) {
+	name := dispatchers
+	if w.Ordered() {
+		name = orderedConsumer(w)
+	}
+	consumer, err := c.js.Consumer(ctx, proto.StreamEvents, name)
+	if w.Ordered() && errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return w.OrderedFrom - 1, nil // made when its first event comes
+	}
+	if err != nil {
+		return 0, fmt.Errorf("open consumer %s: %w", name, unavailable(err))
+	}
+	return consumer.CachedInfo().AckFloor.Stream, nil
+}

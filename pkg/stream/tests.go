@@ -1,0 +1,169 @@
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/proto"
+)
+
+// A test is asked of the dispatchers by request and reply, so that the address
+// guard, signing and the deadline live in one place.
+
+// testers is the queue group of which one dispatcher answers.
+const testers = "dispatchers"
+
+// testsAtOnce bounds the tests that one dispatcher makes at a time.
+const testsAtOnce = 64
+
+// TestCall asks for a test of a webhook.
+type TestCall struct {
+	OrganizationID string `json:"organizationId"`
+	WebhookID      string `json:"webhookId"`
+	Event          []byte `json:"event"` // as JSON
+}
+
+// testReply is the answer to a TestCall: a trial, or a fault.
+type testReply struct {
+	Trial *delivery.Trial `json:"trial,omitempty"`
+	Fault *testFault      `json:"fault,omitempty"`
+}
+
+// testFault is what may be told of a fault. Its cause stays with the
+// dispatcher.
+type testFault struct {
+	Kind   fault.Kind    `json:"kind"`
+	Code   string        `json:"code"`
+	Detail string        `json:"detail"`
+	Fields []fault.Field `json:"fields,omitempty"`
+}
+
+// Test has a dispatcher test a webhook and returns what came of it. A fault of
+// the dispatcher comes back as it is. While no dispatcher runs, or none answers
+// until ctx ends, it returns a fault of kind Unavailable.
+func (c *Conn) Test(ctx context.Context, call TestCall) (delivery.Trial, error) {
+	body, err := json.Marshal(call)
+	if err != nil {
+		return delivery.Trial{}, fmt.Errorf("write test of webhook %s: %w", call.WebhookID, err)
+	}
+	msg, err := c.nc.RequestWithContext(ctx, proto.SubjectTests, body)
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return delivery.Trial{}, fault.New(fault.Unavailable, "no-dispatcher", "Nothing can be sent at the moment. Try again in a moment.").Because(err)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+		return delivery.Trial{}, fault.New(fault.Unavailable, "test-unanswered",
+			"We do not know what came of the test. Look in the log, or try again.").Because(err)
+	case err != nil:
+		return delivery.Trial{}, fmt.Errorf("test webhook %s: %w", call.WebhookID, unavailable(err))
+	}
+	var reply testReply
+	if err := json.Unmarshal(msg.Data, &reply); err != nil {
+		return delivery.Trial{}, fmt.Errorf("read what came of the test of webhook %s: %w", call.WebhookID, err)
+	}
+	if f := reply.Fault; f != nil {
+		return delivery.Trial{}, &fault.Error{Kind: f.Kind, Code: f.Code, Detail: f.Detail, Fields: f.Fields}
+	}
+	if reply.Trial == nil {
+		return delivery.Trial{}, fmt.Errorf("the answer to the test of webhook %s is empty", call.WebhookID)
+	}
+	return *reply.Trial, nil
+}
+
+// TestService answers TestCalls.
+type TestService struct {
+	c      *Conn
+	log    *slog.Logger
+	handle func(context.Context, TestCall) (delivery.Trial, error)
+	free   chan struct{}
+	mu     sync.Mutex // no test begins while Run waits for those that have
+	ended  bool
+	active sync.WaitGroup
+}
+
+// NewTestService returns a service that has handle make the tests.
+func (c *Conn) NewTestService(log *slog.Logger, handle func(context.Context, TestCall) (delivery.Trial, error)) *TestService {
+	return &TestService{c: c, log: log, handle: handle, free: make(chan struct{}, testsAtOnce)}
+}
+
+// Run answers until ctx ends, and then waits for the tests under way. work is
+// the context of the tests.
+func (s *TestService) Run(ctx, work context.Context) error {
+	service, err := micro.AddService(s.c.nc, micro.Config{
+		Name:        "dialnote-dispatcher",
+		Version:     "1.0.0", // of this contract
+		Description: "Makes the requests of the Test button.",
+		QueueGroup:  testers,
+		Endpoint: &micro.EndpointConfig{
+			Subject: proto.SubjectTests,
+			Handler: micro.HandlerFunc(func(r micro.Request) { s.receive(work, r) }),
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("offer tests: %w", unavailable(err))
+	}
+	<-ctx.Done()
+	_ = service.Stop() // fails only when the connection is closed
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.active.Wait()
+	return nil
+}
+
+// receive begins a test and returns: the next one must not wait for it.
+func (s *TestService) receive(work context.Context, r micro.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reply, data := r.Reply(), r.Data()
+	select {
+	case s.free <- struct{}{}:
+	default:
+		s.answer(reply, delivery.Trial{}, fault.New(fault.Unavailable, "too-many-tests", "Too many tests are being made. Try again in a moment."))
+		return
+	}
+	if s.ended {
+		<-s.free
+		s.answer(reply, delivery.Trial{}, fault.New(fault.Unavailable, "no-dispatcher", "Nothing can be sent at the moment. Try again in a moment."))
+		return
+	}
+	s.active.Go(func() {
+		defer func() { <-s.free }()
+		var call TestCall
+		if err := json.Unmarshal(data, &call); err != nil {
+			s.answer(reply, delivery.Trial{}, fmt.Errorf("read the call for a test: %w", err))
+			return
+		}
+		trial, err := s.handle(work, call)
+		s.answer(reply, trial, err)
+	})
+}
+
+// answer replies. The replier is not asked to do it: it may not be used by
+// another goroutine.
+func (s *TestService) answer(to string, trial delivery.Trial, failure error) {
+	trial.Attempt.Outcome.Cause = nil // for this side's operator
+	reply := testReply{Trial: &trial}
+	if failure != nil {
+		f := fault.Of(failure)
+		reply = testReply{Fault: &testFault{Kind: f.Kind, Code: f.Code, Detail: f.Detail, Fields: f.Fields}}
+		if f.Kind == fault.Internal {
+			s.log.Error("a test was not made", slog.Any("error", failure))
+		}
+	}
+	body, err := json.Marshal(reply)
+	if err == nil {
+		err = s.c.nc.Publish(to, body)
+	}
+	if err != nil {
+		s.log.Warn("a test was not answered", slog.Any("error", err))
+	}
+}
