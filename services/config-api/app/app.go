@@ -3,6 +3,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,12 +13,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/outbox"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/proto"
 	"github.com/dialnote/webhooks/services/config-api/internal/auth"
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
 	"github.com/dialnote/webhooks/services/config-api/internal/httpapi"
+	"github.com/dialnote/webhooks/services/config-api/internal/live"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
 
@@ -26,12 +29,19 @@ type Config struct {
 	APITokens   string   // service tokens, "name:token,name:token", of at least 16 bytes each
 	MaxWebhooks int      // of one organization
 	ZapierHosts []string // hosts that a Zapier webhook may have, in lower case
+
+	// DeliveryTimeout is one attempt's deadline, which a test waits for.
+	DeliveryTimeout time.Duration
 }
 
 // Store is the part of the store that the config API needs.
 type Store interface {
 	store.Webhooks
+	store.Deliveries
+	store.Log
+	store.Recoveries
 	store.Idempotency
+	store.Notices
 }
 
 // Changes tells the dispatchers about changes.
@@ -43,12 +53,28 @@ type Held = manage.Held
 // Publisher stores events for the dispatchers.
 type Publisher = manage.Publisher
 
+// History has the events that are kept.
+type History = manage.History
+
+// Tester has tests made.
+type Tester = manage.Tester
+
+// Activity is what happens to webhooks, as it happens.
+type Activity = live.Source
+
+// Notices tells the platform of webhooks.
+type Notices = outbox.Publisher
+
 // Dependencies are what the config API works with. All are needed.
 type Dependencies struct {
 	Store     Store
 	Changes   Changes
 	Held      Held
 	Publisher Publisher
+	History   History
+	Tester    Tester
+	Activity  Activity
+	Notices   Notices
 
 	// CheckURL says whether a URL may be saved, from its text only; its error is
 	// a fault of kind Invalid with the field /url. It is endpoint.Policy's Check.
@@ -64,7 +90,11 @@ type Dependencies struct {
 }
 
 // App is a wired config API.
-type App struct{ handler http.Handler }
+type App struct {
+	handler http.Handler
+	live    *live.Hub
+	outbox  *outbox.Outbox
+}
 
 // New wires a config API. It returns an error when a setting is wrong, or when
 // the registry already has the API's metrics.
@@ -80,6 +110,32 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the API document: %w", err)
 	}
+	notices, err := outbox.New(deps.Store, deps.Notices, deps.Registry, deps.Log)
+	if err != nil {
+		return nil, fmt.Errorf("make the outbox: %w", err)
+	}
+	service := &manage.Service{
+		Webhooks:        waking{deps.Store, notices},
+		Changes:         deps.Changes,
+		Held:            deps.Held,
+		Publisher:       deps.Publisher,
+		Deliveries:      deps.Store,
+		DeliveryLog:     deps.Store,
+		Recoveries:      deps.Store,
+		History:         deps.History,
+		Tester:          deps.Tester,
+		DeliveryTimeout: cfg.DeliveryTimeout,
+		Rules:           webhook.Rules{ZapierHosts: cfg.ZapierHosts, CheckURL: deps.CheckURL},
+		MaxWebhooks:     cfg.MaxWebhooks,
+		Now:             deps.Now,
+		Log:             deps.Log,
+	}
+	hub, err := live.New(live.Options{
+		Source: deps.Activity, Webhooks: service, Limits: live.DefaultLimits(), Registry: deps.Registry, Log: deps.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the hub of changes: %w", err)
+	}
 	handler, err := httpapi.New(httpapi.Options{
 		Document:      document,
 		Authenticator: tokens,
@@ -88,21 +144,13 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 		Registry:      deps.Registry,
 		Now:           deps.Now,
 		Log:           deps.Log,
-		Service: &manage.Service{
-			Webhooks:    deps.Store,
-			Changes:     deps.Changes,
-			Held:        deps.Held,
-			Publisher:   deps.Publisher,
-			Rules:       webhook.Rules{ZapierHosts: cfg.ZapierHosts, CheckURL: deps.CheckURL},
-			MaxWebhooks: cfg.MaxWebhooks,
-			Now:         deps.Now,
-			Log:         deps.Log,
-		},
+		Service:       service,
+		Live:          hub,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the HTTP handler: %w", err)
 	}
-	return &App{handler: handler}, nil
+	return &App{handler: handler, live: hub, outbox: notices}, nil
 }
 
 // complete reports a dependency that was forgotten, at start and not in the
@@ -110,7 +158,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 func (d Dependencies) complete() error {
 	for name, missing := range map[string]bool{
 		"Store": d.Store == nil, "Changes": d.Changes == nil, "Held": d.Held == nil,
-		"Publisher": d.Publisher == nil, "CheckURL": d.CheckURL == nil, "Health": d.Health == nil,
+		"Publisher": d.Publisher == nil, "History": d.History == nil, "Tester": d.Tester == nil, "Activity": d.Activity == nil, "Notices": d.Notices == nil, "CheckURL": d.CheckURL == nil, "Health": d.Health == nil,
 		"Registry": d.Registry == nil, "Now": d.Now == nil, "Log": d.Log == nil,
 	} {
 		if missing {
@@ -123,3 +171,20 @@ func (d Dependencies) complete() error {
 // Handler returns the handler of the whole API. It is served behind a Gate, or
 // by a test's server.
 func (a *App) Handler() http.Handler { return a.handler }
+
+// Run does what goes on beside the requests until ctx ends: it tells the
+// platform of webhooks, and those who watch changes of gaps. Then it ends the
+// streams of changes at once, so that nobody who serves waits for them.
+func (a *App) Run(ctx context.Context) error {
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		a.outbox.Run(ctx)
+	}()
+	err := a.live.Run(ctx)
+	if err != nil {
+		<-ctx.Done() // the notices go on
+	}
+	<-sent
+	return err
+}

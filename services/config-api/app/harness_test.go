@@ -68,7 +68,7 @@ func start(t *testing.T) *system {
 // dependencies are those of a config API on the system's parts.
 func (s *system) dependencies() app.Dependencies {
 	return app.Dependencies{
-		Store: s.store, Changes: s.queue, Held: s.queue, Publisher: s.queue,
+		Store: s.store, Changes: s.queue, Held: s.queue, Publisher: s.queue, History: s.queue, Tester: s.queue, Activity: s.queue, Notices: s.queue,
 		CheckURL: endpoint.Policy{}.Check,
 		Health:   s.health,
 		Registry: prometheus.NewRegistry(),
@@ -242,6 +242,8 @@ type queue struct {
 	published []event.Event
 	held      map[string]int64
 	away      error
+
+	watched watched
 }
 
 func (q *queue) note(s string) error {

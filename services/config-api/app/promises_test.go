@@ -116,7 +116,7 @@ func TestEveryOperationOfTheDocument(t *testing.T) {
 	s := start(t)
 	unbuilt := 0
 	for _, op := range s.document.Operations() {
-		c := call{method: op.Method, path: addressOf(op, s.create(t)), body: bodyOf(t, op)}
+		c := call{method: op.Method, path: addressOf(op, s.exemplify(t, op)), body: bodyOf(t, op)}
 		if len(op.Security) == 0 {
 			c.token = "-"
 			s.do(t, c).want(t, http.StatusOK)
@@ -125,6 +125,9 @@ func TestEveryOperationOfTheDocument(t *testing.T) {
 		c.token = "-"
 		s.do(t, c).problem(t, http.StatusUnauthorized)
 		c.token = ""
+		if op.Streams() {
+			c.method = http.MethodHead // its answer has no end
+		}
 		r := s.do(t, c)
 		switch {
 		case !slices.Contains(op.Security, "serviceToken"):

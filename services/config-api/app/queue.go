@@ -11,8 +11,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-// Queue is the config API's side of NATS: it is its Changes, Held and
-// Publisher.
+// Queue is the config API's side of NATS: it is its Changes, Held, Publisher,
+// Activity and Notices.
 type Queue struct {
 	conn  *stream.Conn
 	fleet *stream.Fleet

@@ -15,5 +15,5 @@ func FromSettings(s config.Settings) (cfg Config, checkURL func(string) error, e
 		return Config{}, nil, fmt.Errorf("%sENDPOINT_PORTS: %w", config.Prefix, err)
 	}
 	policy := endpoint.Policy{AllowHTTP: s.AllowHTTPEndpoints, AllowPrivate: s.AllowPrivateEndpoints, Ports: ports}
-	return Config{APITokens: s.APITokens, MaxWebhooks: s.MaxWebhooks, ZapierHosts: s.ZapierHosts}, policy.Check, nil
+	return Config{APITokens: s.APITokens, MaxWebhooks: s.MaxWebhooks, ZapierHosts: s.ZapierHosts, DeliveryTimeout: s.DeliveryTimeout}, policy.Check, nil
 }

@@ -122,16 +122,37 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 	}
 	queue := app.NewQueue(b.Stream, fleet)
 	a, err := app.New(cfg, app.Dependencies{ //nolint:contextcheck // each request has its own
-		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, CheckURL: checkURL,
+		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, History: queue, Tester: queue, Activity: queue, Notices: queue, CheckURL: checkURL,
 		Health: p.health, Registry: p.registry, Now: time.Now, Log: p.log,
 	})
 	if err != nil {
 		closeParts()
 		return nil, err
 	}
+	stopRunning := p.background(ctx, a)
 	gate.Open(a.Handler())
 	p.health.Started()
-	return closeParts, nil
+	return func() {
+		stopRunning()
+		closeParts()
+	}, nil
+}
+
+// background runs what the service does beside its requests until ctx ends or
+// stop is called, which waits for it.
+func (p *process) background(ctx context.Context, a *app.App) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := a.Run(ctx); err != nil {
+			p.log.Error("changes can no longer be watched", slog.Any("error", err))
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 // ended returns nil for an error that only says that the program was asked to

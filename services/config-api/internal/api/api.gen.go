@@ -57,6 +57,66 @@ func (e APIKeyCreatedScope) Valid() bool {
 	}
 }
 
+// Defines values for ChangeKind.
+const (
+	ChangeKindAutoDisabled ChangeKind = "auto_disabled"
+	ChangeKindCounts       ChangeKind = "counts"
+	ChangeKindCreated      ChangeKind = "created"
+	ChangeKindDeleted      ChangeKind = "deleted"
+	ChangeKindEnabled      ChangeKind = "enabled"
+	ChangeKindHoldBegun    ChangeKind = "hold_begun"
+	ChangeKindHoldChanged  ChangeKind = "hold_changed"
+	ChangeKindHoldEnded    ChangeKind = "hold_ended"
+	ChangeKindUpdated      ChangeKind = "updated"
+)
+
+// Valid indicates whether the value is a known member of the ChangeKind enum.
+func (e ChangeKind) Valid() bool {
+	switch e {
+	case ChangeKindAutoDisabled:
+		return true
+	case ChangeKindCounts:
+		return true
+	case ChangeKindCreated:
+		return true
+	case ChangeKindDeleted:
+		return true
+	case ChangeKindEnabled:
+		return true
+	case ChangeKindHoldBegun:
+		return true
+	case ChangeKindHoldChanged:
+		return true
+	case ChangeKindHoldEnded:
+		return true
+	case ChangeKindUpdated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeliveryDetailPayload.
+const (
+	DeliveryDetailPayloadExpired     DeliveryDetailPayload = "expired"
+	DeliveryDetailPayloadKept        DeliveryDetailPayload = "kept"
+	DeliveryDetailPayloadUnavailable DeliveryDetailPayload = "unavailable"
+)
+
+// Valid indicates whether the value is a known member of the DeliveryDetailPayload enum.
+func (e DeliveryDetailPayload) Valid() bool {
+	switch e {
+	case DeliveryDetailPayloadExpired:
+		return true
+	case DeliveryDetailPayloadKept:
+		return true
+	case DeliveryDetailPayloadUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeliveryStatus.
 const (
 	DeliveryStatusDelivered DeliveryStatus = "delivered"
@@ -235,6 +295,7 @@ func (e ReadinessStatus) Valid() bool {
 const (
 	RecoveryStatusCancelled RecoveryStatus = "cancelled"
 	RecoveryStatusDone      RecoveryStatus = "done"
+	RecoveryStatusFailed    RecoveryStatus = "failed"
 	RecoveryStatusRunning   RecoveryStatus = "running"
 )
 
@@ -245,7 +306,51 @@ func (e RecoveryStatus) Valid() bool {
 		return true
 	case RecoveryStatusDone:
 		return true
+	case RecoveryStatusFailed:
+		return true
 	case RecoveryStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ResyncReason.
+const (
+	ResyncReasonBusy      ResyncReason = "busy"
+	ResyncReasonConnected ResyncReason = "connected"
+	ResyncReasonMissed    ResyncReason = "missed"
+	ResyncReasonSlow      ResyncReason = "slow"
+)
+
+// Valid indicates whether the value is a known member of the ResyncReason enum.
+func (e ResyncReason) Valid() bool {
+	switch e {
+	case ResyncReasonBusy:
+		return true
+	case ResyncReasonConnected:
+		return true
+	case ResyncReasonMissed:
+		return true
+	case ResyncReasonSlow:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TestResultStatus.
+const (
+	TestResultStatusDelivered TestResultStatus = "delivered"
+	TestResultStatusFailed    TestResultStatus = "failed"
+)
+
+// Valid indicates whether the value is a known member of the TestResultStatus enum.
+func (e TestResultStatus) Valid() bool {
+	switch e {
+	case TestResultStatusDelivered:
+		return true
+	case TestResultStatusFailed:
 		return true
 	default:
 		return false
@@ -390,27 +495,6 @@ func (e WebhookEnableHeldEvents) Valid() bool {
 	}
 }
 
-// Defines values for GetWebhookStatsParamsWindow.
-const (
-	GetWebhookStatsParamsWindowN168H GetWebhookStatsParamsWindow = "168h"
-	GetWebhookStatsParamsWindowN24H  GetWebhookStatsParamsWindow = "24h"
-	GetWebhookStatsParamsWindowN72H  GetWebhookStatsParamsWindow = "72h"
-)
-
-// Valid indicates whether the value is a known member of the GetWebhookStatsParamsWindow enum.
-func (e GetWebhookStatsParamsWindow) Valid() bool {
-	switch e {
-	case GetWebhookStatsParamsWindowN168H:
-		return true
-	case GetWebhookStatsParamsWindowN24H:
-		return true
-	case GetWebhookStatsParamsWindowN72H:
-		return true
-	default:
-		return false
-	}
-}
-
 // Answer What came back.
 type Answer struct {
 	// Body At most the first 4 KiB.
@@ -501,7 +585,7 @@ type APIKeyPage struct {
 	NextCursor *NextCursor `json:"nextCursor"`
 }
 
-// Attempt One request that was made.
+// Attempt One request that was made, or the decision not to make one.
 type Attempt struct {
 	// EndedAt When it ended.
 	EndedAt time.Time `json:"endedAt"`
@@ -509,10 +593,13 @@ type Attempt struct {
 	// ID The attempt.
 	ID string `json:"id"`
 
-	// Message What went wrong.
+	// Message What went wrong or why nothing was sent, for people; absent after a success.
 	Message *string `json:"message,omitempty"`
 
-	// Number 1 for the first.
+	// NextAttemptAt When the next attempt was then due.
+	NextAttemptAt *time.Time `json:"nextAttemptAt"`
+
+	// Number 1 for the first; 0 for a decision.
 	Number int `json:"number"`
 
 	// Phases Milliseconds that each part took; a reused connection has no resolve, connect and tls.
@@ -521,17 +608,20 @@ type Attempt struct {
 	// Reason Why an attempt failed.
 	Reason *FailureReason `json:"reason,omitempty"`
 
-	// RemoteAddress The address connected to.
+	// RemoteAddress The address connected to; absent when none was.
 	RemoteAddress *string `json:"remoteAddress,omitempty"`
 
-	// Request What was sent.
-	Request Message `json:"request"`
+	// Request What was sent, as the log can show it.
+	Request *LoggedMessage `json:"request,omitempty"`
 
 	// Response What came back.
 	Response *Answer `json:"response,omitempty"`
 
 	// StartedAt When it began.
 	StartedAt time.Time `json:"startedAt"`
+
+	// Status Where a delivery stands.
+	Status DeliveryStatus `json:"status"`
 
 	// Succeeded Whether the answer was 2xx.
 	Succeeded bool `json:"succeeded"`
@@ -573,12 +663,22 @@ type AuditPage struct {
 // CallCompletedData The data of `call.completed`.
 type CallCompletedData = []byte
 
+// ChangeKind What of a webhook changed.
+type ChangeKind string
+
+// ChangesResync What a `resync` event tells.
+type ChangesResync struct {
+	// Reason Why: `connected`, the stream begins; `missed`, something may have been lost on the way; `busy`, more
+	// happens than can be told one by one; `slow`, you read too slowly and the stream ends.
+	Reason ResyncReason `json:"reason"`
+}
+
 // Delivery One event for one webhook.
 type Delivery struct {
 	// Attempts How many requests were made.
 	Attempts int `json:"attempts"`
 
-	// DurationMs Milliseconds that the last attempt took.
+	// DurationMs Milliseconds that the last attempt took; absent when none was made.
 	DurationMs *int64 `json:"durationMs,omitempty"`
 
 	// EventID The publisher's identifier of the event, or one made for it.
@@ -596,10 +696,58 @@ type Delivery struct {
 	// LastAttemptAt When it was last attempted.
 	LastAttemptAt *time.Time `json:"lastAttemptAt"`
 
+	// Message Why it is not delivered, for people; absent when it is.
+	Message *string `json:"message,omitempty"`
+
+	// NextAttemptAt When the next attempt is due; null when none is, or when that depends on the webhook.
+	NextAttemptAt *time.Time `json:"nextAttemptAt"`
+
+	// Reason Why an attempt failed.
+	Reason *FailureReason `json:"reason,omitempty"`
+
 	// Status Where a delivery stands.
 	Status DeliveryStatus `json:"status"`
 
-	// StatusCode Of the last answer; absent when none came.
+	// StatusCode Of the last attempt's answer; absent when none came.
+	StatusCode *int `json:"statusCode,omitempty"`
+
+	// Test Whether the Test button sent it.
+	Test bool `json:"test"`
+
+	// UpdatedAt When its latest activity ended.
+	UpdatedAt time.Time `json:"updatedAt"`
+
+	// WebhookID Sortable by the time of creation.
+	WebhookID WebhookID `json:"webhookId"`
+}
+
+// DeliveryChange What a `delivery` event tells, an attempt in short. The log has the whole of it.
+type DeliveryChange struct {
+	// At When it ended.
+	At time.Time `json:"at"`
+
+	// Attempt 1 for the first; 0 when no request was made, because it waits or is skipped.
+	Attempt int `json:"attempt"`
+
+	// DeliveryID The same for every attempt of one event for one webhook.
+	DeliveryID DeliveryID `json:"deliveryId"`
+
+	// DurationMs Milliseconds that it took.
+	DurationMs int64 `json:"durationMs"`
+
+	// EventID The publisher's identifier of the event, or one made for it.
+	EventID EventID `json:"eventId"`
+
+	// EventType What happened.
+	EventType EventType `json:"eventType"`
+
+	// Reason Why an attempt failed.
+	Reason *FailureReason `json:"reason,omitempty"`
+
+	// Status Where a delivery stands.
+	Status DeliveryStatus `json:"status"`
+
+	// StatusCode The HTTP status; absent when no answer came.
 	StatusCode *int `json:"statusCode,omitempty"`
 
 	// Test Whether the Test button sent it.
@@ -614,7 +762,7 @@ type DeliveryDetail struct {
 	// Attempts How many requests were made.
 	Attempts int `json:"attempts"`
 
-	// DurationMs Milliseconds that the last attempt took.
+	// DurationMs Milliseconds that the last attempt took; absent when none was made.
 	DurationMs *int64 `json:"durationMs,omitempty"`
 
 	// EventID The publisher's identifier of the event, or one made for it.
@@ -632,21 +780,43 @@ type DeliveryDetail struct {
 	// LastAttemptAt When it was last attempted.
 	LastAttemptAt *time.Time `json:"lastAttemptAt"`
 
-	// Log The attempts, newest first.
+	// Log The attempts and the decisions not to make one, newest first.
 	Log []Attempt `json:"log"`
+
+	// Message Why it is not delivered, for people; absent when it is.
+	Message *string `json:"message,omitempty"`
+
+	// NextAttemptAt When the next attempt is due; null when none is, or when that depends on the webhook.
+	NextAttemptAt *time.Time `json:"nextAttemptAt"`
+
+	// Payload Whether the body that was sent can be shown: `kept`; `expired` when its event is older than events
+	// are kept; `unavailable` when it cannot be read at the moment. Unless it is `kept`, the requests have
+	// no body and lack the two headers with signatures.
+	Payload DeliveryDetailPayload `json:"payload"`
+
+	// Reason Why an attempt failed.
+	Reason *FailureReason `json:"reason,omitempty"`
 
 	// Status Where a delivery stands.
 	Status DeliveryStatus `json:"status"`
 
-	// StatusCode Of the last answer; absent when none came.
+	// StatusCode Of the last attempt's answer; absent when none came.
 	StatusCode *int `json:"statusCode,omitempty"`
 
 	// Test Whether the Test button sent it.
 	Test bool `json:"test"`
 
+	// UpdatedAt When its latest activity ended.
+	UpdatedAt time.Time `json:"updatedAt"`
+
 	// WebhookID Sortable by the time of creation.
 	WebhookID WebhookID `json:"webhookId"`
 }
+
+// DeliveryDetailPayload Whether the body that was sent can be shown: `kept`; `expired` when its event is older than events
+// are kept; `unavailable` when it cannot be read at the moment. Unless it is `kept`, the requests have
+// no body and lack the two headers with signatures.
+type DeliveryDetailPayload string
 
 // DeliveryID The same for every attempt of one event for one webhook.
 type DeliveryID = string
@@ -707,7 +877,7 @@ type LastError struct {
 	StatusCode *int `json:"statusCode,omitempty"`
 }
 
-// Latency Percentiles of the attempts' times in milliseconds; null without attempts.
+// Latency Percentiles of the attempts' times in whole milliseconds, failed ones too; null without attempts.
 type Latency struct {
 	// P50 Half took at most this long.
 	P50 *float32 `json:"p50"`
@@ -727,6 +897,18 @@ type Liveness struct {
 
 // LivenessStatus Always the same.
 type LivenessStatus string
+
+// LoggedMessage What was sent, as the log can show it.
+type LoggedMessage struct {
+	// Body The exact body that was signed; null when it cannot be shown.
+	Body *string `json:"body"`
+
+	// Headers Header fields and their values.
+	Headers Headers `json:"headers"`
+
+	// URL Where.
+	URL string `json:"url"`
+}
 
 // Message What was sent.
 type Message struct {
@@ -797,12 +979,16 @@ type Problem struct {
 	Title string `json:"title"`
 
 	// Type Stable; the last part names the problem. 400: `malformed-json`, `body-unreadable`,
-	// `invalid-parameter`. 401: `unauthenticated`. 404: `not-found`, `webhook-not-found`. 405:
-	// `method-not-allowed`. 409: `webhook-disabled`, `webhook-limit-reached`, `request-in-progress`. 412:
+	// `invalid-parameter`. 401: `unauthenticated`. 404: `not-found`, `webhook-not-found`,
+	// `delivery-not-found`, `event-expired`, `recovery-not-found`. 405: `method-not-allowed`. 409:
+	// `webhook-disabled`, `webhook-limit-reached`, `request-in-progress`, `webhook-not-active`,
+	// `webhook-changed`, `event-not-sent`, `test-not-redeliverable`, `recovery-running`. 412:
 	// `stale-version`. 413: `body-too-large`. 415: `unsupported-content-type`,
-	// `unsupported-content-encoding`. 422: `invalid`, `idempotency-key-reused`. 500: `internal`. 501:
-	// `not-implemented`. 503: `starting`, `database-unavailable`, `broker-unavailable`, `timed-out`,
-	// `change-not-announced`. More may come.
+	// `unsupported-content-encoding`. 422: `invalid`, `idempotency-key-reused`. 429:
+	// `too-many-streams`. 500: `internal`. 501:
+	// `not-implemented`. 503: `starting`, `stopping`, `database-unavailable`, `broker-unavailable`, `timed-out`,
+	// `change-not-announced`, `no-dispatcher`, `too-many-tests`, `test-unanswered`, `test-not-recorded`.
+	// More may come.
 	Type string `json:"type"`
 }
 
@@ -838,19 +1024,31 @@ type Recovery struct {
 	// CreatedAt When it was started.
 	CreatedAt time.Time `json:"createdAt"`
 
+	// DryRun Whether it only counts.
+	DryRun bool `json:"dryRun"`
+
+	// EndedAt When it ended; null while it runs.
+	EndedAt *time.Time `json:"endedAt"`
+
+	// Examined Of these
+	Examined int64 `json:"examined"`
+
 	// ID Sortable by the time of creation.
 	ID RecoveryID `json:"id"`
 
-	// Queued Events queued so far.
+	// Message Why it failed; absent when it did not.
+	Message *string `json:"message,omitempty"`
+
+	// Queued Of these, those queued, or in a dry run to be queued.
 	Queued int64 `json:"queued"`
 
 	// Since From when.
 	Since time.Time `json:"since"`
 
-	// Status Where it stands.
+	// Status Where it stands; `done` when all is queued.
 	Status RecoveryStatus `json:"status"`
 
-	// Total Events found so far.
+	// Total Events of the webhook's type in that time.
 	Total int64 `json:"total"`
 
 	// Until Until when.
@@ -860,20 +1058,33 @@ type Recovery struct {
 	WebhookID WebhookID `json:"webhookId"`
 }
 
-// RecoveryStatus Where it stands.
+// RecoveryStatus Where it stands; `done` when all is queued.
 type RecoveryStatus string
 
 // RecoveryCreate Which events to recover.
 type RecoveryCreate struct {
-	// Since Events from this time on.
+	// DryRun Only count what would be delivered.
+	DryRun *bool `json:"dryRun,omitempty"`
+
+	// Since Events accepted from this time on.
 	Since time.Time `json:"since"`
 
-	// Until Events before this time; now when left out.
+	// Until Events accepted before this time; now when left out, and at the latest.
 	Until *time.Time `json:"until,omitempty"`
 }
 
 // RecoveryID Sortable by the time of creation.
 type RecoveryID = string
+
+// Redelivery A delivery that was queued again.
+type Redelivery struct {
+	// DeliveryID The same for every attempt of one event for one webhook.
+	DeliveryID DeliveryID `json:"deliveryId"`
+}
+
+// ResyncReason Why: `connected`, the stream begins; `missed`, something may have been lost on the way; `busy`, more
+// happens than can be told one by one; `slow`, you read too slowly and the stream ends.
+type ResyncReason string
 
 // Secret Signs every request. Use the whole text as the key of `X-DialNote-Signature`.
 type Secret = string
@@ -883,8 +1094,11 @@ type Stats struct {
 	// Hours Oldest first; hours without attempts are there with zeros.
 	Hours []StatsHour `json:"hours"`
 
-	// Latency Percentiles of the attempts' times in milliseconds; null without attempts.
+	// Latency Percentiles of the attempts' times in whole milliseconds, failed ones too; null without attempts.
 	Latency Latency `json:"latency"`
+
+	// Reasons How many attempts failed for each reason; reasons without any are not there.
+	Reasons map[string]int64 `json:"reasons"`
 
 	// Window What was asked for.
 	Window string `json:"window"`
@@ -905,10 +1119,13 @@ type StatsHour struct {
 	Start time.Time `json:"start"`
 }
 
+// TestCreate What to send in a test.
+type TestCreate = []byte
+
 // TestResult What came of a test.
 type TestResult struct {
-	// Body The first of the answer's body.
-	Body *string `json:"body,omitempty"`
+	// DeliveryID The same for every attempt of one event for one webhook.
+	DeliveryID DeliveryID `json:"deliveryId"`
 
 	// DurationMs Milliseconds from start to end.
 	DurationMs int64 `json:"durationMs"`
@@ -919,15 +1136,30 @@ type TestResult struct {
 	// Message What went wrong, for people; absent after a success.
 	Message *string `json:"message,omitempty"`
 
+	// Phases Milliseconds that each part took; a reused connection has no resolve, connect and tls.
+	Phases Phases `json:"phases"`
+
 	// Reason Why an attempt failed.
 	Reason *FailureReason `json:"reason,omitempty"`
 
+	// Request What was sent.
+	Request Message `json:"request"`
+
+	// Response What came back.
+	Response *Answer `json:"response,omitempty"`
+
+	// StartedAt When it began.
+	StartedAt time.Time `json:"startedAt"`
+
+	// Status Delivered when the answer was 2xx.
+	Status TestResultStatus `json:"status"`
+
 	// StatusCode The HTTP status; absent when no answer came.
 	StatusCode *int `json:"statusCode,omitempty"`
-
-	// Succeeded Whether the answer was 2xx.
-	Succeeded bool `json:"succeeded"`
 }
+
+// TestResultStatus Delivered when the answer was 2xx.
+type TestResultStatus string
 
 // Webhook A webhook and how it is doing.
 type Webhook struct {
@@ -1002,6 +1234,20 @@ type WebhookStatus string
 // WebhookSuggestedProvider `zapier` when a `custom` webhook's URL is at a Zapier host, where the Zapier provider would fit
 // better; null otherwise. A suggestion only: the webhook works as it is.
 type WebhookSuggestedProvider string
+
+// WebhookChange What a `webhook` event tells.
+type WebhookChange struct {
+	// Changes What is different from what was told before. `updated` is of the name, the URL or the event setting,
+	// `hold_changed` of a hold's end, `counts` of the failure count, the times and errors, or the held
+	// events.
+	Changes []ChangeKind `json:"changes"`
+
+	// ID Sortable by the time of creation.
+	ID WebhookID `json:"id"`
+
+	// Webhook A webhook and how it is doing.
+	Webhook *Webhook `json:"webhook,omitempty"`
+}
 
 // WebhookCreate A webhook to be made.
 type WebhookCreate struct {
@@ -1220,6 +1466,9 @@ type Stale = Problem
 // TooLarge What went wrong (RFC 9457).
 type TooLarge = Problem
 
+// TooManyStreams What went wrong (RFC 9457).
+type TooManyStreams = Problem
+
 // Unauthenticated What went wrong (RFC 9457).
 type Unauthenticated = Problem
 
@@ -1305,7 +1554,7 @@ type ListDeliveriesParams struct {
 	// Cursor The `nextCursor` of the page before. It means nothing outside this API.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Status Only deliveries in this state.
+	// Status Only deliveries that are in this state now.
 	Status *DeliveryStatus `form:"status,omitempty" json:"status,omitempty"`
 
 	// EventType Only deliveries of this type of event.
@@ -1317,13 +1566,13 @@ type ListDeliveriesParams struct {
 	// DeliveryID Only this delivery.
 	DeliveryID *DeliveryID `form:"deliveryId,omitempty" json:"deliveryId,omitempty"`
 
-	// Since Only deliveries first attempted at this time or later.
+	// Since Only deliveries whose latest activity began at this time or later.
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only deliveries first attempted before this time.
+	// Until Only deliveries whose latest activity began before this time.
 	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
 
-	// Error Only deliveries whose error holds this text, in any case.
+	// Error Only deliveries whose `message` holds this text. The letters A to Z match in either case.
 	Error *string `form:"error,omitempty" json:"error,omitempty"`
 }
 
@@ -1338,12 +1587,9 @@ type CreateRecoveryParams struct {
 
 // GetWebhookStatsParams defines parameters for GetWebhookStats.
 type GetWebhookStatsParams struct {
-	// Window How far back to count, in hours.
-	Window *GetWebhookStatsParamsWindow `form:"window,omitempty" json:"window,omitempty"`
+	// Window How many hours to count, from 1h to 168h.
+	Window *string `form:"window,omitempty" json:"window,omitempty"`
 }
-
-// GetWebhookStatsParamsWindow defines parameters for GetWebhookStats.
-type GetWebhookStatsParamsWindow string
 
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = APIKeyCreate
@@ -1365,6 +1611,9 @@ type EnableWebhookJSONRequestBody = WebhookEnable
 
 // CreateRecoveryJSONRequestBody defines body for CreateRecovery for application/json ContentType.
 type CreateRecoveryJSONRequestBody = RecoveryCreate
+
+// TestWebhookJSONRequestBody defines body for TestWebhook for application/json ContentType.
+type TestWebhookJSONRequestBody = TestCreate
 
 // SubscribeZapierHookJSONRequestBody defines body for SubscribeZapierHook for application/json ContentType.
 type SubscribeZapierHookJSONRequestBody = ZapierHookCreate
@@ -1449,7 +1698,7 @@ type ServerInterface interface {
 	// GetWebhookStats Count outcomes by the hour
 	// (GET /v1/organizations/{org}/webhooks/{id}/stats)
 	GetWebhookStats(ctx echo.Context, org Org, id WebhookID, params GetWebhookStatsParams) error
-	// TestWebhook Send a sample event now
+	// TestWebhook Send a test now
 	// (POST /v1/organizations/{org}/webhooks/{id}/test)
 	TestWebhook(ctx echo.Context, org Org, id WebhookID) error
 	// GetZapierKey Show the Zapier key

@@ -60,6 +60,7 @@ type Response struct {
 	Type    string // the content type, "" without a body
 	Headers *Object
 	schema  *jsonschema.Schema // of the body, nil without one
+	events  map[string]*jsonschema.Schema
 }
 
 func (d *Document) readOperation(path, method string, item *Object) (*Operation, error) {
@@ -150,6 +151,10 @@ func (d *Document) readResponse(status string, v any, at string) (Response, erro
 	}
 	r.Type = content.Keys()[0]
 	var err error
-	r.schema, err = d.compile(at + "/content/" + escapeToken(r.Type) + "/schema")
+	at += "/content/" + escapeToken(r.Type)
+	if r.schema, err = d.compile(at + "/schema"); err != nil {
+		return r, err
+	}
+	r.events, err = d.readEvents(content.Object(r.Type), at)
 	return r, err
 }

@@ -73,7 +73,9 @@ func (o *observer) observe(next echo.HandlerFunc) echo.HandlerFunc {
 func (o *observer) tell(c echo.Context, known *request, took time.Duration) {
 	route, method, status := o.route(c), methodLabel(c.Request().Method), c.Response().Status
 	o.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
-	o.duration.WithLabelValues(route, method).Observe(took.Seconds())
+	if known.operation == nil || !known.operation.Streams() { // how long somebody watches says nothing
+		o.duration.WithLabelValues(route, method).Observe(took.Seconds())
+	}
 	o.log.LogAttrs(c.Request().Context(), level(route, status), "request", attrs(c, known, route, took)...)
 }
 

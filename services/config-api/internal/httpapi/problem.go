@@ -65,7 +65,7 @@ func (s *server) answerError(err error, c echo.Context) {
 	switch status {
 	case http.StatusUnauthorized:
 		header.Set(echo.HeaderWWWAuthenticate, `Bearer realm="dialnote"`)
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		header.Set(echo.HeaderRetryAfter, "5")
 	}
 	text, err := json.Marshal(problemOf(f, status, known.id))

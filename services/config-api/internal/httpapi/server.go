@@ -18,6 +18,7 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/auth"
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
 	"github.com/dialnote/webhooks/services/config-api/internal/docs"
+	"github.com/dialnote/webhooks/services/config-api/internal/live"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
 
@@ -35,6 +36,7 @@ type Authenticator interface {
 type Options struct {
 	Document      *contract.Document
 	Service       *manage.Service
+	Live          *live.Hub
 	Authenticator Authenticator
 	Idempotency   store.Idempotency
 	Health        *ops.Health
@@ -119,7 +121,10 @@ func (s *server) guard(op *contract.Operation) echo.MiddlewareFunc {
 			if org := c.Param("org"); org != "" && !known.caller.MayReach(org) {
 				return notFound()
 			}
-			ctx, cancel := context.WithTimeout(r.Context(), requestTime)
+			if op.Streams() {
+				return next(c) // it ends by itself
+			}
+			ctx, cancel := context.WithTimeout(r.Context(), s.timeFor(op))
 			defer cancel()
 			c.SetRequest(r.WithContext(ctx))
 			return next(c)

@@ -36,53 +36,8 @@ func (unbuilt) ListAuditLog(echo.Context, api.Org, api.ListAuditLogParams) error
 	return notBuilt()
 }
 
-// WatchChanges answers GET /v1/organizations/{org}/changes.
-func (unbuilt) WatchChanges(echo.Context, api.Org) error {
-	return notBuilt()
-}
-
 // CreatePortalLink answers POST /v1/organizations/{org}/portal-links.
 func (unbuilt) CreatePortalLink(echo.Context, api.Org) error {
-	return notBuilt()
-}
-
-// ListDeliveries answers GET /v1/organizations/{org}/webhooks/{id}/deliveries.
-func (unbuilt) ListDeliveries(echo.Context, api.Org, api.WebhookID, api.ListDeliveriesParams) error {
-	return notBuilt()
-}
-
-// GetDelivery answers GET /v1/organizations/{org}/webhooks/{id}/deliveries/{deliveryId}.
-func (unbuilt) GetDelivery(echo.Context, api.Org, api.WebhookID, api.DeliveryID) error {
-	return notBuilt()
-}
-
-// Redeliver answers POST /v1/organizations/{org}/webhooks/{id}/deliveries/{deliveryId}/redeliver.
-func (unbuilt) Redeliver(echo.Context, api.Org, api.WebhookID, api.DeliveryID) error {
-	return notBuilt()
-}
-
-// CreateRecovery answers POST /v1/organizations/{org}/webhooks/{id}/recoveries.
-func (unbuilt) CreateRecovery(echo.Context, api.Org, api.WebhookID, api.CreateRecoveryParams) error {
-	return notBuilt()
-}
-
-// CancelRecovery answers DELETE /v1/organizations/{org}/webhooks/{id}/recoveries/{rid}.
-func (unbuilt) CancelRecovery(echo.Context, api.Org, api.WebhookID, api.RecoveryID) error {
-	return notBuilt()
-}
-
-// GetRecovery answers GET /v1/organizations/{org}/webhooks/{id}/recoveries/{rid}.
-func (unbuilt) GetRecovery(echo.Context, api.Org, api.WebhookID, api.RecoveryID) error {
-	return notBuilt()
-}
-
-// GetWebhookStats answers GET /v1/organizations/{org}/webhooks/{id}/stats.
-func (unbuilt) GetWebhookStats(echo.Context, api.Org, api.WebhookID, api.GetWebhookStatsParams) error {
-	return notBuilt()
-}
-
-// TestWebhook answers POST /v1/organizations/{org}/webhooks/{id}/test.
-func (unbuilt) TestWebhook(echo.Context, api.Org, api.WebhookID) error {
 	return notBuilt()
 }
 

@@ -23,6 +23,9 @@ func (s *Service) Enable(ctx context.Context, organizationID, id string, discard
 		if err := s.Held.Discard(ctx, id); err != nil {
 			return View{}, fmt.Errorf("discard held events of webhook %s: %w", id, err)
 		}
+		if err := s.skipHeld(ctx, w, "Skipped: the webhook was enabled without the events that it held."); err != nil {
+			return View{}, err
+		}
 	}
 	w, err = s.enable(ctx, organizationID, id, discard)
 	if err != nil {

@@ -19,6 +19,7 @@ type Webhooks interface {
 	Create(ctx context.Context, w webhook.Webhook, limit int) error
 	Get(ctx context.Context, organizationID, id string) (webhook.Webhook, error)
 	List(ctx context.Context, organizationID string, page store.Page) ([]webhook.Webhook, string, error)
+	All(ctx context.Context, organizationID string) ([]webhook.Webhook, error)
 	Update(ctx context.Context, organizationID, id string, version int64, change func(webhook.Webhook) (webhook.Webhook, error)) (webhook.Webhook, error)
 	Delete(ctx context.Context, organizationID, id string, version int64) (webhook.Webhook, error)
 }
@@ -60,8 +61,16 @@ type Service struct {
 	Publisher   Publisher
 	Rules       webhook.Rules
 	MaxWebhooks int // of an organization
-	Now         func() time.Time
-	Log         *slog.Logger
+
+	Deliveries      Deliveries
+	DeliveryLog     store.Log
+	Recoveries      Recoveries
+	History         History
+	Tester          Tester
+	DeliveryTimeout time.Duration // one attempt's deadline
+
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // View is a webhook as it is shown.

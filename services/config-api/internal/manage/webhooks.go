@@ -150,7 +150,10 @@ func (s *Service) settleChange(ctx context.Context, w webhook.Webhook) error {
 	if !stops {
 		return nil
 	}
-	return s.discard(ctx, w.ID)
+	if err := s.discard(ctx, w.ID); err != nil {
+		return err
+	}
+	return s.skipHeld(ctx, w, "Skipped: the webhook was disabled.")
 }
 
 // Delete removes a webhook with its held events, its log and its secret. It

@@ -1,0 +1,29 @@
+package app
+
+import (
+	"context"
+
+	"github.com/dialnote/webhooks/pkg/outbox"
+	"github.com/dialnote/webhooks/pkg/webhook"
+)
+
+// waking is the store that wakes the outbox after what may have put a notice
+// into it.
+type waking struct {
+	Store
+	outbox *outbox.Outbox
+}
+
+// Update is store.Webhooks' Update.
+func (w waking) Update(ctx context.Context, organizationID, id string, version int64,
+	change func(webhook.Webhook) (webhook.Webhook, error),
+) (webhook.Webhook, error) {
+	defer w.outbox.Wake()
+	return w.Store.Update(ctx, organizationID, id, version, change)
+}
+
+// Delete is store.Webhooks' Delete.
+func (w waking) Delete(ctx context.Context, organizationID, id string, version int64) (webhook.Webhook, error) {
+	defer w.outbox.Wake()
+	return w.Store.Delete(ctx, organizationID, id, version)
+}

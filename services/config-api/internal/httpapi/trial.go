@@ -1,0 +1,80 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/services/config-api/internal/api"
+	"github.com/dialnote/webhooks/services/config-api/internal/contract"
+)
+
+// TestWebhook answers POST /v1/organizations/{org}/webhooks/{id}/test. The body
+// is checked by the event's own rules and not by its schema: what is signed
+// comes from these bytes.
+func (s *server) TestWebhook(c echo.Context, org api.Org, id api.WebhookID) error {
+	text, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	trial, err := s.Service.Test(c.Request().Context(), org, id, text)
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, http.StatusOK, presentTrial(trial))
+}
+
+// timeFor bounds the work for one request of an operation. A test takes as long
+// as its receiver, and then there is an answer to give.
+func (s *server) timeFor(op *contract.Operation) time.Duration {
+	if op.ID == "testWebhook" {
+		return max(requestTime, s.Service.TestTime()+time.Second)
+	}
+	return requestTime
+}
+
+func presentTrial(t delivery.Trial) api.TestResult {
+	a, o := t.Attempt, t.Attempt.Outcome
+	r := api.TestResult{
+		DeliveryID: a.DeliveryID,
+		EventID:    a.EventID,
+		Status:     api.TestResultStatusDelivered,
+		StartedAt:  a.StartedAt.UTC(),
+		DurationMs: max(0, a.EndedAt.Sub(a.StartedAt).Milliseconds()),
+		Request:    api.Message{URL: t.Request.URL, Headers: t.Request.Header, Body: string(t.Request.Body)},
+		Phases:     trialPhases(o.Phases),
+	}
+	if t.Request.URL == "" { // nothing could be sent
+		r.Request = api.Message{URL: a.URL, Headers: api.Headers{}, Body: string(a.Body)}
+	}
+	if o.Result != delivery.Succeeded {
+		reason := api.FailureReason(o.Reason)
+		r.Status, r.Reason, r.Message = api.TestResultStatusFailed, &reason, &o.Message
+	}
+	if o.StatusCode != 0 {
+		r.StatusCode = &o.StatusCode
+		r.Response = &api.Answer{StatusCode: o.StatusCode, Headers: o.Response.Header, Body: string(o.Response.Body), Truncated: o.Response.Truncated}
+		if r.Response.Headers == nil {
+			r.Response.Headers = api.Headers{}
+		}
+	}
+	return r
+}
+
+// trialPhases returns the phases in milliseconds, without those that were not
+// needed.
+func trialPhases(p delivery.Phases) api.Phases {
+	ms := func(d time.Duration) float32 { return float32(d.Microseconds()) / 1000 }
+	unlessZero := func(d time.Duration) *float32 {
+		if d <= 0 {
+			return nil
+		}
+		return new(ms(d))
+	}
+	return api.Phases{
+		Resolve: unlessZero(p.Resolve), Connect: unlessZero(p.Connect), TLS: unlessZero(p.TLS),
+		FirstByte: unlessZero(p.FirstByte), Total: ms(max(0, p.Total)),
+	}
+}

@@ -1,0 +1,248 @@
+package live
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/services/config-api/internal/manage"
+)
+
+// readWithin bounds one look at an organization's webhooks.
+const readWithin = 10 * time.Second
+
+// topic follows one organization for its listeners. What it hears is gathered
+// and told in rounds: the first at once, the next a pace later. However much
+// happens, its listeners and the database see a bounded part of it.
+type topic struct {
+	hub            *Hub
+	organizationID string
+	cancel         context.CancelFunc
+	listeners      map[*Listener]bool // guarded by the hub
+	users          int                // guarded by the hub
+
+	ready  chan struct{} // closed when known is, or following failed
+	failed error         // set before ready is closed
+
+	known map[string]manage.View // as last told; run's own
+
+	mu     sync.Mutex
+	heard  heard
+	signal chan struct{} // holds a token when heard is not empty
+}
+
+// heard is what happened and was not told yet.
+type heard struct {
+	deliveries []*stream.RecordedAttempt
+	webhooks   map[string]bool // ids of those to look at, and whether to do so again later
+	resync     Reason
+}
+
+func newTopic(h *Hub, organizationID string, cancel context.CancelFunc) *topic {
+	return &topic{
+		hub: h, organizationID: organizationID, cancel: cancel,
+		listeners: make(map[*Listener]bool), ready: make(chan struct{}), signal: make(chan struct{}, 1),
+	}
+}
+
+// run follows the organization until ctx ends.
+func (t *topic) run(ctx context.Context) {
+	stop, err := t.hub.o.Source.WatchActivity(ctx, t.organizationID, func(a stream.Activity) { t.hear(a, "") })
+	if err == nil {
+		defer stop()
+		t.known, err = t.read(ctx, nil)
+	}
+	t.failed = err
+	close(t.ready)
+	if err != nil {
+		return
+	}
+	troubled := false
+	for {
+		select {
+		case <-t.signal:
+		case <-ctx.Done():
+			return
+		}
+		if err := t.round(ctx); err != nil && !troubled && ctx.Err() == nil {
+			t.hub.o.Log.Warn("changes cannot be told; trying until they can",
+				slog.String("org", t.organizationID), slog.Any("error", err))
+			troubled = true
+		} else if err == nil {
+			troubled = false
+		}
+		pause := time.NewTimer(t.hub.o.Limits.Pace)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		}
+	}
+}
+
+// hear takes in what happened. It does not block.
+func (t *topic) hear(a stream.Activity, resync Reason) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := &t.heard
+	for _, attempt := range a.Attempts {
+		h.look(attempt.WebhookID, true)
+	}
+	for _, id := range a.Webhooks {
+		h.look(id, true)
+	}
+	if a.More || len(h.deliveries)+len(a.Attempts) > t.hub.o.Limits.Deliveries {
+		resync = Busy
+	}
+	if resync != "" {
+		h.resync = resync
+	}
+	if h.resync != "" {
+		h.deliveries = nil // whoever reads anew needs none of them
+	} else {
+		for i := range a.Attempts {
+			h.deliveries = append(h.deliveries, &a.Attempts[i])
+		}
+	}
+	t.wake()
+}
+
+func (h *heard) look(id string, again bool) {
+	if h.webhooks == nil {
+		h.webhooks = make(map[string]bool)
+	}
+	h.webhooks[id] = h.webhooks[id] || again
+}
+
+func (t *topic) wake() {
+	select {
+	case t.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (t *topic) take() heard {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := t.heard
+	t.heard = heard{}
+	return h
+}
+
+// round tells what was heard. The deliveries are told before the database is
+// asked; what could not be read is looked at in the next round.
+func (t *topic) round(ctx context.Context) error {
+	h := t.take()
+	deliveries := make([]Event, 0, len(h.deliveries))
+	for _, d := range h.deliveries {
+		deliveries = append(deliveries, Event{Delivery: d})
+	}
+	t.hub.tell(t, deliveries)
+	now, err := t.read(ctx, h.webhooks)
+	if err != nil {
+		t.unread(h)
+		return err
+	}
+	was := t.known
+	t.known = now
+	if h.resync != "" {
+		t.hub.resyncs.WithLabelValues(string(h.resync)).Inc()
+		t.hub.tell(t, []Event{{Resync: h.resync}})
+	} else {
+		t.hub.tell(t, changes(was, now))
+	}
+	t.lookAgain(h.webhooks)
+	return nil
+}
+
+// unread keeps for the next round what is still to be told.
+func (t *topic) unread(h heard) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, again := range h.webhooks {
+		t.heard.look(id, again)
+	}
+	if h.resync != "" && t.heard.resync == "" {
+		t.heard.resync, t.heard.deliveries = h.resync, nil
+	}
+	t.wake()
+}
+
+// lookAgain looks once more at webhooks that something has just happened to. An
+// outcome is told when it is recorded; only then does its message leave the
+// lane, or is its retry scheduled, so that the number of held events follows.
+func (t *topic) lookAgain(webhooks map[string]bool) {
+	var ids []string
+	for id, again := range webhooks {
+		if again {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	time.AfterFunc(t.hub.o.Limits.Settle, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		for _, id := range ids {
+			t.heard.look(id, false)
+		}
+		t.wake()
+	})
+}
+
+// read returns the webhooks as they are now. Held events are counted for those
+// to look at, and for any other that has changed.
+func (t *topic) read(ctx context.Context, look map[string]bool) (map[string]manage.View, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	counted := make(map[string]bool)
+	now, err := t.hub.o.Webhooks.Snapshot(ctx, t.organizationID, func(w webhook.Webhook) bool {
+		known, there := t.known[w.ID]
+		known.Held = nil
+		_, asked := look[w.ID]
+		counted[w.ID] = asked || there && len(differences(known, manage.View{Webhook: w})) > 0 || t.known != nil && !there
+		return counted[w.ID]
+	})
+	if err != nil {
+		return nil, err
+	}
+	for id, v := range now {
+		if !counted[id] {
+			v.Held = t.known[id].Held
+			now[id] = v
+		}
+	}
+	return now, nil
+}
+
+// changes returns what is different between two states of an organization, in
+// the order of the webhooks' ids.
+func changes(was, is map[string]manage.View) []Event {
+	var events []Event
+	add := func(id string, v *manage.View, list ...Change) {
+		if len(list) > 0 {
+			events = append(events, Event{Webhook: &WebhookChange{ID: id, Changes: list, View: v}})
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(was)) {
+		if _, there := is[id]; !there {
+			add(id, nil, Deleted)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(is)) {
+		now := is[id]
+		if before, there := was[id]; there {
+			add(id, &now, differences(before, now)...)
+		} else {
+			add(id, &now, Created)
+		}
+	}
+	return events
+}

@@ -1,0 +1,131 @@
+package manage
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/webhook"
+)
+
+// History has the events that are kept, and makes deliveries of them again.
+type History interface {
+	// Event returns the event with a sequence and when it was accepted, or
+	// NotFound when it is no longer kept. After the stream was made anew it can
+	// be another event.
+	Event(ctx context.Context, sequence uint64) (event.Event, time.Time, error)
+
+	// CountEvents returns how many events of a type were accepted from since on
+	// and before until.
+	CountEvents(ctx context.Context, organizationID string, t event.Type, since, until time.Time) (int64, error)
+
+	// Requeue returns nil once a delivery waits in its webhook's lane. The same
+	// request for the same delivery is one.
+	Requeue(ctx context.Context, d delivery.Delivery, request string) error
+}
+
+// Deliveries is the part of the delivery log that is needed here;
+// store.Deliveries says what each method promises.
+type Deliveries interface {
+	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]store.Recorded, error)
+	Attempts(ctx context.Context, organizationID, webhookID, deliveryID string) ([]store.LoggedAttempt, error)
+}
+
+// Redeliver has a delivery made once more, whatever became of it. It returns
+// NotFound for an unknown delivery, and with the code event-expired when its
+// event is no longer kept; and a Conflict when the webhook is disabled by its
+// event setting or sends another event now, or when the delivery was a test. A
+// webhook that was disabled automatically gets it once it is enabled.
+func (s *Service) Redeliver(ctx context.Context, organizationID, webhookID, deliveryID string) error {
+	asked := s.now()
+	w, err := s.Webhooks.Get(ctx, organizationID, webhookID)
+	if err != nil {
+		return fmt.Errorf("get webhook %s: %w", webhookID, err)
+	}
+	attempts, err := s.Deliveries.Attempts(ctx, organizationID, webhookID, deliveryID)
+	if err != nil {
+		return fmt.Errorf("get delivery %s: %w", deliveryID, err)
+	}
+	last := attempts[len(attempts)-1].Attempt
+	if err := redeliverable(w, last); err != nil {
+		return err
+	}
+	d, err := s.again(ctx, last)
+	if err != nil {
+		return err
+	}
+	for _, a := range attempts {
+		if a.Number > 0 {
+			d.Earlier++
+		}
+	}
+	request, err := newULID(asked)
+	if err != nil {
+		return err
+	}
+	if err := s.History.Requeue(ctx, d, request); err != nil {
+		return fmt.Errorf("queue delivery %s: %w", deliveryID, err)
+	}
+	s.noteWaiting(ctx, w, d, "att_"+request, asked)
+	return nil
+}
+
+// redeliverable returns why a delivery cannot be made again, nil when it can.
+func redeliverable(w webhook.Webhook, last delivery.Attempt) error {
+	switch {
+	case last.Test:
+		return fault.New(fault.Conflict, "test-not-redeliverable", "A test cannot be delivered again. Make a new one.")
+	case w.Status() == webhook.StatusDisabled:
+		return fault.New(fault.Conflict, "webhook-disabled",
+			"This webhook is disabled by its event setting. Choose an event for it first.")
+	case !w.Event.Matches(last.EventType):
+		return fault.Newf(fault.Conflict, "event-not-sent", "This webhook no longer sends %s events.", last.EventType)
+	}
+	return nil
+}
+
+// again returns the delivery of which a is an attempt.
+func (s *Service) again(ctx context.Context, a delivery.Attempt) (delivery.Delivery, error) {
+	e, stored, err := s.History.Event(ctx, a.EventSequence)
+	if err != nil {
+		return delivery.Delivery{}, fmt.Errorf("read event %s: %w", a.EventID, err)
+	}
+	if e.OrganizationID != a.OrganizationID || e.ID != a.EventID || e.Type != a.EventType {
+		return delivery.Delivery{}, fault.New(fault.NotFound, "event-expired", "The event is no longer kept, so it cannot be delivered again.")
+	}
+	return delivery.Of(e, e.Body(), a.WebhookID, a.EventSequence, stored), nil
+}
+
+// noteWaiting notes in the log that a delivery waits again. It was asked for
+// before anything could be sent, and the log goes by the time: what is sent
+// already is not hidden.
+func (s *Service) noteWaiting(ctx context.Context, w webhook.Webhook, d delivery.Delivery, entryID string, asked time.Time) {
+	entry := delivery.Attempt{
+		ID: entryID, DeliveryID: d.ID, WebhookID: d.WebhookID, OrganizationID: d.OrganizationID,
+		EventID: d.EventID, EventType: d.EventType, EventSequence: d.EventSequence,
+		URL: w.URL, StartedAt: asked, EndedAt: asked,
+		Outcome: delivery.Outcome{Result: delivery.Deferred, Message: "Waiting to be delivered again."},
+	}
+	// Not to send changes no health, whatever the policy.
+	if _, err := s.Deliveries.Record(ctx, delivery.DefaultPolicy(), []delivery.Attempt{entry}); err != nil {
+		// It waits all the same; the next attempt will be in the log.
+		s.Log.WarnContext(ctx, "a redelivery is not noted", slog.String("deliveryId", d.ID), slog.Any("error", err))
+	}
+}
+
+func newULID(now time.Time) (string, error) {
+	id, err := ulid.New(ulid.Timestamp(now), rand.Reader)
+	if err != nil {
+		return "", fmt.Errorf("make an id: %w", err)
+	}
+	return strings.ToLower(id.String()), nil
+}

@@ -1,0 +1,35 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dialnote/webhooks/pkg/webhook"
+)
+
+// Snapshot returns all webhooks of an organization by their ids, without their
+// secrets. Held events are counted for those that count accepts; Held is nil
+// for the others, and when it cannot be told at the moment.
+func (s *Service) Snapshot(ctx context.Context, organizationID string, count func(webhook.Webhook) bool) (map[string]View, error) {
+	all, err := s.Webhooks.All(ctx, organizationID)
+	if err != nil {
+		return nil, fmt.Errorf("list webhooks: %w", err)
+	}
+	views := make(map[string]View, len(all))
+	var counted []webhook.Webhook
+	for _, w := range all {
+		w.Secret = ""
+		if count(w) {
+			counted = append(counted, w)
+			continue
+		}
+		views[w.ID] = View{Webhook: w, SuggestsZapier: s.Rules.SuggestsZapier(w)}
+	}
+	if len(counted) == 0 {
+		return views, nil
+	}
+	for _, v := range s.view(ctx, counted...) {
+		views[v.ID] = v
+	}
+	return views, nil
+}

@@ -1,0 +1,58 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/webhook"
+)
+
+// answerGrace is what a test may take beyond the attempt itself: to find a
+// dispatcher, to be recorded, to be answered.
+const answerGrace = 8 * time.Second
+
+// Tester has tests made.
+type Tester interface {
+	// Test has a dispatcher send e to a webhook at once and returns what came
+	// of it. It returns Unavailable when no dispatcher answers until ctx ends.
+	Test(ctx context.Context, organizationID, webhookID string, e event.Event) (delivery.Trial, error)
+}
+
+// TestTime returns how long a test takes at most.
+func (s *Service) TestTime() time.Duration { return s.DeliveryTimeout + answerGrace }
+
+// Test sends a test to a webhook and returns what came of it. body is as
+// event.ParseTest reads it, whose errors pass through; empty is a sample. It
+// returns NotFound, a Conflict when the webhook is not active (specification,
+// section 6), or Unavailable when no dispatcher can make it.
+func (s *Service) Test(ctx context.Context, organizationID, id string, body []byte) (delivery.Trial, error) {
+	w, err := s.Webhooks.Get(ctx, organizationID, id)
+	if err != nil {
+		return delivery.Trial{}, fmt.Errorf("get webhook %s: %w", id, err)
+	}
+	if w.Status() != webhook.StatusActive {
+		return delivery.Trial{}, fault.New(fault.Conflict, "webhook-not-active", notActive(w))
+	}
+	e, err := event.ParseTest(body, event.Type(w.Event), organizationID, s.Now())
+	if err != nil {
+		return delivery.Trial{}, fmt.Errorf("read test: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.TestTime())
+	defer cancel()
+	trial, err := s.Tester.Test(ctx, organizationID, id, e)
+	if err != nil {
+		return delivery.Trial{}, fmt.Errorf("test webhook %s: %w", id, err)
+	}
+	return trial, nil
+}
+
+func notActive(w webhook.Webhook) string {
+	if w.Status() == webhook.StatusAutoDisabled {
+		return "Only an active webhook can be tested. This one was disabled automatically: enable it first."
+	}
+	return "Only an active webhook can be tested. This one is disabled: choose an event for it first."
+}
