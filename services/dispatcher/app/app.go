@@ -14,8 +14,10 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/outbox"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/activity"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/attempt"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/courier"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/dispatch"
@@ -25,6 +27,7 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/metrics"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/ordered"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/recovery"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
 )
 
@@ -109,6 +112,8 @@ func (a *App) Run(ctx, now context.Context) error {
 	membership, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 	go func() { member <- parts.member.Run(membership) }()
+	stopSending := runOutbox(context.WithoutCancel(ctx), parts.outbox)
+	defer stopSending()
 
 	a.deps.Health.Started()
 	a.deps.Log.Info("dispatching", slog.String("replica", a.replica))
@@ -129,9 +134,12 @@ func (a *App) Run(ctx, now context.Context) error {
 type parts struct {
 	member     *stream.Member
 	recorder   *record.Recorder
+	outbox     *outbox.Outbox
 	lanes      *lane.Lanes
 	ordered    *ordered.Ordered
 	dispatcher *dispatch.Dispatcher
+	tests      *stream.TestService
+	recoveries *recovery.Runner
 }
 
 func (a *App) assemble() (*parts, error) {
@@ -145,7 +153,12 @@ func (a *App) assemble() (*parts, error) {
 		return nil, fmt.Errorf("make matcher: %w", err)
 	}
 	log := a.deps.Log
-	recorder := record.New(a.deps.Store, a.cfg.Policy, record.DefaultOptions(), log, a.metrics)
+	notices, err := outbox.New(a.deps.Store, a.deps.Stream, a.deps.Registry, log)
+	if err != nil {
+		return nil, fmt.Errorf("make outbox: %w", err)
+	}
+	told := &activity.Told{Store: a.deps.Store, Teller: a.deps.Stream, Outbox: notices, Log: log}
+	recorder := record.New(told, a.cfg.Policy, record.DefaultOptions(), log, a.metrics)
 	slots := inflight.NewSlots(a.cfg.MaxInFlight)
 	webhooks := inflight.NewWebhooks(inflight.Limits{Total: a.cfg.MaxInFlight, PerWebhook: a.cfg.WebhookMaxInFlight, Patience: patience})
 	carrier := &courier.Courier{
@@ -164,12 +177,14 @@ func (a *App) assemble() (*parts, error) {
 	listener.begin(matcher, lanes, inOrder)
 	metrics.Watch(a.deps.Registry, gauges(slots, webhooks, recorder, lanes, matcher))
 	return &parts{
-		member: member, recorder: recorder, lanes: lanes, ordered: inOrder,
+		member: member, recorder: recorder, outbox: notices, lanes: lanes, ordered: inOrder,
 		dispatcher: &dispatch.Dispatcher{
 			Rejector: a.deps.Stream, Matcher: matcher, Room: recorder, Slots: slots, Lanes: lanes, Ordered: inOrder,
 			Webhooks: webhooks, Carrier: carrier, Progress: a.deps.Store,
 			Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Log: log, Observer: a.metrics,
 		},
+		tests:      a.tests(matcher, carrier),
+		recoveries: a.recoveries(matcher, carrier, recorder),
 	}, nil
 }
 
@@ -179,6 +194,21 @@ func (a *App) openEvents(ctx context.Context) (events *stream.Events, err error)
 		return err
 	})
 	return events, err
+}
+
+// runOutbox sends the platform its notices until stop is called, which waits
+// for what was written until then.
+func runOutbox(ctx context.Context, o *outbox.Outbox) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		o.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 // dispatch runs until ctx has ended and what was held has finished, at the
@@ -195,6 +225,10 @@ func (a *App) dispatch(ctx, work context.Context, stop context.CancelFunc, p *pa
 	group.Add(func() error { p.dispatcher.Run(pulling, work); return nil }, interrupt)
 	group.Add(func() error { p.lanes.Run(pulling, work); return nil }, interrupt)
 	group.Add(func() error { p.ordered.Run(pulling, work); return nil }, interrupt)
+	group.Add(func() error { a.offerTests(pulling, work, p.tests); return nil }, interrupt)
+	group.Add(func() error { p.recoveries.Run(pulling, work); return nil }, interrupt)
+	upkeep := &maintenance{store: a.deps.Store, retention: a.cfg.Retention, log: a.deps.Log}
+	group.Add(func() error { upkeep.run(pulling); return nil }, interrupt)
 	_ = group.Run() // its actors return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -72,10 +73,13 @@ func (s *system) connect(t *testing.T) *stream.Conn {
 	return c
 }
 
-// flaky is a store whose database can be away.
+// flaky is a store whose database can be away, and which cannot read the
+// webhooks of broken organizations.
 type flaky struct {
 	store.Store
-	away atomic.Bool
+	away   atomic.Bool
+	broken sync.Map
+	reads  atomic.Int64 // of webhooks, for the cache
 }
 
 func (f *flaky) fault() error {
@@ -86,6 +90,10 @@ func (f *flaky) fault() error {
 }
 
 func (f *flaky) All(ctx context.Context, organizationID string) ([]webhook.Webhook, error) {
+	f.reads.Add(1)
+	if _, broken := f.broken.Load(organizationID); broken {
+		return nil, errors.New("a row cannot be read")
+	}
 	if err := f.fault(); err != nil {
 		return nil, err
 	}
@@ -127,6 +135,24 @@ type replica struct {
 	stop  func() // asks it to stop and waits until it has
 	kill  func() // stops it without waiting for what is in flight
 	ended chan error
+
+	registry *prometheus.Registry
+}
+
+// gauge returns the value of one of the dispatcher's gauges.
+func (r *replica) gauge(t *testing.T, name string) float64 {
+	t.Helper()
+	families, err := r.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == "dialnote_dispatcher_"+name {
+			return family.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("there is no gauge %s", name)
+	return 0
 }
 
 // run starts a replica. It is stopped when the test ends.
@@ -139,14 +165,14 @@ func (s *system) run(t *testing.T, cfg app.Config) *replica {
 	if err != nil {
 		t.Fatal(err)
 	}
-	health := ops.NewHealth()
+	health, registry := ops.NewHealth(), prometheus.NewRegistry()
 	a := app.New(cfg, app.Dependencies{
 		Store: s.store, Stream: s.connect(t), Sender: sender, Log: slog.New(slog.DiscardHandler),
-		Registry: prometheus.NewRegistry(), Health: health,
+		Registry: registry, Health: health,
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	now, cut := context.WithCancel(context.WithoutCancel(t.Context()))
-	r := &replica{ended: make(chan error, 1)}
+	r := &replica{ended: make(chan error, 1), registry: registry}
 	go func() { r.ended <- a.Run(ctx, now) }()
 	var over atomic.Bool
 	wait := func() {
@@ -317,6 +343,11 @@ func (s *system) awaitStatus(t *testing.T, w webhook.Webhook, status delivery.St
 
 // await polls until ok; the deadline only bounds a failing test.
 func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	awaitFor(t, patience, what, ok)
+}
+
+func awaitFor(t *testing.T, patience time.Duration, what string, ok func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/pgtest"
+	"github.com/dialnote/webhooks/pkg/store/storetest"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
@@ -209,6 +210,7 @@ func TestGoneDisablesACustomWebhookAtOnce(t *testing.T) {
 	if h.AutoDisabled != webhook.DisabledAsGone {
 		t.Errorf("the health is %+v", h)
 	}
+	s.awaitHeld(t, w, 1) // also what was refused: its owner may enable the webhook
 	s.enlane(t, w, "evt_later")
 	if n := len(left.all()); n != 1 {
 		t.Errorf("%d requests were made, want 1", n)
@@ -221,15 +223,10 @@ func TestGoneRemovesAZapierWebhookWithItsLane(t *testing.T) {
 	cfg := config(1500, 1500)
 	s.run(t, cfg)
 	zap := newReceiver(t, status(http.StatusServiceUnavailable))
-	w := s.webhook(t, "acme", zap.url)
+	zapier := storetest.Webhook("acme")
+	zapier.Provider, zapier.URL = webhook.Zapier, zap.url
+	zapier = s.create(t, zapier)
 	other := s.webhook(t, "acme", newReceiver(t, nil).url)
-	zapier := w
-	zapier.ID, zapier.Provider = w.ID+"Z", webhook.Zapier
-	s.create(t, zapier)
-	if err := errorOf(s.store.Delete(t.Context(), "acme", w.ID, 0)); err != nil {
-		t.Fatal(err)
-	}
-	s.announce(t, w)
 
 	s.publish(t, "acme", "evt_1")
 	s.awaitHealth(t, zapier, "the webhook is on hold", webhook.Health.OnHold)
@@ -243,8 +240,6 @@ func TestGoneRemovesAZapierWebhookWithItsLane(t *testing.T) {
 		t.Errorf("the Zap got %d requests, want the first and the probe", got)
 	}
 }
-
-func errorOf[T any](_ T, err error) error { return err }
 
 func TestRetryAfterLengthensTheHold(t *testing.T) {
 	t.Parallel()

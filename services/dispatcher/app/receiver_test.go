@@ -34,7 +34,10 @@ func newReceiver(t *testing.T, script http.HandlerFunc) *receiver {
 	r := &receiver{}
 	r.answer(script)
 	srv := httptest.NewServer(r)
-	t.Cleanup(srv.Close)
+	t.Cleanup(func() {
+		srv.CloseClientConnections() // of those who hang
+		srv.Close()
+	})
 	r.url = srv.URL
 	return r
 }

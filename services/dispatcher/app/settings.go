@@ -30,7 +30,7 @@ func NewSender(s config.Settings, version string) (*egress.Client, error) {
 	client, err := egress.New(egress.Config{
 		Timeout:        s.DeliveryTimeout,
 		Policy:         endpoint.Policy{AllowHTTP: s.AllowHTTPEndpoints, AllowPrivate: s.AllowPrivateEndpoints, Ports: ports},
-		UserAgent:      "DialNote-Webhooks/" + version,
+		UserAgent:      delivery.UserAgent(version),
 		ExtraCAFile:    s.ExtraCAFile,
 		MaxIdlePerHost: max(s.WebhookMaxInFlight, http.DefaultMaxIdleConnsPerHost),
 		MaxIdle:        2 * s.MaxInFlight,

@@ -6,14 +6,12 @@ package attempt
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/oklog/ulid/v2"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/egress"
-	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
 
@@ -51,7 +49,7 @@ func (m *Maker) Make(ctx context.Context, t *match.Target, d delivery.Delivery, 
 	a.Outcome = m.sender.Send(ctx, egress.Request{
 		Method: http.MethodPost,
 		URL:    a.URL,
-		Header: header(t, d, a.StartedAt),
+		Header: delivery.Header(d, t.Webhook.Provider, t.Signer, a.StartedAt),
 		Body:   d.Body,
 	})
 	a.EndedAt = m.now()
@@ -79,6 +77,7 @@ func (m *Maker) begin(t *match.Target, d delivery.Delivery, number int) delivery
 		EventType:      d.EventType,
 		EventSequence:  d.EventSequence,
 		Number:         number,
+		Earlier:        d.Earlier,
 		URL:            t.Webhook.URL,
 		StartedAt:      now,
 	}
@@ -86,22 +85,4 @@ func (m *Maker) begin(t *match.Target, d delivery.Delivery, number int) delivery
 		a.URL = t.URL.String()
 	}
 	return a
-}
-
-// header returns the headers of an attempt that is made at the given time. The
-// keys are set directly: Header.Set would change the case that the help page
-// documents.
-func header(t *match.Target, d delivery.Delivery, at time.Time) http.Header {
-	h := make(http.Header, 8)
-	h["Content-Type"] = []string{"application/json"}
-	h["X-DialNote-Signature"] = []string{t.Signer.DialNote(d.Body)}
-	h["X-DialNote-Event"] = []string{string(d.EventType)}
-	h["X-DialNote-Delivery"] = []string{d.ID}
-	h["webhook-id"] = []string{d.EventID}
-	h["webhook-timestamp"] = []string{strconv.FormatInt(at.Unix(), 10)}
-	h["webhook-signature"] = []string{t.Signer.Standard(d.EventID, at, d.Body)}
-	if t.Webhook.Provider == webhook.Zapier {
-		h["X-DialNote-Provider"] = []string{"zapier"}
-	}
-	return h
 }

@@ -115,15 +115,25 @@ func (s *Slots) Used() int {
 
 // Slot is one slot that was acquired. It is given back once, however often
 // Free is called. It belongs to one goroutine at a time.
-type Slot struct{ slots *Slots }
+type Slot struct {
+	slots *Slots
+	freed func() // told when the slot is given back; may be nil
+}
 
 // Slot returns one acquired slot as a thing of its own.
 func (s *Slots) Slot() *Slot { return &Slot{slots: s} }
 
+// SlotThen is Slot, and calls freed when it is given back.
+func (s *Slots) SlotThen(freed func()) *Slot { return &Slot{slots: s, freed: freed} }
+
 // Free gives the slot back.
 func (s *Slot) Free() {
-	if s.slots != nil {
-		s.slots.Release(1)
-		s.slots = nil
+	if s.slots == nil {
+		return
+	}
+	s.slots.Release(1)
+	s.slots = nil
+	if s.freed != nil {
+		s.freed()
 	}
 }

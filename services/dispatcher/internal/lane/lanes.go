@@ -116,15 +116,14 @@ func (l *Lanes) Open() int {
 }
 
 // Put puts a delivery at the end of its lane and returns when it is stored. The
-// webhook is busy from before it is.
+// webhook is busy from before it is, and the lane is read after: a reader that
+// found it empty in between may have ended.
 func (l *Lanes) Put(ctx context.Context, d delivery.Delivery, attempts int) error {
-	r := l.reader(d.OrganizationID, d.WebhookID)
-	if r != nil {
-		defer r.arrive()
-	}
+	l.reader(d.OrganizationID, d.WebhookID) //nolint:contextcheck // a reader outlives the delivery that began it
 	if err := l.Stream.Enlane(ctx, d, attempts); err != nil {
 		return fmt.Errorf("defer delivery: %w", err)
 	}
+	l.Arrived(stream.Arrival{OrganizationID: d.OrganizationID, WebhookID: d.WebhookID}) //nolint:contextcheck // a reader outlives the delivery that began it
 	return nil
 }
 
@@ -222,7 +221,7 @@ func (l *Lanes) sweep(ctx context.Context) error {
 			return fmt.Errorf("find the owner of lane %s: %w", webhookID, err)
 		}
 		if organizationID != "" {
-			l.reader(organizationID, webhookID)
+			l.reader(organizationID, webhookID) //nolint:contextcheck // a reader outlives the sweep that found its lane
 		}
 	}
 	return nil

@@ -94,6 +94,9 @@ func (r *reader) step(pulling, work context.Context) (bool, error) {
 	case probe:
 		return r.read(pulling, work, 1)
 	case open:
+		if t.Webhook.Ordered() { // what was asked for again: one at a time, as everything else
+			return r.read(pulling, work, 1)
+		}
 		return r.read(pulling, work, r.lanes.InFlight)
 	}
 	return false, nil
@@ -140,12 +143,23 @@ func (r *reader) open(ctx context.Context, s setting) error {
 	if r.lane != nil && r.applied == s {
 		return nil
 	}
-	lane, err := r.lanes.Stream.OpenLane(ctx, r.webhookID, s.inFlight, s.until)
+	lane, err := r.lanes.Stream.OpenLane(ctx, r.webhookID, handedOut(s.inFlight), s.until)
 	if err != nil {
 		return err
 	}
 	r.lane, r.applied, r.closed = lane, s, false
 	return nil
+}
+
+// handedOut returns how many messages the server may have out for a lane with
+// this many requests in flight: also those whose outcome is being recorded. A
+// probe, or a webhook with one at a time, is alone until it is acknowledged.
+func handedOut(inFlight int) int {
+	const recording = 8
+	if inFlight == 1 {
+		return 1
+	}
+	return inFlight * recording
 }
 
 // read takes deliveries off the lane, as many as the webhook may have in
@@ -262,7 +276,7 @@ func (r *reader) sleep(ctx context.Context, d time.Duration) {
 // send sends what was taken, each in a goroutine of its own.
 func (r *reader) send(work context.Context, got []taken) {
 	for _, h := range got {
-		slot := r.lanes.Slots.Slot()
+		slot := r.lanes.Slots.SlotThen(r.wakeUp) // a place is free long before the outcome is recorded
 		r.held.Go(func() {
 			defer r.wakeUp()
 			defer slot.Free()
@@ -284,7 +298,7 @@ func (r *reader) ack(m *stream.Message) {
 // deliver sees one delivery of the lane through. It reports whether its message
 // is done with.
 func (r *reader) deliver(work context.Context, h taken, slot *inflight.Slot) bool {
-	if h.progress.Delivered { // sent and recorded; only the acknowledgement was lost
+	if h.progress.Done(h.delivery.Earlier) { // sent and recorded; only the acknowledgement was lost
 		r.lanes.Webhooks.Leave(r.webhookID, 0)
 		return true
 	}

@@ -167,7 +167,7 @@ func (o *Ordered) sweep(ctx context.Context) error {
 				return fmt.Errorf("sweep: %w", err)
 			}
 		case p.Waiting > 0:
-			o.Follow(p.OrganizationID, p.WebhookID)
+			o.Follow(p.OrganizationID, p.WebhookID) //nolint:contextcheck // a reader outlives the sweep that found its place
 		}
 	}
 	return nil

@@ -1,0 +1,41 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/courier"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/recovery"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/trial"
+)
+
+// tests makes what people ask for by the Test button.
+func (a *App) tests(matcher *match.Matcher, carrier *courier.Courier) *stream.TestService {
+	tester := &trial.Tester{
+		Matcher: matcher, Sender: a.deps.Sender, Courier: carrier,
+		UserAgent: delivery.UserAgent(program.Version()), Now: time.Now,
+	}
+	return a.deps.Stream.NewTestService(a.deps.Log, tester.Test)
+}
+
+// offerTests answers tests until ctx ends. A replica that cannot still delivers.
+func (a *App) offerTests(ctx, work context.Context, tests *stream.TestService) {
+	if err := tests.Run(ctx, work); err != nil {
+		a.deps.Log.Error("tests are not answered here", slog.Any("error", err))
+		<-ctx.Done()
+	}
+}
+
+// recoveries delivers what people ask for because it was missed.
+func (a *App) recoveries(matcher *match.Matcher, carrier *courier.Courier, recorder *record.Recorder) *recovery.Runner {
+	return &recovery.Runner{
+		Replica: a.replica, Store: a.deps.Store, Stream: a.deps.Stream, Matcher: matcher, Courier: carrier, Room: recorder,
+		Settled: a.cfg.DeliveryTimeout + recordGrace, Now: time.Now, Log: a.deps.Log,
+	}
+}

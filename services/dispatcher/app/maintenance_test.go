@@ -1,0 +1,87 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// pruner notes when it is asked to prune and answers as it is told.
+type pruner struct {
+	answer    func(ctx context.Context) error
+	at        []time.Time
+	retention time.Duration
+}
+
+func (p *pruner) Prune(ctx context.Context, now time.Time, retention time.Duration) error {
+	p.at, p.retention = append(p.at, now), retention
+	return p.answer(ctx)
+}
+
+// maintained runs the maintenance for so long and returns what it logged.
+func maintained(p *pruner, period time.Duration) string {
+	var log bytes.Buffer
+	m := &maintenance{store: p, retention: 168 * time.Hour, log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	ctx, cancel := context.WithTimeout(context.Background(), period)
+	defer cancel()
+	m.run(ctx)
+	return log.String()
+}
+
+func TestMaintenanceAtStartAndAboutEveryHour(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &pruner{answer: func(context.Context) error { return nil }}
+		begin := time.Now()
+		maintained(p, 24*time.Hour)
+		if len(p.at) < 21 || len(p.at) > 27 || !p.at[0].Equal(begin) || p.retention != 168*time.Hour {
+			t.Fatalf("pruned %d times in a day, first after %s, with retention %s", len(p.at), p.at[0].Sub(begin), p.retention)
+		}
+		gaps := map[time.Duration]bool{}
+		for i, at := range p.at[1:] {
+			gap := at.Sub(p.at[i])
+			if gaps[gap] = true; gap < 54*time.Minute || gap >= 66*time.Minute {
+				t.Errorf("pruned again after %s", gap)
+			}
+		}
+		if len(gaps) < 2 {
+			t.Error("the pauses are not spread")
+		}
+	})
+}
+
+func TestMaintenanceThatFailsIsLoggedOnceAndGoesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &pruner{}
+		p.answer = func(context.Context) error {
+			if len(p.at) == 2 {
+				return errors.New("the partition is locked")
+			}
+			return nil
+		}
+		if log := maintained(p, 4*time.Hour); strings.Count(log, "level=WARN") != 1 || strings.Count(log, "the partition is locked") != 1 || len(p.at) < 4 {
+			t.Errorf("pruned %d times: %s", len(p.at), log)
+		}
+	})
+}
+
+func TestMaintenanceIsBoundedAndEndsWhenToldTo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &pruner{answer: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+		begin := time.Now()
+		log := maintained(p, 110*time.Minute)
+		if len(p.at) != 2 || strings.Count(log, "level=WARN") != 1 { // the second is cut by the stop, which is no failure
+			t.Errorf("pruned %d times: %s", len(p.at), log)
+		}
+		if took := time.Since(begin); took != 110*time.Minute {
+			t.Errorf("it ended %s after it was told to", took-110*time.Minute)
+		}
+	})
+}

@@ -1,0 +1,102 @@
+// Package activity tells of what was recorded: those who watch an organization
+// live, and the outbox that notifies the platform.
+package activity
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/stream"
+)
+
+// most is how many attempts of one organization are told of one by one after a
+// commit. People cannot read more; they are told that there is more.
+const most = 100
+
+// Store writes a batch of attempts.
+type Store interface {
+	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]store.Recorded, error)
+}
+
+// Teller tells those who watch an organization.
+type Teller interface {
+	TellActivity(organizationID string, a stream.Activity) error
+}
+
+// Outbox is woken when a notice may have been written.
+type Outbox interface{ Wake() }
+
+// Told is a Store that tells of what it has recorded, one message for each
+// organization of a batch. Telling is best effort and never holds up or fails
+// the recording: it is not known whether anybody watches.
+type Told struct {
+	Store  Store
+	Teller Teller
+	Outbox Outbox
+	Log    *slog.Logger
+
+	troubled atomic.Bool // so that a broker that is away is logged once
+}
+
+// Record records and tells.
+func (t *Told) Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]store.Recorded, error) {
+	recorded, err := t.Store.Record(ctx, policy, attempts)
+	if err != nil {
+		return nil, err
+	}
+	for organization, a := range byOrganization(attempts, recorded) {
+		t.tell(organization, *a)
+	}
+	if slices.ContainsFunc(recorded, noticed) {
+		t.Outbox.Wake()
+	}
+	return recorded, nil
+}
+
+func (t *Told) tell(organization string, a stream.Activity) {
+	err := t.Teller.TellActivity(organization, a)
+	if err != nil && !t.troubled.Swap(true) {
+		t.Log.Warn("those who watch live are not told of deliveries", slog.Any("error", err))
+	}
+	if err == nil {
+		t.troubled.Store(false)
+	}
+}
+
+// noticed reports whether the platform is told of what an attempt did.
+func noticed(r store.Recorded) bool {
+	return r.Decision.Action == delivery.Remove || r.Before.Health.AutoDisabled != r.After.Health.AutoDisabled
+}
+
+// byOrganization returns what was recorded of each organization.
+func byOrganization(attempts []delivery.Attempt, recorded []store.Recorded) map[string]*stream.Activity {
+	all := make(map[string]*stream.Activity)
+	for i, r := range recorded {
+		if !r.Found {
+			continue
+		}
+		a := all[r.Before.OrganizationID]
+		if a == nil {
+			a = &stream.Activity{}
+			all[r.Before.OrganizationID] = a
+		}
+		if len(a.Attempts) == most {
+			a.More = true
+			continue
+		}
+		a.Attempts = append(a.Attempts, short(attempts[i], r.Decision.Status))
+	}
+	return all
+}
+
+func short(a delivery.Attempt, status delivery.Status) stream.RecordedAttempt {
+	return stream.RecordedAttempt{
+		WebhookID: a.WebhookID, DeliveryID: a.DeliveryID, EventID: a.EventID, EventType: a.EventType,
+		Status: status, Number: a.Number, Test: a.Test, Reason: a.Outcome.Reason, StatusCode: a.Outcome.StatusCode,
+		StartedAt: delivery.Recordable(a.StartedAt), EndedAt: delivery.Recordable(a.EndedAt),
+	}
+}

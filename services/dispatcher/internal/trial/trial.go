@@ -1,0 +1,108 @@
+// Package trial makes the requests of the Test button: the same signing, guard
+// and deadline as any delivery, at once, and with the outcome as the answer.
+package trial
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/egress"
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/attempt"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+)
+
+// recordWithin is how long the caller waits for the log: the outcome is known
+// by then.
+const recordWithin = 5 * time.Second
+
+// Matcher finds a webhook.
+type Matcher interface {
+	Find(ctx context.Context, organizationID, webhookID string) (*match.Target, error)
+	Drop(organizationID string)
+}
+
+// Courier records a test.
+type Courier interface {
+	Test(ctx context.Context, t *match.Target, d delivery.Delivery, a delivery.Attempt) error
+}
+
+// Tester makes tests. Safe for concurrent use.
+type Tester struct {
+	Matcher   Matcher
+	Sender    attempt.Sender
+	Courier   Courier
+	UserAgent string // as the sender's: it is set here to be shown
+	Now       func() time.Time
+}
+
+// Test sends the call's event to its webhook, once, and returns what came of it
+// when that is recorded. It returns NotFound for a webhook that is not there,
+// and a Conflict for one that is not active or does not send such an event.
+func (t *Tester) Test(ctx context.Context, call stream.TestCall) (delivery.Trial, error) {
+	e, err := event.ParseJSON(call.Event)
+	if err != nil {
+		return delivery.Trial{}, fmt.Errorf("read the event of a test: %w", err)
+	}
+	target, err := t.find(ctx, call, e.Type)
+	if err != nil {
+		return delivery.Trial{}, err
+	}
+	d := delivery.Of(e, e.Body(), target.Webhook.ID, 0, t.Now())
+	w := &witness{sender: t.Sender, userAgent: t.UserAgent}
+	a, ok := attempt.NewMaker(w, t.Now).Make(ctx, target, d, 1)
+	if !ok {
+		return delivery.Trial{}, fault.New(fault.Unavailable, "no-dispatcher", "The test was interrupted. Try again in a moment.").Because(context.Cause(ctx))
+	}
+	a.Test, a.Body = true, d.Body
+	recording, cancel := context.WithTimeout(ctx, recordWithin)
+	defer cancel()
+	if err := t.Courier.Test(recording, target, d, a); err != nil {
+		return delivery.Trial{}, fault.New(fault.Unavailable, "test-not-recorded",
+			"The test was sent, but our database cannot record what came of it at the moment. Try again soon.").Because(err)
+	}
+	return delivery.Trial{Attempt: a, Request: w.request()}, nil
+}
+
+// find looks the webhook up in the database: a change that was saved just now
+// is what is to be tested.
+func (t *Tester) find(ctx context.Context, call stream.TestCall, kind event.Type) (*match.Target, error) {
+	t.Matcher.Drop(call.OrganizationID)
+	target, err := t.Matcher.Find(ctx, call.OrganizationID, call.WebhookID)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("find webhook %s: %w", call.WebhookID, err)
+	case target == nil:
+		return nil, fault.New(fault.NotFound, "webhook-not-found", "There is no such webhook.")
+	case target.Webhook.Status() != webhook.StatusActive:
+		return nil, fault.New(fault.Conflict, "webhook-not-active", "Only an active webhook can be tested.")
+	case !target.Webhook.Event.Matches(kind):
+		return nil, fault.New(fault.Conflict, "webhook-changed", "The webhook's event was changed just now. Test it again.")
+	}
+	return target, nil
+}
+
+// witness keeps the one request that is sent through it.
+type witness struct {
+	sender    attempt.Sender
+	userAgent string
+	sent      egress.Request
+}
+
+// Send implements attempt.Sender.
+func (w *witness) Send(ctx context.Context, r egress.Request) delivery.Outcome {
+	r.Header = maps.Clone(r.Header)
+	r.Header["User-Agent"] = []string{w.userAgent}
+	w.sent = r
+	return w.sender.Send(ctx, r)
+}
+
+func (w *witness) request() delivery.Request {
+	return delivery.Request{URL: w.sent.URL, Header: w.sent.Header, Body: w.sent.Body}
+}
