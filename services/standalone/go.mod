@@ -2,7 +2,7 @@ module github.com/dialnote/webhooks/services/standalone
 
 go 1.26.0
 
-require github.com/dialnote/webhooks/proto v0.0.0 // indirect
+require github.com/dialnote/webhooks/proto v0.0.0
 
 require github.com/dialnote/webhooks/pkg v0.0.0
 
@@ -13,6 +13,7 @@ require github.com/dialnote/webhooks/services/dispatcher v0.0.0
 require (
 	github.com/dialnote/webhooks/services/hooklab v0.0.0
 	github.com/nats-io/nats-server/v2 v2.15.2
+	github.com/nats-io/nats.go v1.55.0
 	github.com/oklog/run v1.2.0
 	github.com/prometheus/client_golang v1.25.0
 )
@@ -37,7 +38,6 @@ require (
 	github.com/minio/highwayhash v1.0.4 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/nats-io/jwt/v2 v2.8.2 // indirect
-	github.com/nats-io/nats.go v1.55.0 // indirect
 	github.com/nats-io/nkeys v0.4.16 // indirect
 	github.com/nats-io/nuid v1.0.1 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect

@@ -145,6 +145,7 @@ func (s *Standalone) Run(ctx, now context.Context) error {
 			Store: b.Store, Stream: b.Stream, Sender: sender, Log: log, Registry: registry, Health: s.health,
 		}).Run(working, now)
 	}, func(error) { stopWorking() })
+	group.Add(func() error { return api.Run(working) }, func(error) { stopWorking() })
 	group.Add(func() error { return s.welcome(working) }, func(error) { stopWorking() })
 	return group.Run()
 }

@@ -96,7 +96,9 @@ func TestStandaloneInProductionGoesToPublicAddressesOnly(t *testing.T) {
 		"https://192.168.1.1/hook", "https://169.254.169.254/latest", "https://localhost/hook", "https://printer.local/hook",
 		"https://2130706433/hook", "https://user:password@example.com/hook", "https://example.com:25/hook",
 	} {
-		var problem struct{ Errors []struct{ Pointer, Detail string } }
+		var problem struct {
+			Errors []struct{ Pointer, Detail string }
+		}
 		s.client.call(t, http.MethodPost, organization+"/webhooks", map[string]string{
 			"name": "Inwards", "provider": "custom", "url": url, "event": "call.completed",
 		}, http.StatusUnprocessableEntity, &problem)
