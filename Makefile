@@ -46,7 +46,7 @@ build: ## Build the programs into bin/.
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Hold the code against .golangci.yml.
-	$(TOOLS)/golangci-lint run $$(go list -m -f '{{.Dir}}/...')
+	$(TOOLS)/golangci-lint run --allow-parallel-runners $$(go list -m -f '{{.Dir}}/...')
 
 .PHONY: generate
 generate: $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/oapi-codegen ## Generate code from the protobuf and OpenAPI contracts.

@@ -116,7 +116,7 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 		b.Close(p.log)
 		return nil, err
 	}
-	closeParts = func() {
+	closeBackbone := func() {
 		fleet.Close()
 		b.Close(p.log)
 	}
@@ -126,7 +126,7 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 		Health: p.health, Registry: p.registry, Now: time.Now, Log: p.log,
 	})
 	if err != nil {
-		closeParts()
+		closeBackbone()
 		return nil, err
 	}
 	stopRunning := p.background(ctx, a)
@@ -134,7 +134,7 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 	p.health.Started()
 	return func() {
 		stopRunning()
-		closeParts()
+		closeBackbone()
 	}, nil
 }
 

@@ -53,12 +53,8 @@ func presentTrial(t delivery.Trial) api.TestResult {
 		reason := api.FailureReason(o.Reason)
 		r.Status, r.Reason, r.Message = api.TestResultStatusFailed, &reason, &o.Message
 	}
-	if o.StatusCode != 0 {
-		r.StatusCode = &o.StatusCode
-		r.Response = &api.Answer{StatusCode: o.StatusCode, Headers: o.Response.Header, Body: string(o.Response.Body), Truncated: o.Response.Truncated}
-		if r.Response.Headers == nil {
-			r.Response.Headers = api.Headers{}
-		}
+	if r.Response = presentAnswer(o); r.Response != nil {
+		r.StatusCode = &r.Response.StatusCode
 	}
 	return r
 }
