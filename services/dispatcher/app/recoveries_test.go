@@ -38,7 +38,12 @@ func (s *system) recovery(t *testing.T, r delivery.Recovery) delivery.Recovery {
 func (s *system) awaitEnd(t *testing.T, r delivery.Recovery) delivery.Recovery {
 	t.Helper()
 	var got delivery.Recovery
-	awaitFor(t, 2*patience, "the recovery ends", func() bool {
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the recovery came as far as %+v", got)
+		}
+	})
+	awaitFor(t, 3*patience, "the recovery ends", func() bool {
 		got = s.recovery(t, r)
 		return got.Status != delivery.RecoveryRunning
 	})
@@ -274,8 +279,8 @@ func TestACancelledRecoveryQueuesNothingMore(t *testing.T) {
 	}
 }
 
+// It works hard, and is not parallel so that it does not slow the others down.
 func TestARecoveryOfManyOutlivesTheReplicaThatWorksOnIt(t *testing.T) {
-	t.Parallel()
 	const n = 10_000
 	s := newSystem(t)
 	a, _ := s.run(t, config(never)), s.run(t, config(never))

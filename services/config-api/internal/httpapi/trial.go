@@ -41,7 +41,7 @@ func presentTrial(t delivery.Trial) api.TestResult {
 		DeliveryID: a.DeliveryID,
 		EventID:    a.EventID,
 		Status:     api.TestResultStatusDelivered,
-		StartedAt:  a.StartedAt.UTC(),
+		StartedAt:  delivery.Recordable(a.StartedAt),
 		DurationMs: max(0, a.EndedAt.Sub(a.StartedAt).Milliseconds()),
 		Request:    api.Message{URL: t.Request.URL, Headers: t.Request.Header, Body: string(t.Request.Body)},
 		Phases:     trialPhases(o.Phases),

@@ -27,6 +27,9 @@ const (
 	// batchSize is how many events are examined under one lease.
 	batchSize = 128
 
+	// stepSize is how many of them are queued together.
+	stepSize = 32
+
 	// idle is how long a replica that found no job waits to look again.
 	idle = time.Second
 
@@ -148,26 +151,18 @@ func (r *Runner) batch(ctx context.Context, job delivery.Recovery) (delivery.Rec
 	if err != nil {
 		return job, err
 	}
-	var missed []delivery.Delivery
-	for _, f := range found.events {
-		if r.unsettled(f, target.Webhook, handled) {
-			if !target.Webhook.Ordered() {
-				found.last = false
-				break
-			}
-			f.standing.Status = delivery.StatusHeld // it waits in its ordered place
-		}
-		job.Examined++
-		job.Position = f.sequence
-		if f.readable && f.standing.Missed() {
-			job.Queued++
-			missed = append(missed, f.delivery)
-		}
-	}
-	if !job.DryRun {
-		put := func(d delivery.Delivery) error { return r.Stream.Requeue(ctx, d, job.ID) }
-		if err := r.Courier.Requeue(ctx, target, missed, "Waiting to be delivered: it was missed and is being recovered.", put); err != nil {
+	// What is done in half of the lease counts, however slow the rest is.
+	began := r.Now()
+	for rest := found.events; len(rest) > 0; {
+		some := rest[:min(len(rest), stepSize)]
+		settled := r.settled(some, target.Webhook, handled)
+		if job, err = r.queue(ctx, target, job, some[:settled]); err != nil {
 			return job, err
+		}
+		rest = rest[settled:]
+		if len(rest) > 0 && (settled < len(some) || r.Now().Sub(began) > Lease/2) {
+			found.last = false
+			break
 		}
 	}
 	if found.last {
@@ -176,6 +171,25 @@ func (r *Runner) batch(ctx context.Context, job delivery.Recovery) (delivery.Rec
 	}
 	job.Total = max(job.Total, job.Examined)
 	return job, nil
+}
+
+// queue queues what was missed of these events, and returns the job as it is
+// after them.
+func (r *Runner) queue(ctx context.Context, t *match.Target, job delivery.Recovery, events []examined) (delivery.Recovery, error) {
+	var missed []delivery.Delivery
+	for _, f := range events {
+		job.Examined++
+		job.Position = f.sequence
+		if f.readable && f.standing.Missed() {
+			job.Queued++
+			missed = append(missed, f.delivery)
+		}
+	}
+	if job.DryRun || len(missed) == 0 {
+		return job, nil
+	}
+	put := func(d delivery.Delivery) error { return r.Stream.Requeue(ctx, d, job.ID) }
+	return job, r.Courier.Requeue(ctx, t, missed, "Waiting to be delivered: it was missed and is being recovered.", put)
 }
 
 // find returns the job's webhook, nil when it is gone. That it is gone, or has
@@ -251,6 +265,21 @@ func (r *Runner) examine(ctx context.Context, job delivery.Recovery) (page, erro
 		f.delivery.Earlier = f.standing.Attempts
 	}
 	return p, nil
+}
+
+// settled returns how many of the events, from the first on, nobody is working
+// on any more.
+func (r *Runner) settled(events []examined, w webhook.Webhook, handled uint64) int {
+	for i := range events {
+		if !r.unsettled(events[i], w, handled) {
+			continue
+		}
+		if !w.Ordered() {
+			return i
+		}
+		events[i].standing.Status = delivery.StatusHeld // it waits in its ordered place
+	}
+	return len(events)
 }
 
 // unsettled reports whether an event that the log does not know may still be on
