@@ -19,7 +19,7 @@ OAPI_CODEGEN := v2.8.2
 
 .PHONY: help
 help: ## Print this.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## Run everything in one process, with a demo receiver and demo traffic.
@@ -29,11 +29,17 @@ run: ## Run everything in one process, with a demo receiver and demo traffic.
 test: check ## Prove everything that CI proves.
 
 .PHONY: check
-check: needs lint generated unit ## What CI runs: lint, generated code, tests.
+check: needs lint generated unit e2e ## What CI runs: lint, generated code, tests.
 
 .PHONY: unit
-unit: needs ## Run the tests, with the race detector and in random order.
-	CGO_ENABLED=1 go test -race -shuffle=on -timeout 12m work
+unit: needs ## Run the packages' tests, with the race detector and in random order.
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout 12m $$(go list work | grep -v /standalone/e2e)
+
+# The programs run as they are shipped, in processes of their own: the race
+# detector would watch only the harness, and slow the receiver down.
+.PHONY: e2e
+e2e: needs ## Run the whole system as real processes, killed and restarted.
+	go test -shuffle=on -timeout 18m ./services/standalone/e2e
 
 .PHONY: quick
 quick: ## Run the tests without the race detector.

@@ -17,7 +17,7 @@ import (
 // Variables that choose how TestChaos runs.
 const (
 	chaosSeed    = "E2E_CHAOS_SEED"    // repeats the choices of an earlier run
-	chaosSeconds = "E2E_CHAOS_SECONDS" // how long replicas are killed; 30 unless set
+	chaosSeconds = "E2E_CHAOS_SECONDS" // how long replicas are killed; 60 unless set
 )
 
 // TestChaos kills one of three replicas every second, NATS and Postgres once
@@ -26,7 +26,7 @@ const (
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	const rate, replicas = 300, 3
-	seed, seconds := number(t, chaosSeed, rand.Uint64()), number(t, chaosSeconds, 30)
+	seed, seconds := number(t, chaosSeed, rand.Uint64()), number(t, chaosSeconds, 60)
 	t.Logf("%s=%d repeats the choices", chaosSeed, seed)
 	chance := rand.New(rand.NewPCG(seed, 0))
 
