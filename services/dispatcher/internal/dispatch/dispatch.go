@@ -12,6 +12,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/proto"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
@@ -48,9 +49,10 @@ type Matcher interface {
 	Find(ctx context.Context, organizationID, webhookID string) (*match.Target, error)
 }
 
-// Follower has ordered webhooks read their events off the stream themselves.
+// Follower has ordered webhooks read their events off the stream themselves. It
+// returns nil once the event is safe there.
 type Follower interface {
-	Follow(organizationID, webhookID string)
+	Follow(ctx context.Context, w webhook.Webhook) error
 }
 
 // Room waits while too many outcomes are unrecorded.
@@ -189,7 +191,7 @@ func decode(m *stream.Message) (event.Event, error) {
 		return event.Event{}, fault.Newf(fault.Malformed, "bad-subject",
 			"The subject %q is not dialnote.events.<organization>.<event type>.", m.Subject)
 	}
-	e, err := parse(m)
+	e, err := m.Event()
 	if err != nil {
 		return event.Event{}, err
 	}
@@ -198,18 +200,6 @@ func decode(m *stream.Message) (event.Event, error) {
 			"The event is a %s of %s but was published to %s.", e.Type, e.OrganizationID, m.Subject)
 	}
 	return e, nil
-}
-
-func parse(m *stream.Message) (event.Event, error) {
-	switch m.ContentType {
-	case "", proto.ContentTypeJSON:
-		return event.ParseJSON(m.Data)
-	case proto.ContentTypeProtobuf:
-		return event.ParseProto(m.Data)
-	default:
-		return event.Event{}, fault.Newf(fault.UnsupportedType, "bad-content-type",
-			"The content type %q is neither %s nor %s.", m.ContentType, proto.ContentTypeJSON, proto.ContentTypeProtobuf)
-	}
 }
 
 // reject keeps a message that cannot be understood where an operator finds it,
@@ -231,16 +221,24 @@ func (d *Dispatcher) reject(work context.Context, m *stream.Message, reason erro
 // follow the stream by themselves. It waits for as long as the database is away.
 func (d *Dispatcher) match(work context.Context, e event.Event, sequence uint64) ([]*match.Target, error) {
 	all, err := d.matching(work, e)
+	if err != nil {
+		return nil, err
+	}
 	targets := all[:0]
 	for _, t := range all {
 		switch {
 		case !t.Webhook.Ordered():
 			targets = append(targets, t)
 		case sequence >= t.Webhook.OrderedFrom:
-			d.Ordered.Follow(t.Webhook.OrganizationID, t.Webhook.ID)
+			err := retry.WhileAway(work, d.Log, "ordered webhooks cannot be followed", func() error {
+				return d.Ordered.Follow(work, t.Webhook)
+			})
+			if err != nil {
+				return nil, err
+			}
 		}
 	}
-	return targets, err
+	return targets, nil
 }
 
 func (d *Dispatcher) matching(work context.Context, e event.Event) (targets []*match.Target, err error) {

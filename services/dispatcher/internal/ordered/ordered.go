@@ -99,14 +99,41 @@ func (o *Ordered) Run(pulling, work context.Context) {
 	o.running.Wait()
 }
 
-// Follow makes sure that an ordered webhook is being read: it has an event.
-func (o *Ordered) Follow(organizationID, webhookID string) {
+// Follow has an ordered webhook read its event and returns nil once the event
+// is safe: the server keeps the webhook's place in the stream, from which some
+// replica reads it, whatever becomes of this one.
+func (o *Ordered) Follow(ctx context.Context, w webhook.Webhook) error {
+	if !o.placed(w) {
+		until := w.Health.HoldUntil
+		if !until.After(o.Now()) {
+			until = time.Time{}
+		}
+		if _, err := o.Stream.OpenOrdered(ctx, w, until); err != nil {
+			return fmt.Errorf("keep the place of webhook %s: %w", w.ID, err)
+		}
+	}
+	o.read(w.OrganizationID, w.ID, w.OrderedFrom) //nolint:contextcheck // a reader outlives the event that began it
+	return nil
+}
+
+// placed reports whether this replica's reader has seen to the webhook's place.
+func (o *Ordered) placed(w webhook.Webhook) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	r, ok := o.readers[w.ID]
+	return ok && r.placed == w.OrderedFrom
+}
+
+// read has a webhook's reader look for events, and starts it when there is none.
+// A replica that does not read, not yet or no longer, leaves it to the others
+// and to the sweep.
+func (o *Ordered) read(organizationID, webhookID string, from uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r, ok := o.readers[webhookID]
 	if !ok {
 		if o.pulling == nil || o.pulling.Err() != nil {
-			return // another replica follows, or the sweep of the next one to start
+			return
 		}
 		r = &reader{ordered: o, organizationID: organizationID, webhookID: webhookID, wake: make(chan struct{}, 1)}
 		if o.readers == nil {
@@ -116,6 +143,7 @@ func (o *Ordered) Follow(organizationID, webhookID string) {
 		pulling, work := o.pulling, o.work
 		o.running.Go(func() { r.run(pulling, work) })
 	}
+	r.placed = from
 	r.news++
 	r.wakeUp()
 }
@@ -167,7 +195,7 @@ func (o *Ordered) sweep(ctx context.Context) error {
 				return fmt.Errorf("sweep: %w", err)
 			}
 		case p.Waiting > 0:
-			o.Follow(p.OrganizationID, p.WebhookID) //nolint:contextcheck // a reader outlives the sweep that found its place
+			o.read(p.OrganizationID, p.WebhookID, p.OrderedFrom) //nolint:contextcheck // a reader outlives the sweep that found its place
 		}
 	}
 	return nil

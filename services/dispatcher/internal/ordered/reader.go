@@ -30,6 +30,7 @@ type reader struct {
 	webhookID      string
 	wake           chan struct{} // holds a token when there is news
 	news           uint64        // guarded by ordered.mu
+	placed         uint64        // where the place begins that is known to be kept; guarded by ordered.mu
 
 	place   *stream.Lane
 	applied setting   // how the place was last opened
