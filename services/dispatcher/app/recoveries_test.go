@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
@@ -315,4 +316,16 @@ func TestARecoveryOfManyOutlivesTheReplicaThatWorksOnIt(t *testing.T) {
 	for i := range 3 {
 		wantNumbers(t, s, w, fmt.Sprintf("evt_flood_%d", i*n/3), 1)
 	}
+}
+
+// flood publishes n events of an organization.
+func flood(t *testing.T, c *stream.Conn, organizationID string, n int) error {
+	t.Helper()
+	for i := range n {
+		e := event.Sample(event.CallCompleted, organizationID, fmt.Sprintf("evt_flood_%d", i), time.Now())
+		if err := c.Publish(t.Context(), e); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -26,15 +26,14 @@ type Carrier interface {
 	Decline(ctx context.Context, t *match.Target, d delivery.Delivery, result delivery.Result, message string) error
 }
 
-// Progress reads what is already recorded of deliveries.
+// Progress reads what is already recorded of a delivery.
 type Progress interface {
-	Progress(ctx context.Context, deliveryIDs []string) (map[string]delivery.Progress, error)
+	Of(ctx context.Context, deliveryID string) (delivery.Progress, error)
 }
 
 // Deliver delivers one event to one webhook: now, or by way of its lane. It
 // returns nil when the delivery is safe: recorded, or stored in the lane. again
-// says that the event was handed out before, so that it may be recorded
-// already. An error means that the event must come again.
+// says that the event may have been handed out before, and be recorded already. An error means that the event must come again.
 func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.Delivery, again bool, slot *inflight.Slot) error {
 	var before delivery.Progress
 	if again {
@@ -44,10 +43,10 @@ func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.D
 		}
 	}
 	if why := d.mustWait(t.Webhook); why != "" {
-		return d.enlane(ctx, t, dl, before.Attempts, why)
+		return d.enlane(ctx, t, dl, before.Attempts, why, slot)
 	}
 	if !d.Webhooks.Enter(dl.WebhookID) {
-		return d.enlane(ctx, t, dl, before.Attempts, "Waiting for earlier deliveries to this webhook.")
+		return d.enlane(ctx, t, dl, before.Attempts, "Waiting for earlier deliveries to this webhook.", slot)
 	}
 	return d.send(ctx, dl, before.Attempts, slot)
 }
@@ -71,7 +70,7 @@ func (d *Dispatcher) send(ctx context.Context, dl delivery.Delivery, attempts in
 			return d.Carrier.Decline(ctx, now, dl, delivery.Skipped, "The webhook no longer sends this event.")
 		})
 	case d.mustWait(now.Webhook) != "":
-		return instead(func() error { return d.enlane(ctx, now, dl, attempts, d.mustWait(now.Webhook)) })
+		return instead(func() error { return d.enlane(ctx, now, dl, attempts, d.mustWait(now.Webhook), slot) })
 	}
 	recorded, err := d.Carrier.Carry(ctx, now, dl, attempts+1, slot)
 	if err != nil {
@@ -95,14 +94,17 @@ func (d *Dispatcher) mustWait(w webhook.Webhook) string {
 	}
 }
 
-// enlane stores a delivery in its lane and records that it waits there.
-func (d *Dispatcher) enlane(ctx context.Context, t *match.Target, dl delivery.Delivery, attempts int, why string) error {
+// enlane stores a delivery in its lane and records that it waits there. The
+// slot is given back in between: a webhook in trouble must not keep the others'
+// events waiting for its entries in the log.
+func (d *Dispatcher) enlane(ctx context.Context, t *match.Target, dl delivery.Delivery, attempts int, why string, slot *inflight.Slot) error {
 	err := retry.Until(ctx, d.Log, "deliveries cannot be put into their lanes", func() error {
 		return d.Lanes.Put(ctx, dl, attempts)
 	})
 	if err != nil {
 		return err
 	}
+	slot.Free()
 	return d.Carrier.Decline(ctx, t, dl, delivery.Deferred, why)
 }
 
@@ -132,8 +134,7 @@ func (d *Dispatcher) find(ctx context.Context, dl delivery.Delivery) (t *match.T
 
 func (d *Dispatcher) progress(ctx context.Context, dl delivery.Delivery) (p delivery.Progress, err error) {
 	err = retry.WhileAway(ctx, d.Log, "the delivery log cannot be read", func() error {
-		all, err := d.Progress.Progress(ctx, []string{dl.ID})
-		p = all[dl.ID]
+		p, err = d.Progress.Of(ctx, dl.ID)
 		return err
 	})
 	return p, err

@@ -9,7 +9,7 @@ import (
 type Limits struct {
 	Total      int           // attempts at once, of all webhooks
 	PerWebhook int           // attempts at once, of one webhook
-	Patience   time.Duration // how long a delivery may wait for its webhook's turn
+	Patience   time.Duration // how long a delivery may wait for its webhook's turn, once an attempt of it has ended
 }
 
 // Webhooks counts the attempts in flight by webhook. Safe for concurrent use.
@@ -55,7 +55,8 @@ func (w *Webhooks) Enter(id string) bool {
 		w.mu.Unlock()
 		return true
 	}
-	if expectedWait(w.limit(), len(l.waiting), l.took, time.Since(l.progress)) > w.limits.Patience {
+	bound := w.patience(l)
+	if expectedWait(w.limit(), len(l.waiting), l.took, time.Since(l.progress)) > bound {
 		w.forget(id, l)
 		w.mu.Unlock()
 		return false
@@ -64,7 +65,7 @@ func (w *Webhooks) Enter(id string) bool {
 	l.waiting = append(l.waiting, turn)
 	w.mu.Unlock()
 
-	patience := time.NewTimer(w.limits.Patience)
+	patience := time.NewTimer(bound)
 	defer patience.Stop()
 	select {
 	case <-turn:
@@ -154,6 +155,16 @@ func (w *Webhooks) forget(id string, l *load) {
 func (w *Webhooks) limit() int {
 	const share = 8
 	return min(w.limits.PerWebhook, max(1, (w.limits.Total-w.total)/share))
+}
+
+// patience returns how long a delivery may wait for its turn. Whoever waits
+// holds what others need, so an endpoint that has not shown yet how fast it is
+// gets a fifth of it.
+func (w *Webhooks) patience(l *load) time.Duration {
+	if l.took == 0 {
+		return w.limits.Patience / 5
+	}
+	return w.limits.Patience
 }
 
 // expectedWait estimates how long one more delivery would wait for its turn:
