@@ -50,7 +50,7 @@ type Message struct {
 	Data        []byte
 	Sequence    uint64    // in its stream
 	Stored      time.Time // when the server stored it
-	Deliveries  uint64    // how often it was handed out, this time included
+	Again       bool      // it may have been handed out before, here or to another
 
 	raw jetstream.Msg
 }
@@ -107,10 +107,15 @@ func (m *Message) Return(delay time.Duration) error {
 	return nil
 }
 
-// Events is the consumer that all dispatchers share.
+// Events is the consumer that all dispatchers share. Safe for concurrent use.
 type Events struct {
 	c        *Conn
 	consumer jetstream.Consumer
+
+	mu         sync.Mutex
+	looked     bool
+	reconnects uint64 // of the connection, when it looked
+	suspect    uint64 // events up to this sequence may have been handed out before
 }
 
 // Events opens the shared consumer. Ensure must have made it.
@@ -127,7 +132,33 @@ func (c *Conn) Events(ctx context.Context) (*Events, error) {
 // The end of ctx does not cut it short: an event that the server has just
 // handed out would be lost on its way, until its time with us is up.
 func (e *Events) Pull(ctx context.Context, n int, wait time.Duration, handle func(*Message)) (int, error) {
-	return e.c.pull(ctx, e.consumer, n, wait, handle)
+	suspect, err := e.look(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return e.c.pull(ctx, e.consumer, n, wait, func(m *Message) {
+		m.Again = m.Again || m.Sequence <= suspect
+		handle(m)
+	})
+}
+
+// look returns up to which sequence events may have been handed out before,
+// whatever the server counts. It writes down lazily what it has handed out, so
+// that a server that crashed starts counting again: what it had when this
+// connection was made is to be held against the log.
+func (e *Events) look(ctx context.Context) (uint64, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	reconnects := e.c.reconnects()
+	if e.looked && reconnects == e.reconnects {
+		return e.suspect, nil
+	}
+	stream, err := e.c.js.Stream(ctx, proto.StreamEvents)
+	if err != nil {
+		return 0, fmt.Errorf("look for the last event: %w", unavailable(err))
+	}
+	e.looked, e.reconnects, e.suspect = true, reconnects, stream.CachedInfo().State.LastSeq
+	return e.suspect, nil
 }
 
 // Pending returns how many events no replica has been given yet.
@@ -185,7 +216,7 @@ func message(raw jetstream.Msg) (*Message, error) {
 		Data:        raw.Data(),
 		Sequence:    meta.Sequence.Stream,
 		Stored:      meta.Timestamp,
-		Deliveries:  meta.NumDelivered,
+		Again:       meta.NumDelivered > 1,
 		raw:         raw,
 	}, nil
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/metrics"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/ordered"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/progress"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/recovery"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
@@ -180,7 +181,7 @@ func (a *App) assemble() (*parts, error) {
 		member: member, recorder: recorder, outbox: notices, lanes: lanes, ordered: inOrder,
 		dispatcher: &dispatch.Dispatcher{
 			Rejector: a.deps.Stream, Matcher: matcher, Room: recorder, Slots: slots, Lanes: lanes, Ordered: inOrder,
-			Webhooks: webhooks, Carrier: carrier, Progress: a.deps.Store,
+			Webhooks: webhooks, Carrier: carrier, Progress: progress.New(a.deps.Store),
 			Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Log: log, Observer: a.metrics,
 		},
 		tests:      a.tests(matcher, carrier),

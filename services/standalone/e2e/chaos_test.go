@@ -72,7 +72,7 @@ func TestChaos(t *testing.T) {
 	db := s.store(t)
 	unlogged := l.logged(t, db)
 	t.Logf("%d kills, %d deliveries, %d duplicates, %d requests not in the log", seconds, len(l.debts()), l.duplicates(), unlogged)
-	boundDuplicates(t, l.duplicates(), int(seconds)+1)
+	l.boundDuplicates(t, l.duplicates(), unlogged, 1)
 	s.compareFailures(t, l, flaky, db, int(seconds)+1)
 }
 

@@ -71,5 +71,5 @@ func TestTheBrokerIsKilledUnderLoad(t *testing.T) {
 	l.healthy(t, c)
 	unlogged := l.logged(t, s.store(t))
 	t.Logf("%d deliveries, %d duplicates, %d requests not in the log", len(l.debts()), l.duplicates(), unlogged)
-	boundDuplicates(t, l.duplicates(), 1)
+	l.boundDuplicates(t, l.duplicates(), unlogged, 1)
 }

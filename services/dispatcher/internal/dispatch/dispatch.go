@@ -154,7 +154,7 @@ func (d *Dispatcher) deliver(work context.Context, m *stream.Message, e event.Ev
 	if len(targets) == 0 {
 		return true
 	}
-	body, again := e.Body(), m.Deliveries > 1
+	body, again := e.Body(), m.Again
 	one := func(t *match.Target, slot *inflight.Slot) bool {
 		defer slot.Free()
 		err := d.Deliver(work, t, delivery.Of(e, body, t.Webhook.ID, m.Sequence, m.Stored), again, slot)

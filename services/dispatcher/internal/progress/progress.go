@@ -1,0 +1,92 @@
+// Package progress reads what the log already has of deliveries that come
+// again: many at once, after the broker or a replica has died.
+package progress
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+)
+
+// most is how many deliveries one query asks for.
+const most = 256
+
+// Log is where deliveries are recorded.
+type Log interface {
+	// Progress returns what is recorded of each of the deliveries.
+	Progress(ctx context.Context, deliveryIDs []string) (map[string]delivery.Progress, error)
+}
+
+// Reader reads the log. Questions that come while one query is under way share
+// the next, so that a backlog costs a query for every few hundred events and a
+// single event does not wait for company. Safe for concurrent use.
+type Reader struct {
+	log Log
+
+	mu      sync.Mutex
+	waiting []*query // in order; the last one still takes questions
+	reading bool
+}
+
+// query is one look into the log on behalf of many.
+type query struct {
+	ids   []string
+	done  chan struct{} // closed when found or err is there
+	found map[string]delivery.Progress
+	err   error
+}
+
+// New returns a reader of the log.
+func New(log Log) *Reader { return &Reader{log: log} }
+
+// Of returns what is recorded of a delivery, the zero Progress when nothing is.
+// It returns the log's error, or ctx's when it ends first.
+func (r *Reader) Of(ctx context.Context, deliveryID string) (delivery.Progress, error) {
+	q := r.ask(ctx, deliveryID)
+	select {
+	case <-q.done:
+		return q.found[deliveryID], q.err
+	case <-ctx.Done():
+		return delivery.Progress{}, fmt.Errorf("read progress of %s: %w", deliveryID, ctx.Err())
+	}
+}
+
+// ask adds a question to the query that is made next.
+func (r *Reader) ask(ctx context.Context, deliveryID string) *query {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := len(r.waiting) - 1
+	if last < 0 || len(r.waiting[last].ids) == most {
+		r.waiting = append(r.waiting, &query{done: make(chan struct{})})
+		last++
+	}
+	q := r.waiting[last]
+	q.ids = append(q.ids, deliveryID)
+	if !r.reading {
+		r.reading = true
+		go r.read(context.WithoutCancel(ctx)) // for others, too
+	}
+	return q
+}
+
+// read makes one query after the other until nobody asks.
+func (r *Reader) read(ctx context.Context) {
+	for q := r.next(); q != nil; q = r.next() {
+		q.found, q.err = r.log.Progress(ctx, q.ids)
+		close(q.done)
+	}
+}
+
+func (r *Reader) next() *query {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) == 0 {
+		r.reading = false
+		return nil
+	}
+	q := r.waiting[0]
+	r.waiting = r.waiting[1:]
+	return q
+}
