@@ -78,8 +78,9 @@ type Decision struct {
 // Decide returns what follows attempt a of a webhook: its new health and what
 // to do with the delivery. It implements section 5 of the specification:
 //
-//   - a failure counts unless it overlaps an already counted one (5.2), ended
-//     before counting began, or was our own fault (ReasonInternal);
+//   - a failure counts unless it overlaps an already counted one (5.2), began
+//     before that one was known, ended before counting began, or was our own
+//     fault (ReasonInternal);
 //   - a counted failure that tells of trouble sets or lengthens the hold (5.3),
 //     and Retry-After lengthens it further (5.6);
 //   - the AutoDisableAfter-th failure disables (5.4), a 410 at once (5.5);
@@ -172,12 +173,35 @@ func counts(h webhook.Health, reason Reason, took webhook.Interval) bool {
 	if reason == ReasonInternal || took.End.Before(h.CountFrom) {
 		return false
 	}
+	if reason.Trouble() {
+		took = unaware(h, took)
+	}
 	for _, outage := range h.Outages {
 		if outage.Overlaps(took) {
 			return false
 		}
 	}
 	return true
+}
+
+// spreading is how long a failure takes at most, in order, to be recorded and
+// to be known to every replica.
+const spreading = 500 * time.Millisecond
+
+// unaware widens the time of an attempt that ran into trouble, during a hold, by
+// what a failure takes to become known. Whoever began before that ran into the
+// same outage: an endpoint that is away for an instant is not disabled because
+// thousands were on their way to it.
+func unaware(h webhook.Health, took webhook.Interval) webhook.Interval {
+	if !h.OnHold() || len(h.Outages) == 0 {
+		return took
+	}
+	began := h.Outages[0].End
+	for _, outage := range h.Outages {
+		began = later(began, outage.End)
+	}
+	margin := min(spreading, h.HoldUntil.Sub(began)/2)
+	return webhook.Interval{Start: took.Start.Add(-margin), End: took.End.Add(margin)}
 }
 
 // next returns what to do with a delivery whose attempt failed, under the

@@ -91,12 +91,14 @@ func TestConsecutiveMeansOneAfterTheOther(t *testing.T) {
 		want     int
 	}{
 		"one":                               {[][2]float64{{0, 1}}, 1},
-		"one after the other":               {[][2]float64{{0, 1}, {1, 2}}, 2},
+		"one after the other":               {[][2]float64{{0, 1}, {1.5, 2.5}}, 2},
+		"before the first was known":        {[][2]float64{{0, 1}, {1.4, 2}}, 1},
 		"overlapping":                       {[][2]float64{{0, 2}, {1, 3}}, 1},
 		"overlapping by a moment":           {[][2]float64{{0, 1.001}, {1, 2}}, 1},
 		"inside":                            {[][2]float64{{0, 10}, {3, 4}}, 1},
 		"around":                            {[][2]float64{{3, 4}, {0, 10}}, 1},
-		"recorded in the other order":       {[][2]float64{{1, 2}, {0, 1}}, 2},
+		"recorded in the other order":       {[][2]float64{{1.5, 2.5}, {0, 1}}, 2},
+		"unknown, in the other order":       {[][2]float64{{1.4, 2}, {0, 1}}, 1},
 		"overlaps only what is not counted": {[][2]float64{{0, 2}, {1, 4}, {3, 5}}, 2},
 		"fifty at once":                     {fifty(), 1},
 	} {

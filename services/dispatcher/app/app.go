@@ -166,8 +166,9 @@ func (a *App) assemble() (*parts, error) {
 		Maker: attempt.NewMaker(a.deps.Sender, time.Now), Recorder: recorder, Cache: matcher,
 		Announcer: a.deps.Stream, Webhooks: webhooks, Log: log, Observer: a.metrics,
 	}
+	recorded := progress.New(a.deps.Store)
 	lanes := &lane.Lanes{
-		Stream: a.deps.Stream, Matcher: matcher, Log: a.deps.Store, Carrier: carrier, Room: recorder,
+		Stream: a.deps.Stream, Matcher: matcher, Progress: recorded, Carrier: carrier, Room: recorder,
 		Webhooks: webhooks, Slots: slots, InFlight: a.cfg.WebhookMaxInFlight,
 		Retention: a.cfg.Retention, Now: time.Now, Logger: log,
 	}
@@ -181,7 +182,7 @@ func (a *App) assemble() (*parts, error) {
 		member: member, recorder: recorder, outbox: notices, lanes: lanes, ordered: inOrder,
 		dispatcher: &dispatch.Dispatcher{
 			Rejector: a.deps.Stream, Matcher: matcher, Room: recorder, Slots: slots, Lanes: lanes, Ordered: inOrder,
-			Webhooks: webhooks, Carrier: carrier, Progress: progress.New(a.deps.Store),
+			Webhooks: webhooks, Carrier: carrier, Progress: recorded,
 			Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Log: log, Observer: a.metrics,
 		},
 		tests:      a.tests(matcher, carrier),

@@ -262,3 +262,24 @@ func TestRetryAfterLengthensTheHold(t *testing.T) {
 		t.Errorf("the next request came after %s", pause)
 	}
 }
+
+// An endpoint answers every request with an error while hundreds are on their
+// way to it: that is one outage, and nothing is sent once it is known.
+func TestAnOutageUnderABurstCountsOnce(t *testing.T) {
+	t.Parallel()
+	const n = 500
+	s := newSystem(t)
+	cfg := config(60_000)
+	cfg.Policy.AutoDisableAfter = 3
+	s.run(t, cfg)
+	bad := newReceiver(t, status(http.StatusServiceUnavailable))
+	w := s.webhook(t, "acme", bad.url)
+	s.publish(t, "acme", names("burst", n)...)
+	s.awaitHeld(t, w, n)
+	if h := s.get(t, w).Health; h.FailureCount != 1 || h.AutoDisabled != webhook.NotAutoDisabled {
+		t.Errorf("after one outage the health is %+v", h)
+	}
+	if got := len(bad.all()); got > cfg.WebhookMaxInFlight {
+		t.Errorf("%d requests were made, more than %d at once", got, cfg.WebhookMaxInFlight)
+	}
+}

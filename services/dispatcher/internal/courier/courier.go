@@ -54,11 +54,16 @@ type Courier struct {
 
 // Carry makes the number-th attempt of a delivery and returns what was recorded
 // of it. The caller has entered the webhook and owns the slot; both are given
-// back as soon as the request has ended. An error means that nothing is known
+// back as soon as the request has ended; after a failure nobody else's turn
+// comes before it is recorded. An error means that nothing is known
 // to be recorded: the delivery must be tried again.
 func (c *Courier) Carry(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot) (store.Recorded, error) {
 	began := time.Now()
 	a, ok := c.Maker.Make(ctx, t, d, number)
+	if ok && a.Outcome.Result == delivery.Failed && a.Outcome.Reason.Trouble() {
+		c.Webhooks.Suspect(d.WebhookID)
+		defer c.Webhooks.Settled(d.WebhookID)
+	}
 	c.Webhooks.Leave(d.WebhookID, time.Since(began))
 	slot.Free()
 	if !ok {

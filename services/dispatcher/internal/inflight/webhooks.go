@@ -1,6 +1,7 @@
 package inflight
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -27,6 +28,7 @@ type Webhooks struct {
 // load is what one webhook has in flight.
 type load struct {
 	inFlight int
+	suspects int         // failures that are being recorded
 	waiting  []chan bool // in order of arrival; true: your turn
 	took     time.Duration
 	progress time.Time // when an attempt last ended, or the first one began
@@ -50,7 +52,7 @@ func (w *Webhooks) InFlight() int {
 func (w *Webhooks) Enter(id string) bool {
 	w.mu.Lock()
 	l := w.load(id)
-	if l.inFlight < w.limit() && len(l.waiting) == 0 {
+	if w.free(l) {
 		w.take(l)
 		w.mu.Unlock()
 		return true
@@ -75,19 +77,67 @@ func (w *Webhooks) Enter(id string) bool {
 	}
 }
 
-// TryEnter takes up to n places for attempts to a webhook and returns how many
-// it took. It does not wait.
-func (w *Webhooks) TryEnter(id string, n int) int {
+// TryEnter takes a place for an attempt to a webhook if one is free now.
+func (w *Webhooks) TryEnter(id string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l := w.load(id)
-	took := 0
-	for took < n && l.inFlight < w.limit() && len(l.waiting) == 0 {
+	free := w.free(l)
+	if free {
 		w.take(l)
-		took++
 	}
 	w.forget(id, l)
-	return took
+	return free
+}
+
+// Turn is a place in a webhook's line. It must be waited for.
+type Turn struct {
+	webhooks *Webhooks
+	id       string
+	come     chan bool
+}
+
+// Queue joins the line of those who wait for a place of a webhook: turns come
+// in the order of the calls.
+func (w *Webhooks) Queue(id string) Turn {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t := Turn{webhooks: w, id: id, come: make(chan bool, 1)}
+	l := w.load(id)
+	if w.free(l) {
+		w.take(l)
+		t.come <- true
+	} else {
+		l.waiting = append(l.waiting, t.come)
+	}
+	return t
+}
+
+// Wait waits for the turn, and then has a place that must be given back with
+// Leave. It reports false when ctx ends first.
+func (t Turn) Wait(ctx context.Context) bool {
+	select {
+	case <-t.come:
+		return true
+	case <-ctx.Done():
+		return t.webhooks.giveUp(t.id, t.come)
+	}
+}
+
+// Window returns how many deliveries of a webhook it makes sense to hold when
+// at most atMost of them may be in flight: those, and as many more as will have
+// their turn within some milliseconds, so that a fast endpoint never waits for
+// the next and a slow one holds nothing that others could use.
+func (w *Webhooks) Window(id string, atMost int) int {
+	const ahead = 10 * time.Millisecond
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	limit := min(atMost, w.limit())
+	l, ok := w.byID[id]
+	if !ok || l.took == 0 || limit == 1 {
+		return limit
+	}
+	return limit + min(limit, int(ahead*time.Duration(limit)/l.took))
 }
 
 // Leave gives a place back. took is how long the attempt took, 0 when none was
@@ -102,12 +152,40 @@ func (w *Webhooks) Leave(id string, took time.Duration) {
 		l.progress = time.Now()
 		l.took = smooth(l.took, took)
 	}
-	for len(l.waiting) > 0 && l.inFlight < w.limit() {
+	w.serve(id, l)
+}
+
+// Suspect tells that an attempt has failed in a way that may hold the webhook.
+// Nobody's turn comes until Settled is called, when the failure is recorded and
+// its consequences are known here: what is on hold gets no more requests.
+func (w *Webhooks) Suspect(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.load(id).suspects++
+}
+
+// Settled ends what Suspect began.
+func (w *Webhooks) Settled(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.byID[id]
+	l.suspects--
+	w.serve(id, l)
+}
+
+// serve hands free places to those who wait. The lock is held.
+func (w *Webhooks) serve(id string, l *load) {
+	for len(l.waiting) > 0 && l.suspects == 0 && l.inFlight < w.limit() {
 		l.waiting[0] <- true
 		l.waiting = l.waiting[1:]
 		w.take(l)
 	}
 	w.forget(id, l)
+}
+
+// free reports whether a newcomer has a place at once. The lock is held.
+func (w *Webhooks) free(l *load) bool {
+	return l.inFlight < w.limit() && l.suspects == 0 && len(l.waiting) == 0
 }
 
 // giveUp takes a waiter out of the line. It reports true when its turn came at
@@ -146,7 +224,7 @@ func (w *Webhooks) take(l *load) {
 // forget drops a webhook that has nothing in flight, so that memory follows
 // what is in flight and not what ever was.
 func (w *Webhooks) forget(id string, l *load) {
-	if l.inFlight == 0 && len(l.waiting) == 0 {
+	if l.inFlight == 0 && l.suspects == 0 && len(l.waiting) == 0 {
 		delete(w.byID, id)
 	}
 }
@@ -159,10 +237,10 @@ func (w *Webhooks) limit() int {
 
 // patience returns how long a delivery may wait for its turn. Whoever waits
 // holds what others need, so an endpoint that has not shown yet how fast it is
-// gets a fifth of it.
+// gets half of it.
 func (w *Webhooks) patience(l *load) time.Duration {
 	if l.took == 0 {
-		return w.limits.Patience / 5
+		return w.limits.Patience / 2
 	}
 	return w.limits.Patience
 }

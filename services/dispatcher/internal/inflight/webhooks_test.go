@@ -1,8 +1,10 @@
 package inflight
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,16 +16,25 @@ func limits(total, perWebhook int) Limits {
 	return Limits{Total: total, PerWebhook: perWebhook, Patience: 50 * time.Millisecond}
 }
 
+// enterMany takes up to n places and returns how many were free.
+func enterMany(w *Webhooks, id string, n int) int {
+	took := 0
+	for took < n && w.TryEnter(id) {
+		took++
+	}
+	return took
+}
+
 func TestAWebhookHasItsLimit(t *testing.T) {
 	t.Parallel()
 	w := NewWebhooks(limits(512, 32))
-	if n := w.TryEnter("a", 100); n != 32 {
+	if n := enterMany(w, "a", 100); n != 32 {
 		t.Errorf("took %d places, want 32", n)
 	}
-	if n := w.TryEnter("a", 1); n != 0 {
+	if n := enterMany(w, "a", 1); n != 0 {
 		t.Errorf("took %d more", n)
 	}
-	if n := w.TryEnter("b", 4); n != 4 {
+	if n := enterMany(w, "b", 4); n != 4 {
 		t.Errorf("another webhook took %d places, want 4", n)
 	}
 }
@@ -36,7 +47,7 @@ func TestManySlowWebhooksLeaveRoom(t *testing.T) {
 	w := NewWebhooks(limits(total, 64))
 	for i := range 100 {
 		before := w.InFlight()
-		n := w.TryEnter(fmt.Sprint(i), 64)
+		n := enterMany(w, fmt.Sprint(i), 64)
 		if n < 1 || n > max(1, (total-before)/8) {
 			t.Fatalf("webhook %d took %d places of %d that were left", i, n, total-before)
 		}
@@ -62,7 +73,7 @@ func TestADeliveryWaitsItsTurnInOrder(t *testing.T) {
 			}()
 			synctest.Wait()
 		}
-		if w.TryEnter("a", 1) != 0 {
+		if w.TryEnter("a") {
 			t.Error("a lane overtook those who wait")
 		}
 		for range 4 {
@@ -92,8 +103,8 @@ func TestADeliveryGivesUpAfterItsPatience(t *testing.T) {
 				t.Errorf("gave up after %s, want %s", waited, after)
 			}
 		}
-		givesUp(10 * time.Millisecond) // of an endpoint that has not shown yet how fast it is
-		w.Leave("a", 10*time.Millisecond)
+		givesUp(25 * time.Millisecond) // of an endpoint that has not shown yet how fast it is
+		w.Leave("a", 25*time.Millisecond)
 		w.Enter("a")
 		givesUp(50 * time.Millisecond)
 		<-time.After(time.Nanosecond)
@@ -130,7 +141,7 @@ func TestGivingUpAsTheTurnComes(t *testing.T) {
 			entered := make(chan bool, 1)
 			go func() { entered <- w.Enter("a") }()
 			synctest.Wait()
-			time.AfterFunc(10*time.Millisecond, func() { w.Leave("a", time.Millisecond) })
+			time.AfterFunc(25*time.Millisecond, func() { w.Leave("a", time.Millisecond) })
 			if <-entered {
 				synctest.Wait()
 				w.Leave("a", time.Millisecond)
@@ -154,7 +165,7 @@ func TestWebhooksUnderStress(t *testing.T) {
 				id := fmt.Sprint(i)
 				places := 0
 				if rand.N(2) == 0 {
-					places = w.TryEnter(id, 1+rand.N(4))
+					places = enterMany(w, id, 1+rand.N(4))
 				} else if w.Enter(id) {
 					places = 1
 				}
@@ -178,4 +189,55 @@ func empty(t *testing.T, w *Webhooks) {
 	if w.InFlight() != 0 || len(w.byID) != 0 {
 		t.Errorf("%d in flight, %d webhooks kept; want none", w.InFlight(), len(w.byID))
 	}
+}
+
+func TestALaneIsHeldAheadOfAFastEndpoint(t *testing.T) {
+	t.Parallel()
+	for took, want := range map[time.Duration]int{0: 32, time.Millisecond: 64, 20 * time.Millisecond: 48, time.Second: 32} {
+		w := NewWebhooks(limits(512, 32))
+		w.Enter("a")
+		w.Enter("a")
+		w.Leave("a", took)
+		if n := w.Window("a", 100); n != want {
+			t.Errorf("attempts take %s: %d deliveries are held, want %d", took, n, want)
+		}
+		if n := w.Window("a", 1); n != 1 {
+			t.Errorf("attempts take %s: %d deliveries are held of a webhook with one at a time", took, n)
+		}
+	}
+}
+
+func TestTurnsComeInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWebhooks(limits(64, 2))
+		cancelled, cancel := context.WithCancel(t.Context())
+		var order []int
+		var mu sync.Mutex
+		for i := range 6 {
+			ctx := t.Context()
+			if i == 3 {
+				ctx = cancelled
+			}
+			turn := w.Queue("a")
+			go func() {
+				if turn.Wait(ctx) {
+					mu.Lock()
+					order = append(order, i)
+					mu.Unlock()
+				}
+			}()
+		}
+		synctest.Wait()
+		cancel()
+		for range 5 {
+			synctest.Wait()
+			w.Leave("a", time.Millisecond)
+		}
+		synctest.Wait()
+		if slices.Sort(order[:2]); fmt.Sprint(order) != "[0 1 2 4 5]" {
+			t.Errorf("turns came in order %v", order)
+		}
+		empty(t, w)
+	})
 }

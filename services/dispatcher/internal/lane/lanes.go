@@ -38,9 +38,9 @@ type Matcher interface {
 	Drop(organizationID string)
 }
 
-// Log reads what is already recorded of deliveries.
-type Log interface {
-	Progress(ctx context.Context, deliveryIDs []string) (map[string]delivery.Progress, error)
+// Progress reads what is already recorded of a delivery.
+type Progress interface {
+	Of(ctx context.Context, deliveryID string) (delivery.Progress, error)
 }
 
 // Carrier carries attempts to their record.
@@ -58,7 +58,7 @@ type Room interface {
 type Lanes struct {
 	Stream    Stream
 	Matcher   Matcher
-	Log       Log
+	Progress  Progress
 	Carrier   Carrier
 	Room      Room
 	Webhooks  *inflight.Webhooks

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
@@ -30,10 +31,12 @@ type reader struct {
 	wake           chan struct{} // holds a token when there is news
 	arrivals       uint64        // guarded by lanes.mu
 
-	lane    *stream.Lane
-	applied setting // how the lane was last opened
-	closed  bool    // the lane has no consumer: nothing is handed out
-	held    sync.WaitGroup
+	lane        *stream.Lane
+	applied     setting      // how the lane was last opened
+	closed      bool         // the lane has no consumer: nothing is handed out
+	outstanding atomic.Int64 // deliveries with a slot
+	trouble     atomic.Pointer[error]
+	held        sync.WaitGroup
 }
 
 // setting is how the server hands out a lane's messages.
@@ -162,59 +165,95 @@ func handedOut(inFlight int) int {
 	return inFlight * recording
 }
 
-// read takes deliveries off the lane, as many as the webhook may have in
-// flight, and sends them. It reports true when the lane is empty and closed.
+// read takes deliveries off the lane, as many as the webhook has use for, and
+// sees each through in a goroutine of its own, in their order. It reports true
+// when the lane is empty and closed.
 func (r *reader) read(pulling, work context.Context, inFlight int) (bool, error) {
+	if trouble := r.trouble.Swap(nil); trouble != nil {
+		return false, *trouble
+	}
 	if err := r.open(pulling, setting{inFlight: inFlight}); err != nil {
 		return false, err
 	}
 	seen := r.lanes.arrivals(r)
-	places, err := r.enter(pulling, inFlight)
-	if err != nil || places == 0 {
+	slots, err := r.enter(pulling, inFlight)
+	if err != nil || slots == 0 {
 		return false, err
 	}
-	got, err := r.pull(pulling, places)
-	r.giveBack(places - len(got))
-	if err != nil {
-		for _, h := range got {
-			r.giveBack(1)
-			_ = h.message.Return(0) // before later ones; when that is lost it comes again all the same
-		}
+	got := 0
+	_, err = r.lane.Pull(pulling, slots, pullWait, func(d delivery.Delivery, m *stream.Message) {
+		got++
+		r.begin(work, d, m)
+	})
+	r.lanes.Slots.Release(slots - got)
+	switch {
+	case err != nil:
 		return false, err
-	}
-	if len(got) == 0 {
+	case got == 0:
 		return r.idle(pulling, seen)
-	}
-	r.send(work, got)
-	if inFlight == 1 {
+	case inFlight == 1:
 		r.held.Wait() // the probe decides how the lane goes on
 	}
 	return false, nil
 }
 
-// enter takes places for deliveries: of the webhook and of the replica. It
-// waits until one is free, and while too many outcomes are unrecorded.
-func (r *reader) enter(ctx context.Context, n int) (int, error) {
+// enter takes slots for as many more deliveries as the webhook has use for. It
+// takes none, after a while, when there are too few to be worth a request, and
+// waits while too many outcomes are unrecorded.
+func (r *reader) enter(ctx context.Context, inFlight int) (int, error) {
+	const worth = 4 // a quarter of what may be held
 	if err := r.lanes.Room.Room(ctx); err != nil {
 		return 0, err
 	}
-	places := r.lanes.Webhooks.TryEnter(r.webhookID, n)
-	if places == 0 {
+	window := r.lanes.Webhooks.Window(r.webhookID, inFlight)
+	more := window - int(r.outstanding.Load())
+	if more < max(1, window/worth) {
 		r.sleep(ctx, pullWait)
 		return 0, nil
 	}
-	slots, err := r.lanes.Slots.Acquire(ctx, places)
-	for range places - slots {
-		r.lanes.Webhooks.Leave(r.webhookID, 0)
-	}
-	return slots, err
+	return r.lanes.Slots.Acquire(ctx, more)
 }
 
-func (r *reader) giveBack(places int) {
-	for range places {
-		r.lanes.Webhooks.Leave(r.webhookID, 0)
+// begin sees a delivery through in the background. Its turn comes after those
+// of the deliveries before it.
+func (r *reader) begin(work context.Context, d delivery.Delivery, m *stream.Message) {
+	r.outstanding.Add(1)
+	slot := r.lanes.Slots.SlotThen(func() { // long before the outcome is recorded
+		r.outstanding.Add(-1)
+		r.wakeUp()
+	})
+	turn := r.lanes.Webhooks.Queue(r.webhookID)
+	r.held.Go(func() {
+		defer r.wakeUp()
+		defer slot.Free()
+		defer m.KeepAlive()()
+		if r.see(work, d, m, turn, slot) {
+			r.ack(m)
+		}
+	})
+}
+
+// see reads how far a delivery is, while it waits for its turn, and delivers it.
+// The log knows how many attempts were made, whatever became of their messages.
+// It reports whether the message is done with.
+func (r *reader) see(work context.Context, d delivery.Delivery, m *stream.Message, turn inflight.Turn, slot *inflight.Slot) bool {
+	progress, err := r.lanes.Progress.Of(work, d.ID)
+	if !turn.Wait(work) {
+		return false
 	}
-	r.lanes.Slots.Release(places)
+	if err != nil {
+		r.lanes.Webhooks.Leave(r.webhookID, 0)
+		r.giveUp(m, err)
+		return false
+	}
+	return r.deliver(work, taken{delivery: d, message: m, progress: progress}, slot)
+}
+
+// giveUp gives a delivery back, before later ones; when that is lost it comes
+// again all the same. The reader rests before it asks for more.
+func (r *reader) giveUp(m *stream.Message, trouble error) {
+	r.trouble.Store(&trouble)
+	_ = m.Return(0)
 }
 
 // taken is a delivery off the lane, with what is recorded of it.
@@ -224,33 +263,13 @@ type taken struct {
 	progress delivery.Progress
 }
 
-// pull takes at most n deliveries off the lane and reads how far they are. The
-// log knows how many attempts were made, whatever became of their messages.
-func (r *reader) pull(ctx context.Context, n int) ([]taken, error) {
-	var got []taken
-	_, err := r.lane.Pull(ctx, n, pullWait, func(d delivery.Delivery, m *stream.Message) {
-		got = append(got, taken{delivery: d, message: m})
-	})
-	if err != nil || len(got) == 0 {
-		return got, err
-	}
-	ids := make([]string, len(got))
-	for i := range got {
-		ids[i] = got[i].delivery.ID
-	}
-	progress, err := r.lanes.Log.Progress(ctx, ids)
-	if err != nil {
-		return got, err
-	}
-	for i := range got {
-		got[i].progress = progress[got[i].delivery.ID]
-	}
-	return got, nil
-}
-
 // idle is what a reader does when it is given nothing: it ends when the lane is
 // empty, and else waits for news.
 func (r *reader) idle(ctx context.Context, seen uint64) (bool, error) {
+	if r.outstanding.Load() > 0 {
+		r.sleep(ctx, idleWait)
+		return false, nil
+	}
 	waiting, held, err := r.lane.Remaining(ctx)
 	if err != nil {
 		return false, err
@@ -273,21 +292,6 @@ func (r *reader) sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// send sends what was taken, each in a goroutine of its own.
-func (r *reader) send(work context.Context, got []taken) {
-	for _, h := range got {
-		slot := r.lanes.Slots.SlotThen(r.wakeUp) // a place is free long before the outcome is recorded
-		r.held.Go(func() {
-			defer r.wakeUp()
-			defer slot.Free()
-			defer h.message.KeepAlive()()
-			if r.deliver(work, h, slot) {
-				r.ack(h.message)
-			}
-		})
-	}
-}
-
 func (r *reader) ack(m *stream.Message) {
 	if err := m.Ack(); err != nil {
 		r.lanes.Logger.Warn("a waiting delivery was not acknowledged and will come again",
@@ -305,9 +309,9 @@ func (r *reader) deliver(work context.Context, h taken, slot *inflight.Slot) boo
 	t, err := r.lanes.Matcher.Find(work, r.organizationID, r.webhookID)
 	why := ""
 	switch {
-	case err != nil: // the reader asks again, with pauses
+	case err != nil:
 		r.lanes.Webhooks.Leave(r.webhookID, 0)
-		_ = h.message.Return(0)
+		r.giveUp(h.message, err)
 		return false
 	case t == nil: // a deleted webhook's lane is removed whole
 		r.lanes.Webhooks.Leave(r.webhookID, 0)

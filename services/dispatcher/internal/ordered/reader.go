@@ -189,7 +189,7 @@ func (r *reader) deliver(work context.Context, d delivery.Delivery, slot *inflig
 	case t.Webhook.Health.HoldUntil.After(r.ordered.Now()):
 		return false, t.Webhook.Health.HoldUntil.Sub(r.ordered.Now())
 	}
-	if r.ordered.Webhooks.TryEnter(r.webhookID, 1) == 0 {
+	if !r.ordered.Webhooks.TryEnter(r.webhookID) {
 		return false, pullWait
 	}
 	recorded, err := r.ordered.Carrier.Carry(work, t, d, progress.Attempts+1, slot)
