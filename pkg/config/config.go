@@ -47,6 +47,8 @@ type Settings struct {
 	ZapierHosts           []string `env:"ZAPIER_HOSTS" envDefault:"hooks.zapier.com"`
 	ExtraCAFile           string   `env:"EXTRA_CA_FILE"`
 
+	Profiles bool `env:"PROFILES" envDefault:"false"`
+
 	LogFormat string     `env:"LOG_FORMAT" envDefault:"json"`
 	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 }

@@ -77,7 +77,11 @@ func (p *process) run(ctx, now context.Context, public, operators net.Listener) 
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopOps()
 	go func() {
-		if err := ops.Serve(opsCtx, operators, ops.Handler(p.health, p.registry), time.Second); err != nil {
+		handler := ops.Handler(p.health, p.registry)
+		if p.settings.Profiles {
+			handler = ops.WithProfiles(handler)
+		}
+		if err := ops.Serve(opsCtx, operators, handler, time.Second); err != nil {
 			fail(err)
 		}
 	}()

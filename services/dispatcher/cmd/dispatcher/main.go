@@ -52,7 +52,11 @@ func start() error {
 	var group run.Group
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
 	group.Add(func() error {
-		return ops.Serve(opsCtx, listener, ops.Handler(health, registry), time.Second)
+		handler := ops.Handler(health, registry)
+		if settings.Profiles {
+			handler = ops.WithProfiles(handler)
+		}
+		return ops.Serve(opsCtx, listener, handler, time.Second)
 	}, func(error) { stopOps() })
 	workCtx, stopWork := context.WithCancel(ctx)
 	group.Add(func() error {
