@@ -139,11 +139,12 @@ type Attempt struct {
 	OrganizationID string
 	EventID        string
 	EventType      event.Type
-	EventSequence  uint64 // where the event is kept in the event stream; 0 for a test
-	Number         int    // 1 for the first; 0 when nothing was sent
-	Earlier        int    // as the delivery's; it is not kept
-	Test           bool   // made by the Test button: shown in the log, changes no count
-	URL            string // where it went
+	EventSequence  uint64   // where the event is kept in the event stream; 0 for a test
+	Number         int      // 1 for the first; 0 when nothing was sent
+	Earlier        int      // as the delivery's; it is not kept
+	Test           bool     // made by the Test button: shown in the log, changes no count
+	URL            string   // where it went
+	HeaderNames    []string // of the headers that the webhook's owner had added
 	StartedAt      time.Time
 	EndedAt        time.Time
 	Outcome        Outcome

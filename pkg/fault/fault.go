@@ -29,7 +29,6 @@ const (
 	TooLarge                    // a body or list over its limit: 413
 	UnsupportedType             // a content type we do not read: 415
 	RateLimited                 // too many requests: 429
-	NotImplemented              // promised by the document, not built yet: 501
 	Unavailable                 // a part we need is away; try again: 503
 )
 

@@ -29,6 +29,12 @@ type Log interface {
 	// until. Tests are not counted.
 	Stats(ctx context.Context, organizationID, webhookID string, since, until time.Time) (Stats, error)
 
+	// Activity counts, hour by hour, what began from the hour on in which since
+	// lies, until before the whole hour until, of every webhook of an
+	// organization. Tests are not counted. A webhook of which nothing ended is
+	// not in the map.
+	Activity(ctx context.Context, organizationID string, since, until time.Time) (map[string][]HourStats, error)
+
 	// SkipHeld records that every delivery of a webhook that is held or waits
 	// for a retry is skipped, and why, and returns how many were. It works in
 	// steps: after an error, some may be recorded and the call may be repeated.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/delivery"
 )
 
@@ -14,15 +15,19 @@ type Recoveries interface {
 	// CreateRecovery inserts r. It returns NotFound when the organization does
 	// not have the webhook, and a Conflict while another recovery of the
 	// webhook is running; dry runs and others are counted apart.
-	CreateRecovery(ctx context.Context, r delivery.Recovery) error
+	CreateRecovery(ctx context.Context, by audit.Actor, r delivery.Recovery) error
 
 	// GetRecovery returns a recovery, or NotFound: also for another
 	// organization's or webhook's. Those of a deleted webhook are gone.
 	GetRecovery(ctx context.Context, organizationID, webhookID, id string) (delivery.Recovery, error)
 
+	// ListRecoveries returns the last recoveries of a webhook, newest first, at
+	// most so many: none for another organization's webhook.
+	ListRecoveries(ctx context.Context, organizationID, webhookID string, limit int) ([]delivery.Recovery, error)
+
 	// CancelRecovery ends a recovery as cancelled. One that has ended stays as
 	// it is. It returns NotFound as GetRecovery does.
-	CancelRecovery(ctx context.Context, organizationID, webhookID, id string, now time.Time) error
+	CancelRecovery(ctx context.Context, by audit.Actor, organizationID, webhookID, id string, now time.Time) error
 
 	// ClaimRecovery gives holder the lease of the running recovery that waited
 	// longest, until now+lease. ok is false when there is none without a lease.

@@ -12,16 +12,19 @@ import (
 	"errors"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
 // ErrNewerDatabase is an adapter's error on opening when a newer program has
-// already migrated the database. An older one must not touch it: it does not
-// know what changed.
-var ErrNewerDatabase = errors.New("the database was migrated by a newer version of this program: run that version")
+// migrated the database to a schema that does not serve this one; see Schema.
+var ErrNewerDatabase = errors.New("the database was migrated by a newer version of this program and no longer serves this one: run that version")
 
 // Times are kept in UTC and whole microseconds (delivery.Resolution).
+//
+// A method that takes an actor, by, writes to the audit log what was changed
+// and by whom, in the transaction that changes it; see Audit.
 
 // Page asks for a page of a list, newest first.
 type Page struct {
@@ -33,7 +36,7 @@ type Page struct {
 type Webhooks interface {
 	// Create inserts w. It returns a Conflict when the organization already has
 	// limit webhooks; the count and the insert are atomic.
-	Create(ctx context.Context, w webhook.Webhook, limit int) error
+	Create(ctx context.Context, by audit.Actor, w webhook.Webhook, limit int) error
 
 	// Get returns an organization's webhook, or NotFound: also for another
 	// organization's.
@@ -52,11 +55,11 @@ type Webhooks interface {
 	// version is not 0 and not the current one, or change's error, and then
 	// nothing has changed. change may be called more than once. What it does to
 	// the id, the organization, the secret, CreatedAt and Version is ignored.
-	Update(ctx context.Context, organizationID, id string, version int64, change func(webhook.Webhook) (webhook.Webhook, error)) (webhook.Webhook, error)
+	Update(ctx context.Context, by audit.Actor, organizationID, id string, version int64, change func(webhook.Webhook) (webhook.Webhook, error)) (webhook.Webhook, error)
 
 	// Delete removes a webhook and what is kept of it. It returns NotFound, or
 	// Stale as Update does. The log is removed in the background by Prune.
-	Delete(ctx context.Context, organizationID, id string, version int64) (webhook.Webhook, error)
+	Delete(ctx context.Context, by audit.Actor, organizationID, id string, version int64) (webhook.Webhook, error)
 }
 
 // Recorded is what became of one attempt given to Record.
@@ -124,11 +127,12 @@ type Idempotency interface {
 // Maintenance is what somebody must do when the service starts and about every
 // hour from then on.
 type Maintenance interface {
-	// Prune removes attempts and idempotency keys older than retention, and the
-	// log of deleted webhooks, in steps small enough not to slow deliveries; it
-	// also prepares the log for the coming days. Several replicas may call it
-	// at once. After an error the rest is left for the next call.
-	Prune(ctx context.Context, now time.Time, retention time.Duration) error
+	// Prune removes what is older than keep says, expired portal links and
+	// sessions, and the log of deleted webhooks, in steps small enough not to
+	// slow deliveries; it also prepares the log for the coming days. Several
+	// replicas may call it at once. After an error the rest is left for the next
+	// call.
+	Prune(ctx context.Context, now time.Time, keep Retention) error
 }
 
 // Store is everything an adapter provides. Consumers take the part they need.
@@ -139,7 +143,12 @@ type Store interface {
 	Idempotency
 	Recoveries
 	Notices
+	Access
+	Audit
+	Sealed
 	Maintenance
+	Operators
+	Pooled
 
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error

@@ -1,9 +1,11 @@
 package webhook
 
 import (
+	"slices"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/label"
 )
 
 // Settings returns the choices under Event Settings, in the order of the help
@@ -18,6 +20,7 @@ type Draft struct {
 	Provider Provider
 	URL      string
 	Event    Setting
+	Headers  []Header // to add to each request
 
 	// OrderedFrom is the event stream's next sequence when events are to be
 	// delivered strictly in order, and else 0. It cannot be changed later.
@@ -28,13 +31,15 @@ type Draft struct {
 // counted. id, organizationID and secret are taken as they are. The second
 // result names every wrong field; the webhook is of use only when it is empty.
 func (r Rules) New(id, organizationID string, secret Secret, d Draft, now time.Time) (Webhook, []fault.Field) {
+	headers, wrong := newHeaders(d.Headers)
 	w := Webhook{
 		ID:             id,
 		OrganizationID: organizationID,
-		Name:           trimName(d.Name),
+		Name:           label.Trim(d.Name),
 		Provider:       d.Provider,
 		URL:            d.URL,
 		Event:          d.Event,
+		Headers:        headers,
 		OrderedFrom:    d.OrderedFrom,
 		Secret:         secret,
 		Health:         Health{CountFrom: now},
@@ -42,7 +47,7 @@ func (r Rules) New(id, organizationID string, secret Secret, d Draft, now time.T
 		UpdatedAt:      now,
 		Version:        1,
 	}
-	return w, r.fields(w)
+	return w, append(r.fields(w), wrong...)
 }
 
 // Change is what a person wants changed; nil leaves a field as it is. The
@@ -52,6 +57,9 @@ type Change struct {
 	Name  *string
 	URL   *string
 	Event *Setting
+
+	// Headers are those to set or remove; others stay.
+	Headers []HeaderChange
 
 	// Next is the event stream's next sequence, where an ordered webhook whose
 	// event setting changes begins anew.
@@ -69,8 +77,8 @@ func (r Rules) Apply(w Webhook, c Change, now time.Time) (Webhook, []fault.Field
 	changed := w
 	var wrong []fault.Field
 	if c.Name != nil {
-		changed.Name = trimName(*c.Name)
-		wrong = append(wrong, checkName(changed.Name)...)
+		changed.Name = label.Trim(*c.Name)
+		wrong = append(wrong, label.Check("name", changed.Name)...)
 	}
 	if c.URL != nil {
 		changed.URL = *c.URL
@@ -79,6 +87,11 @@ func (r Rules) Apply(w Webhook, c Change, now time.Time) (Webhook, []fault.Field
 	if c.Event != nil {
 		changed.Event = *c.Event
 		wrong = append(wrong, checkEvent(changed.Event)...)
+	}
+	if len(c.Headers) > 0 {
+		var broken []fault.Field
+		changed.Headers, broken = changeHeaders(w.Headers, c.Headers)
+		wrong = append(wrong, broken...)
 	}
 	if SameSettings(changed, w) {
 		return w, wrong
@@ -93,8 +106,8 @@ func (r Rules) Apply(w Webhook, c Change, now time.Time) (Webhook, []fault.Field
 	return changed, wrong
 }
 
-// SameSettings reports whether a and b have the same name, URL and event
-// setting.
+// SameSettings reports whether a and b have the same name, URL, event setting
+// and headers.
 func SameSettings(a, b Webhook) bool {
-	return a.Name == b.Name && a.URL == b.URL && a.Event == b.Event
+	return a.Name == b.Name && a.URL == b.URL && a.Event == b.Event && slices.Equal(a.Headers, b.Headers)
 }

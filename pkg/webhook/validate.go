@@ -5,15 +5,13 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/label"
 )
 
-// MaxName is the greatest length of a name in Unicode code points, counted
-// after trimming (help page: "up to 100 characters").
-const MaxName = 100
+// MaxName is the greatest length of a name; see label.Max.
+const MaxName = label.Max
 
 // Rules are the operator's choices among the rules of a webhook's fields.
 type Rules struct {
@@ -30,28 +28,11 @@ type Rules struct {
 // the order of the form.
 func (r Rules) fields(w Webhook) []fault.Field {
 	var wrong []fault.Field
-	wrong = append(wrong, checkName(w.Name)...)
+	wrong = append(wrong, label.Check("name", w.Name)...)
 	wrong = append(wrong, checkProvider(w.Provider)...)
 	wrong = append(wrong, r.checkURL(w)...)
 	wrong = append(wrong, checkEvent(w.Event)...)
 	return wrong
-}
-
-// trimName returns a name as it is kept: without the white space around it.
-func trimName(name string) string { return strings.TrimSpace(name) }
-
-func checkName(name string) []fault.Field {
-	switch n := utf8.RuneCountInString(name); {
-	case !utf8.ValidString(name):
-		return field("/name", "name is not valid UTF-8.")
-	case n == 0:
-		return field("/name", "name is required.")
-	case n > MaxName:
-		return field("/name", fmt.Sprintf("name is too long: %d characters, at most %d.", n, MaxName))
-	case strings.ContainsFunc(name, unicode.IsControl):
-		return field("/name", "name must not contain control characters, such as line breaks or tabs.")
-	}
-	return nil
 }
 
 func checkProvider(p Provider) []fault.Field {

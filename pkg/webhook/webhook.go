@@ -65,6 +65,7 @@ type Webhook struct {
 	Provider       Provider
 	URL            string // as the customer typed it
 	Event          Setting
+	Headers        []Header // that its owner adds, in the order of their names; nil without any
 	Secret         Secret
 	Health         Health
 	CreatedAt      time.Time

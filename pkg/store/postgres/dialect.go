@@ -23,6 +23,9 @@ func dialect() sqlstore.Dialect {
 		LockOrganization: `SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' webhooks of ' || ?, 0))`,
 		Time:             func(t time.Time) any { return t },
 		Hour:             `date_bin('1 hour', started_at, timestamptz 'epoch')`,
+		HasTable:         `SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND relname = ?`,
+		Clock:            `SELECT extract(epoch FROM clock_timestamp())::float8`,
+		Engine:           `SELECT 'PostgreSQL ' || current_setting('server_version')`,
 		WriteHealth:      writeHealth,
 		Repeated:         func(err error) bool { return pq.As(err, pqerror.UniqueViolation) != nil },
 		Retryable: func(err error) bool {

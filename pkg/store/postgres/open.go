@@ -18,6 +18,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/dialnote/webhooks/pkg/secretbox"
+	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/store/internal/sqlstore"
 )
 
@@ -53,6 +54,29 @@ func Open(ctx context.Context, dsn string, box secretbox.Box) (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// Attach connects and leaves the schema as it is; see Schema. It returns
+// Unavailable as Open does.
+func Attach(ctx context.Context, dsn string, box secretbox.Box) (*Store, error) {
+	db, err := connect(dsn)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{&sqlstore.Store{Reader: db, Writer: db, Box: box, Dialect: dialect()}}
+	if err := s.Ping(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Schema implements store.Operators.
+func (s *Store) Schema(ctx context.Context) (store.Schema, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return store.Schema{}, fmt.Errorf("open migrations: %w", err)
+	}
+	return s.SchemaBy(ctx, files)
 }
 
 func (s *Store) prepare(ctx context.Context) error {

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/store/internal/sqlstore"
 )
 
 // Prune implements store.Maintenance. It drops whole partitions; only the
 // default partition and deleted webhooks' logs are removed row by row.
-func (s *Store) Prune(ctx context.Context, now time.Time, retention time.Duration) error {
-	before := now.Add(-retention)
+func (s *Store) Prune(ctx context.Context, now time.Time, keep store.Retention) error {
+	before := now.Add(-keep.Log)
 	return errors.Join(
 		s.EnsurePartitions(ctx, now),
 		s.dropPartitions(ctx, before),
@@ -22,6 +23,9 @@ func (s *Store) Prune(ctx context.Context, now time.Time, retention time.Duratio
 			WHERE a.id = old.id AND a.started_at = old.started_at`),
 		s.PruneIdempotency(ctx, before),
 		s.PruneRecoveries(ctx, before),
+		s.PruneHours(ctx, before),
+		s.PruneAccess(ctx, now, now.Add(-keep.Audit)),
+		s.PruneAudit(ctx, now.Add(-keep.Audit)),
 	)
 }
 

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/pgtest"
+	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/store/postgres"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
@@ -57,6 +59,40 @@ func TestRefusesAHistoryThatIsNotItsOwn(t *testing.T) {
 	}
 }
 
+// A database that a newer program has only added to goes on to serve this one.
+func TestANewerDatabaseMayServe(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Schema(t)
+	s := open(t, dsn)
+	now, err := s.Schema(t.Context())
+	if err != nil || now.Database != now.Program || len(now.Pending) > 0 {
+		t.Fatalf("%+v, %v", now, err)
+	}
+	next := now.Program + 1
+	for oldest, want := range map[int]error{now.Program: nil, next: store.ErrNewerDatabase} {
+		statements := []string{
+			`DELETE FROM schema_migrations WHERE version = ` + strconv.Itoa(next), `DELETE FROM schema_serves WHERE version = ` + strconv.Itoa(next),
+			`INSERT INTO schema_migrations VALUES (` + strconv.Itoa(next) + `, 'later.sql', 'x', 'x')`,
+			`INSERT INTO schema_serves VALUES (` + strconv.Itoa(next) + `, ` + strconv.Itoa(oldest) + `)`,
+		}
+		for _, statement := range statements {
+			if _, err := s.Writer.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := s.Schema(t.Context()); err != nil || got.Database != next || got.Serves != oldest || !errors.Is(got.Check(), want) {
+			t.Errorf("%+v, %v", got, err)
+		}
+		again, err := postgres.Open(t.Context(), dsn, storetest.Box(t))
+		if !errors.Is(err, want) {
+			t.Errorf("a database that serves from %d on: %v, want %v", oldest, err, want)
+		}
+		if err == nil {
+			_ = again.Close()
+		}
+	}
+}
+
 func TestSecretsStandNowhereInPlain(t *testing.T) {
 	t.Parallel()
 	s := open(t, pgtest.Schema(t))
@@ -80,7 +116,7 @@ func TestSecretsStandNowhereInPlain(t *testing.T) {
 			}
 		}
 	}
-	if rows < 3 {
+	if rows < 15 {
 		t.Errorf("looked at %d rows only", rows)
 	}
 }
@@ -89,9 +125,13 @@ func TestSecretsStandNowhereInPlain(t *testing.T) {
 func bytesOf(table string) string {
 	switch {
 	case table == "webhooks":
-		return "secret"
+		return "secret || headers"
 	case table == "idempotency_keys":
 		return "body"
+	case table == "zapier_keys":
+		return "digest || sealed"
+	case table == "api_keys", strings.HasPrefix(table, "portal_"):
+		return "digest"
 	case strings.HasPrefix(table, "attempts"):
 		return "response_body"
 	}
@@ -102,7 +142,7 @@ func TestAttemptsOutsideAllPartitionsMoveIntoTheirsLater(t *testing.T) {
 	t.Parallel()
 	s := open(t, pgtest.Schema(t))
 	w := storetest.Webhook("acme")
-	if err := s.Create(t.Context(), w, 10); err != nil {
+	if err := s.Create(t.Context(), storetest.By(), w, 10); err != nil {
 		t.Fatal(err)
 	}
 	later := time.Now().Add(20 * 24 * time.Hour)
@@ -147,7 +187,7 @@ func TestABackupDoesNotKeepAServiceFromStarting(t *testing.T) {
 	}
 	second := open(t, dsn)
 	w := storetest.Webhook("acme")
-	if err := second.Create(t.Context(), w, 10); err != nil {
+	if err := second.Create(t.Context(), storetest.By(), w, 10); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := second.Record(t.Context(), delivery.DefaultPolicy(), []delivery.Attempt{storetest.Succeeded(w, time.Now(), time.Second)}); err != nil {
@@ -156,7 +196,7 @@ func TestABackupDoesNotKeepAServiceFromStarting(t *testing.T) {
 	if err := backup.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	if err := second.Prune(t.Context(), time.Now(), time.Hour); err != nil {
+	if err := second.Prune(t.Context(), time.Now(), store.Retention{Log: time.Hour, Audit: time.Hour}); err != nil {
 		t.Error(err)
 	}
 	if !scalar[bool](t, second.Reader, `SELECT to_regclass($1) IS NOT NULL`, tomorrow) {
@@ -173,7 +213,7 @@ func TestPruneDropsWholeDays(t *testing.T) {
 	if err := s.EnsurePartitions(t.Context(), now.AddDate(0, 0, -10)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Prune(t.Context(), now, 7*24*time.Hour); err != nil {
+	if err := s.Prune(t.Context(), now, store.Retention{Log: 7 * 24 * time.Hour, Audit: 7 * 24 * time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	// Of the seventh day back the younger part is still within the retention.
@@ -211,4 +251,40 @@ func execute(t *testing.T, db *sqlx.DB, statement string) {
 	if _, err := db.ExecContext(t.Context(), statement); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
+}
+
+func TestKeysChange(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Schema(t)
+	reopen := func(t *testing.T, box secretbox.Box) *postgres.Store {
+		t.Helper()
+		s, err := postgres.Open(t.Context(), dsn, box)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	look := func(t *testing.T, header []byte) (found []string) {
+		t.Helper()
+		db := reopen(t, storetest.Box(t)).Reader
+		var columns []struct{ Table, Column string }
+		const list = `SELECT c.relname AS "table", a.attname AS "column" FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+			WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND a.atttypid = 'bytea'::regtype AND NOT a.attisdropped`
+		if err := db.SelectContext(t.Context(), &columns, list); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range columns {
+			var n int
+			query := `SELECT count(*) FROM "` + c.Table + `" WHERE substr("` + c.Column + `", 1, $1) = $2`
+			if err := db.GetContext(t.Context(), &n, query, len(header), header); err != nil {
+				t.Fatal(err)
+			}
+			if n > 0 {
+				found = append(found, c.Table+"."+c.Column)
+			}
+		}
+		return found
+	}
+	storetest.Keys(t, func(t *testing.T, box secretbox.Box) store.Store { t.Helper(); return reopen(t, box) }, look)
 }

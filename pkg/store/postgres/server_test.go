@@ -59,7 +59,7 @@ func TestStoreOutlivesTheServersRestartAndCrash(t *testing.T) {
 	})
 	s := open(t, server.DSN())
 	w := storetest.Webhook("acme")
-	if err := s.Create(t.Context(), w, 10); err != nil {
+	if err := s.Create(t.Context(), storetest.By(), w, 10); err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
@@ -97,7 +97,7 @@ func TestTransactionsThatLoseRunAgain(t *testing.T) {
 	t.Parallel()
 	s := open(t, pgtest.Schema(t)+"&default_transaction_isolation=repeatable%20read")
 	w := storetest.Webhook("acme")
-	if err := s.Create(t.Context(), w, 10); err != nil {
+	if err := s.Create(t.Context(), storetest.By(), w, 10); err != nil {
 		t.Fatal(err)
 	}
 	runs := make(chan struct{}, 1000)
@@ -105,7 +105,7 @@ func TestTransactionsThatLoseRunAgain(t *testing.T) {
 	for range 2 {
 		both.Go(func() {
 			for range 10 {
-				_, err := s.Update(t.Context(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+				_, err := s.Update(t.Context(), storetest.By(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 					runs <- struct{}{}
 					w.Health.FailureCount++
 					return w, nil

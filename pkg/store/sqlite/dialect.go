@@ -19,8 +19,11 @@ import (
 func dialect() sqlstore.Dialect {
 	d := sqlstore.Dialect{
 		Time:      func(t time.Time) any { return t.UnixMicro() },
+		HasTable:  `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?`,
+		Clock:     `SELECT unixepoch('now', 'subsec')`,
+		Engine:    `SELECT 'SQLite ' || sqlite_version()`,
 		Hour:      `started_at / 3600000000 * 3600000000`,
-		Repeated:  func(error) bool { return false }, // the INSERT passes over what is there
+		Repeated:  repeated,
 		Retryable: func(error) bool { return false }, // busy_timeout has waited long enough
 		Away:      away,
 	}
@@ -40,6 +43,12 @@ func primary(err error) int {
 		return e.Code() & 0xff
 	}
 	return 0
+}
+
+// repeated reports whether a row is already there.
+func repeated(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY || e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE)
 }
 
 // busy reports whether another process holds the database.
@@ -83,7 +92,7 @@ func writeHealth(ctx context.Context, tx *sqlx.Tx, d sqlstore.Dialect, rows []sq
 // so a statement with many rows would only be longer to parse.
 func insertAttempts(ctx context.Context, tx *sqlx.Tx, d sqlstore.Dialect, rows []sqlstore.AttemptRow) error {
 	insert := `INSERT INTO attempts (` + sqlstore.AttemptColumns + `)
-		VALUES (?` + strings.Repeat(`, ?`, sqlstore.AttemptColumnCount-1) + `) ON CONFLICT DO NOTHING`
+		VALUES (?` + strings.Repeat(`, ?`, sqlstore.AttemptColumnCount-1) + `)`
 	stmt, err := tx.PrepareContext(ctx, insert)
 	if err != nil {
 		return err //nolint:wrapcheck // The caller names the operation.

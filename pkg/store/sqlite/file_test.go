@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/store/sqlite"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
@@ -58,6 +60,40 @@ func TestRefusesAHistoryThatIsNotItsOwn(t *testing.T) {
 	}
 }
 
+// A database that a newer program has only added to goes on to serve this one.
+func TestANewerDatabaseMayServe(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.db")
+	s := open(t, path)
+	now, err := s.Schema(t.Context())
+	if err != nil || now.Database != now.Program || len(now.Pending) > 0 {
+		t.Fatalf("%+v, %v", now, err)
+	}
+	next := now.Program + 1
+	for oldest, want := range map[int]error{now.Program: nil, next: store.ErrNewerDatabase} {
+		statements := []string{
+			`DELETE FROM schema_migrations WHERE version = ` + strconv.Itoa(next), `DELETE FROM schema_serves WHERE version = ` + strconv.Itoa(next),
+			`INSERT INTO schema_migrations VALUES (` + strconv.Itoa(next) + `, 'later.sql', 'x', 'x')`,
+			`INSERT INTO schema_serves VALUES (` + strconv.Itoa(next) + `, ` + strconv.Itoa(oldest) + `)`,
+		}
+		for _, statement := range statements {
+			if _, err := s.Writer.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := s.Schema(t.Context()); err != nil || got.Database != next || got.Serves != oldest || !errors.Is(got.Check(), want) {
+			t.Errorf("%+v, %v", got, err)
+		}
+		again, err := sqlite.Open(t.Context(), path, storetest.Box(t))
+		if !errors.Is(err, want) {
+			t.Errorf("a database that serves from %d on: %v, want %v", oldest, err, want)
+		}
+		if err == nil {
+			_ = again.Close()
+		}
+	}
+}
+
 func TestOpensDurableAndPrivate(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.db")
@@ -98,7 +134,7 @@ func TestTwoProcessesShareAFile(t *testing.T) {
 		stores = append(stores, s)
 	}
 	w := storetest.Webhook("acme")
-	if err := stores[0].Create(t.Context(), w, 10); err != nil {
+	if err := stores[0].Create(t.Context(), storetest.By(), w, 10); err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
@@ -167,4 +203,38 @@ func BenchmarkRecord(b *testing.B) {
 		b.Helper()
 		return open(b, filepath.Join(b.TempDir(), "x.db"))
 	})
+}
+
+func TestKeysChange(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.db")
+	reopen := func(t *testing.T, box secretbox.Box) *sqlite.Store {
+		t.Helper()
+		s, err := sqlite.Open(t.Context(), path, box)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	look := func(t *testing.T, header []byte) (found []string) {
+		t.Helper()
+		db := reopen(t, storetest.Box(t)).Reader
+		var columns []struct{ Table, Column string }
+		const list = `SELECT m.name AS "table", c.name AS "column" FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'`
+		if err := db.SelectContext(t.Context(), &columns, list); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range columns {
+			var n int
+			if err := db.GetContext(t.Context(), &n, `SELECT count(*) FROM "`+c.Table+`" WHERE substr("`+c.Column+`", 1, ?) = ?`, len(header), header); err != nil {
+				t.Fatal(err)
+			}
+			if n > 0 {
+				found = append(found, c.Table+"."+c.Column)
+			}
+		}
+		return found
+	}
+	storetest.Keys(t, func(t *testing.T, box secretbox.Box) store.Store { t.Helper(); return reopen(t, box) }, look)
 }

@@ -18,6 +18,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/dialnote/webhooks/pkg/secretbox"
+	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/store/internal/sqlstore"
 )
 
@@ -48,6 +49,28 @@ func Open(ctx context.Context, path string, box secretbox.Box) (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// Attach opens the database file at path, which must be there, and leaves the
+// schema as it is; see Schema.
+func Attach(ctx context.Context, path string, box secretbox.Box) (*Store, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	s := &Store{&sqlstore.Store{Box: box, Dialect: dialect()}}
+	if err := s.connect(path); err != nil {
+		return nil, s.Explain(ctx, "open "+path, err)
+	}
+	return s, nil
+}
+
+// Schema implements store.Operators.
+func (s *Store) Schema(ctx context.Context) (store.Schema, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return store.Schema{}, fmt.Errorf("open migrations: %w", err)
+	}
+	return s.SchemaBy(ctx, files)
 }
 
 func (s *Store) connect(path string) error {
@@ -94,8 +117,8 @@ func pool(path string, size int, options url.Values) (*sqlx.DB, error) {
 }
 
 // Prune implements store.Maintenance, in steps of some milliseconds.
-func (s *Store) Prune(ctx context.Context, now time.Time, retention time.Duration) error {
-	before := now.Add(-retention)
+func (s *Store) Prune(ctx context.Context, now time.Time, keep store.Retention) error {
+	before := now.Add(-keep.Log)
 	return errors.Join(
 		s.DeleteInSteps(ctx, `DELETE FROM attempts WHERE rowid IN (
 			SELECT rowid FROM attempts WHERE started_at < ? LIMIT ?)`, before.UnixMicro(), sqlstore.PruneStep),
@@ -103,5 +126,8 @@ func (s *Store) Prune(ctx context.Context, now time.Time, retention time.Duratio
 			SELECT rowid FROM attempts WHERE webhook_id = ? LIMIT ?)`),
 		s.PruneIdempotency(ctx, before),
 		s.PruneRecoveries(ctx, before),
+		s.PruneHours(ctx, before),
+		s.PruneAccess(ctx, now, now.Add(-keep.Audit)),
+		s.PruneAudit(ctx, now.Add(-keep.Audit)),
 	)
 }

@@ -21,7 +21,7 @@ func BenchmarkRecord(b *testing.B, open func(*testing.B) store.Store) {
 			all := make([]webhook.Webhook, hooks)
 			for i := range all {
 				all[i] = Webhook(fmt.Sprintf("bench%d", i))
-				if err := s.Create(b.Context(), all[i], 1000); err != nil {
+				if err := s.Create(b.Context(), By(), all[i], 1000); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -95,7 +95,7 @@ func fill(b *testing.B, s store.Store, rows int, begin, end time.Time) webhook.W
 	all := make([]webhook.Webhook, 101)
 	for i := range all {
 		all[i] = Webhook(fmt.Sprintf("bench%d", i))
-		if err := s.Create(b.Context(), all[i], 1000); err != nil {
+		if err := s.Create(b.Context(), By(), all[i], 1000); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -45,7 +45,7 @@ func checks(t *testing.T, s store.Store) {
 	} {
 		w := Webhook("acme")
 		change(&w)
-		err := s.Create(t.Context(), w, 100)
+		err := s.Create(t.Context(), By(), w, 100)
 		if _, blamed := errors.AsType[*fault.Error](err); err == nil || blamed {
 			t.Errorf("%s: got %v, want an internal error", name, err)
 		}
@@ -58,13 +58,13 @@ func checks(t *testing.T, s store.Store) {
 	} {
 		w := Webhook("acme")
 		change(&w)
-		if err := s.Create(t.Context(), w, 100); err != nil {
+		if err := s.Create(t.Context(), By(), w, 100); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	// Also an update that breaks a rule leaves everything as it was.
 	w := create(t, s, Webhook("acme"))
-	_, err := s.Update(t.Context(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+	_, err := s.Update(t.Context(), By(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 		w.Name = ""
 		return w, nil
 	})

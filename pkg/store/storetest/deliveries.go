@@ -24,6 +24,7 @@ func attemptRoundTrip(t *testing.T, s store.Store) {
 	full := Failed(w, at, 1500*time.Millisecond)
 	full.EventType, full.EventSequence, full.Number = event.NoteCreated, 1<<63-1, 3
 	full.URL = "https://hooks.example.com/ü?'\\"
+	full.HeaderNames = []string{"!#$%&'*+-.^_`|~", "X-B"}
 	full.Outcome = delivery.Outcome{
 		Result: delivery.Failed, Reason: delivery.ReasonRateLimited, Message: "Server answered 429 “Çok fazla istek” 🐢",
 		StatusCode: 429, RetryAfter: 90 * time.Second, RemoteAddr: "[2001:db8::1]:443",
@@ -105,7 +106,7 @@ func recordAutoDisable(t *testing.T, s store.Store) {
 		wantEqual(t, "kept", get(t, s, w), recorded.After)
 	}
 	wantEqual(t, "updated", get(t, s, w).UpdatedAt, delivery.Recordable(now.Add(2*time.Minute+time.Second)))
-	enabled, err := s.Update(t.Context(), "acme", w.ID, w.Version+1, func(w webhook.Webhook) (webhook.Webhook, error) {
+	enabled, err := s.Update(t.Context(), By(), "acme", w.ID, w.Version+1, func(w webhook.Webhook) (webhook.Webhook, error) {
 		w.Health = w.Health.Enable(now.Add(time.Hour))
 		return w, nil
 	})
@@ -342,7 +343,7 @@ func prune(t *testing.T, s store.Store) {
 	old, young := Succeeded(w, now.Add(-retention-25*time.Hour), time.Second), Succeeded(w, now.Add(-retention+time.Minute), time.Second)
 	gone := Succeeded(deleted, now, time.Second)
 	record(t, s, old, young, gone)
-	if _, err := s.Delete(ctx, "acme", deleted.ID, 0); err != nil {
+	if _, err := s.Delete(ctx, By(), "acme", deleted.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	for key, age := range map[string]time.Duration{"old": retention + time.Minute, "young": retention - time.Minute} {
@@ -352,7 +353,7 @@ func prune(t *testing.T, s store.Store) {
 	}
 	var both sync.WaitGroup
 	for range 2 { // replicas
-		both.Go(func() { wantNoError(t, s.Prune(ctx, now, retention)) })
+		both.Go(func() { wantNoError(t, s.Prune(ctx, now, store.Retention{Log: retention, Audit: retention})) })
 	}
 	both.Wait()
 	p, err := s.Progress(ctx, []string{old.DeliveryID, young.DeliveryID, gone.DeliveryID})

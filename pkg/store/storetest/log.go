@@ -258,7 +258,7 @@ func logForeign(t *testing.T, s store.Store) {
 	gone := history{w: deleted}
 	b := gone.add("evt_1", time.Now(), 0, delivery.StatusHeld)
 	gone.write(t, s)
-	if _, err := s.Delete(ctx, "acme", deleted.ID, 0); err != nil {
+	if _, err := s.Delete(ctx, By(), "acme", deleted.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ org, webhook, delivery string }{

@@ -28,7 +28,7 @@ func noticeOfChanges(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	w := create(t, s, Webhook("acme"))
 	set := func(reason webhook.DisabledReason, refusal error) {
-		_, err := s.Update(ctx, "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+		_, err := s.Update(ctx, By(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 			w.Health.AutoDisabled = reason
 			w.Health.LastError = &webhook.Failure{At: w.UpdatedAt, Reason: "dns", Message: "Not found."}
 			return w, refusal
@@ -44,10 +44,10 @@ func noticeOfChanges(t *testing.T, s store.Store) {
 	disabled := get(t, s, w)
 	set(webhook.NotAutoDisabled, nil)
 	enabled := get(t, s, w)
-	if _, err := s.Delete(ctx, "acme", w.ID, enabled.Version); err != nil {
+	if _, err := s.Delete(ctx, By(), "acme", w.ID, enabled.Version); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Delete(ctx, "acme", w.ID, 0); err == nil {
+	if _, err := s.Delete(ctx, By(), "acme", w.ID, 0); err == nil {
 		t.Fatal("deleted twice")
 	}
 	got := pending(t, s)
@@ -133,7 +133,7 @@ func noticeOfRecoveries(t *testing.T, s store.Store) {
 	wantEqual(t, "of a dry run", pending(t, s), []webhook.Notice{})
 	createRecovery(t, s, cancelled)
 	for range 2 {
-		wantNoError(t, s.CancelRecovery(t.Context(), "acme", w.ID, cancelled.ID, now))
+		wantNoError(t, s.CancelRecovery(t.Context(), By(), "acme", w.ID, cancelled.ID, now))
 	}
 	want(cancelled, webhook.RecoveryEnd{Status: "cancelled"})
 }
@@ -172,7 +172,7 @@ func noticeOrder(t *testing.T, s store.Store) {
 		for range 2 {
 			all.Go(func() {
 				for range changes {
-					_, err := s.Update(t.Context(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+					_, err := s.Update(t.Context(), By(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 						if w.Health.AutoDisabled == webhook.NotAutoDisabled {
 							w.Health.AutoDisabled = webhook.DisabledForFailures
 						} else {

@@ -3,6 +3,8 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,7 +29,7 @@ func Recovery(w webhook.Webhook) delivery.Recovery {
 
 func createRecovery(t *testing.T, s store.Store, r delivery.Recovery) delivery.Recovery {
 	t.Helper()
-	if err := s.CreateRecovery(t.Context(), r); err != nil {
+	if err := s.CreateRecovery(t.Context(), By(), r); err != nil {
 		t.Fatalf("create recovery: %v", err)
 	}
 	return r
@@ -58,13 +60,13 @@ func recoveryRoundTrip(t *testing.T, s store.Store) {
 	for _, other := range [][3]string{{"other", w.ID, r.ID}, {"acme", create(t, s, Webhook("acme")).ID, r.ID}, {"acme", w.ID, "rec_" + newID()}} {
 		_, err := s.GetRecovery(t.Context(), other[0], other[1], other[2])
 		wantFault(t, err, fault.NotFound, "recovery-not-found")
-		wantFault(t, s.CancelRecovery(t.Context(), other[0], other[1], other[2], time.Now()), fault.NotFound, "recovery-not-found")
+		wantFault(t, s.CancelRecovery(t.Context(), By(), other[0], other[1], other[2], time.Now()), fault.NotFound, "recovery-not-found")
 	}
 	wantEqual(t, "after what others tried", getRecovery(t, s, r), r)
 	foreign := Recovery(w)
 	foreign.OrganizationID = "other"
-	wantFault(t, s.CreateRecovery(t.Context(), foreign), fault.NotFound, "webhook-not-found")
-	if _, err := s.Delete(t.Context(), "acme", w.ID, 0); err != nil {
+	wantFault(t, s.CreateRecovery(t.Context(), By(), foreign), fault.NotFound, "webhook-not-found")
+	if _, err := s.Delete(t.Context(), By(), "acme", w.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.GetRecovery(t.Context(), "acme", w.ID, r.ID); !fault.Is(err, fault.NotFound) {
@@ -73,7 +75,7 @@ func recoveryRoundTrip(t *testing.T, s store.Store) {
 	if _, ok := claim(t, s, "a", time.Now().Add(time.Minute)); ok {
 		t.Error("the recovery of a deleted webhook is claimed")
 	}
-	wantFault(t, s.CreateRecovery(t.Context(), Recovery(w)), fault.NotFound, "webhook-not-found")
+	wantFault(t, s.CreateRecovery(t.Context(), By(), Recovery(w)), fault.NotFound, "webhook-not-found")
 }
 
 func recoveryOneAtATime(t *testing.T, s store.Store) {
@@ -86,7 +88,7 @@ func recoveryOneAtATime(t *testing.T, s store.Store) {
 	for range 8 {
 		all.Go(func() {
 			r := Recovery(w)
-			err := s.CreateRecovery(t.Context(), r)
+			err := s.CreateRecovery(t.Context(), By(), r)
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -104,7 +106,7 @@ func recoveryOneAtATime(t *testing.T, s store.Store) {
 	dry := Recovery(w)
 	dry.DryRun = true
 	createRecovery(t, s, dry)
-	if err := s.CancelRecovery(t.Context(), "acme", w.ID, running[0].ID, time.Now()); err != nil {
+	if err := s.CancelRecovery(t.Context(), By(), "acme", w.ID, running[0].ID, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	createRecovery(t, s, Recovery(w))
@@ -196,7 +198,7 @@ func recoveryCancel(t *testing.T, s store.Store) {
 	now := r.CreatedAt.Add(time.Second)
 	claimed, _ := claim(t, s, "a", now)
 	for i := range 2 { // the second time it has ended already
-		if err := s.CancelRecovery(t.Context(), "acme", r.WebhookID, r.ID, now.Add(time.Duration(i)*time.Minute)); err != nil {
+		if err := s.CancelRecovery(t.Context(), By(), "acme", r.WebhookID, r.ID, now.Add(time.Duration(i)*time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -206,6 +208,30 @@ func recoveryCancel(t *testing.T, s store.Store) {
 		t.Errorf("advanced after it was cancelled: %v, %v", ok, err)
 	}
 	wantEqual(t, "still", getRecovery(t, s, r), want)
+}
+
+func recoveryList(t *testing.T, s store.Store) {
+	w, other := create(t, s, Webhook("org"+newID())), create(t, s, Webhook("org"+newID()))
+	var made []delivery.Recovery
+	for range 3 {
+		r := createRecovery(t, s, Recovery(w))
+		if err := s.CancelRecovery(t.Context(), By(), w.OrganizationID, w.ID, r.ID, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, r)
+	}
+	createRecovery(t, s, Recovery(other))
+	slices.SortFunc(made, func(a, b delivery.Recovery) int { return strings.Compare(a.ID, b.ID) })
+	list, err := s.ListRecoveries(t.Context(), w.OrganizationID, w.ID, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 2 || list[0].ID != made[2].ID || list[1].ID != made[1].ID || list[0].Status != delivery.RecoveryCancelled {
+		t.Errorf("listed %+v", list)
+	}
+	if list, err := s.ListRecoveries(t.Context(), other.OrganizationID, w.ID, 2); err != nil || len(list) != 0 {
+		t.Errorf("another organization is told %+v, %v", list, err)
+	}
 }
 
 func recoveryPrune(t *testing.T, s store.Store) {
@@ -221,7 +247,7 @@ func recoveryPrune(t *testing.T, s store.Store) {
 	}
 	old := made(retention+time.Minute, delivery.RecoveryDone)
 	kept := []delivery.Recovery{made(retention-time.Minute, delivery.RecoveryDone), made(retention+time.Minute, delivery.RecoveryRunning)}
-	wantNoError(t, s.Prune(t.Context(), now, retention))
+	wantNoError(t, s.Prune(t.Context(), now, store.Retention{Log: retention, Audit: retention}))
 	if _, err := s.GetRecovery(t.Context(), "acme", old.WebhookID, old.ID); !fault.Is(err, fault.NotFound) {
 		t.Errorf("an old recovery: %v", err)
 	}

@@ -44,6 +44,16 @@ func statsProperty(t *testing.T, s store.Store) {
 		if want := statsOf(h.rows, since, until); fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 			rt.Fatalf("got %+v\nwant %+v", got, want)
 		}
+		whole := until.Truncate(time.Hour).Add(time.Hour)
+		all, err := s.Activity(t.Context(), h.w.OrganizationID, since, whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := statsOf(h.rows, since, whole).Hours
+		happened := slices.ContainsFunc(want, func(h store.HourStats) bool { return h.Succeeded+h.Failed+h.Skipped > 0 })
+		if hours, told := all[h.w.ID]; told != happened || told && !slices.Equal(hours, want) || len(all) > 1 {
+			rt.Fatalf("activity %+v, the rows say %+v", all, want)
+		}
 	})
 }
 
@@ -126,4 +136,39 @@ func skipHeld(t *testing.T, s store.Store) {
 	skipped.Outcome = delivery.Outcome{Result: delivery.Skipped, Message: strings.ReplaceAll(message, "\x00", "\uFFFD")}
 	wantEqual(t, "log", attempts, []store.LoggedAttempt{skipped, before})
 	wantEqual(t, "delivery", d, deliveriesOf([]store.LoggedAttempt{skipped, before}, store.DeliveryFilter{})[0])
+}
+
+// hoursFollowTheLog checks what else than a first recording changes the counts.
+func hoursFollowTheLog(t *testing.T, s store.Store) {
+	hour := time.Now().UTC().Truncate(time.Hour)
+	since, until := hour.Add(-48*time.Hour), hour.Add(time.Hour)
+	h := history{w: create(t, s, Webhook("org"+newID()))}
+	h.add("evt_1", hour.Add(-47*time.Hour), time.Second, delivery.StatusDelivered)
+	h.add("evt_2", hour.Add(-time.Minute), time.Second, delivery.StatusDelivered)
+	h.add("evt_3", hour.Add(-time.Minute), 0, delivery.StatusHeld)
+	h.write(t, s)
+	h.write(t, s) // as after an answer that was lost
+	want := func(what string, sent, skipped int64) {
+		t.Helper()
+		all, err := s.Activity(t.Context(), h.w.OrganizationID, since, until)
+		wantNoError(t, err)
+		var gotSent, gotSkipped int64
+		for _, hour := range all[h.w.ID] {
+			gotSent, gotSkipped = gotSent+hour.Succeeded, gotSkipped+hour.Skipped
+		}
+		if gotSent != sent || gotSkipped != skipped {
+			t.Errorf("%s: %d sent and %d skipped, want %d and %d", what, gotSent, gotSkipped, sent, skipped)
+		}
+	}
+	want("recorded twice", 2, 0)
+	if _, err := s.SkipHeld(t.Context(), h.w.OrganizationID, h.w.ID, hour, "Skipped."); err != nil {
+		t.Fatal(err)
+	}
+	want("what was held is skipped", 2, 1)
+	wantNoError(t, s.Prune(t.Context(), hour, store.Retention{Log: 24 * time.Hour, Audit: 24 * time.Hour}))
+	want("the old are pruned", 1, 1)
+	if _, err := s.Delete(t.Context(), By(), h.w.OrganizationID, h.w.ID, 0); err != nil {
+		t.Fatal(err)
+	}
+	want("the webhook is deleted", 0, 0)
 }

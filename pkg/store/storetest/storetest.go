@@ -13,6 +13,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
@@ -32,6 +33,7 @@ func Run(t *testing.T, open func(*testing.T) store.Store) {
 		"a cursor from elsewhere is refused":            listBadCursor,
 		"no more webhooks than the limit":               createLimit,
 		"no more webhooks than the limit, in parallel":  createLimitInParallel,
+		"headers change and stay sealed":                headersChange,
 		"an update raises the version":                  updateVersion,
 		"an update keeps what never changes":            updateImmutable,
 		"an update of an older version is stale":        updateStale,
@@ -61,6 +63,7 @@ func Run(t *testing.T, open func(*testing.T) store.Store) {
 		"the log is seen by its organization only":      logForeign,
 		"the log shows one delivery with its attempts":  logDelivery,
 		"statistics count what is in the log":           statsProperty,
+		"counts by the hour follow the log":             hoursFollowTheLog,
 		"what is held is skipped":                       skipHeld,
 		"a test's body is kept":                         testBody,
 		"a recovery is read as it was written":          recoveryRoundTrip,
@@ -69,6 +72,7 @@ func Run(t *testing.T, open func(*testing.T) store.Store) {
 		"recoveries take turns":                         recoveryTurns,
 		"a cancelled recovery stays cancelled":          recoveryCancel,
 		"old recoveries are pruned":                     recoveryPrune,
+		"recoveries are listed, newest first":           recoveryList,
 		"a delivery stands as its last entry says":      standings,
 		"an idempotency key is claimed once":            idempotencyClaim,
 		"an idempotency key is claimed by one of many":  idempotencyInParallel,
@@ -80,6 +84,23 @@ func Run(t *testing.T, open func(*testing.T) store.Store) {
 		"the end of a recovery and its notice are one":  noticeOfRecoveries,
 		"a notice waits until it is dropped":            noticeOutbox,
 		"notices of one webhook keep their order":       noticeOrder,
+		"an API key is found until it is revoked":       keyRoundTrip,
+		"API keys are listed page by page":              keyPages,
+		"no more API keys than the limit":               keyLimit,
+		"an API key that breaks a rule is refused":      keyChecks,
+		"a Zapier key is shown, found and rotated":      zapierKeys,
+		"one of many first calls makes the Zapier key":  zapierKeyInParallel,
+		"a portal link begins a session":                portalSession,
+		"a portal link opens once, and not for long":    portalLinkOnce,
+		"expired links, sessions and keys are pruned":   accessPrune,
+		"a change and its audit entry are one":          auditOfChanges,
+		"an outcome and its audit entry are one":        auditOfOutcomes,
+		"credentials are in the audit log, not secrets": auditOfAccess,
+		"the audit log is filtered":                     auditFilters,
+		"the audit log is read page by page":            auditPages,
+		"nobody changes anything":                       auditNobody,
+		"organizations are listed page by page":         organizations,
+		"the database says what it is":                  engine,
 		"a cancelled context ends a call as cancelled":  cancelled,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,6 +137,9 @@ func Webhook(organizationID string) webhook.Webhook {
 	}
 }
 
+// By returns who changes things in these tests.
+func By() audit.Actor { return audit.Actor{Kind: audit.ServiceToken, Name: "tests"} }
+
 // Failed returns a failed attempt of a new delivery of w that began at start
 // and took took.
 func Failed(w webhook.Webhook, start time.Time, took time.Duration) delivery.Attempt {
@@ -142,7 +166,7 @@ func newID() string { return strings.ToLower(ulid.Make().String()) }
 
 func create(t *testing.T, s store.Store, w webhook.Webhook) webhook.Webhook {
 	t.Helper()
-	if err := s.Create(t.Context(), w, 1000); err != nil {
+	if err := s.Create(t.Context(), By(), w, 1000); err != nil {
 		t.Fatalf("create: %v", err)
 	}
 	return get(t, s, w)

@@ -23,6 +23,7 @@ func webhookRoundTrip(t *testing.T, s store.Store) {
 	full.Name = "קריאה 📞 “x” \\ ' -- ; DROP TABLE webhooks; %s \u202e\U0010FFFF"
 	full.URL = "HTTPS://xn--bcher-kva.example/ü?q='%00&" + strings.Repeat("é", 900)
 	full.Provider, full.Event, full.Version = webhook.Zapier, webhook.Disabled, 41
+	full.Headers = []webhook.Header{{Name: "!#$%&'*+-.^_`|~", Value: "\"a\"\t\\u0000 </script> 'b'"}, {Name: "X-B", Value: "c"}}
 	full.CreatedAt, full.UpdatedAt = at, at.Add(time.Hour)
 	full.Health = webhook.Health{
 		FailureCount: 2,
@@ -55,12 +56,12 @@ func foreignOrganization(t *testing.T, s store.Store) {
 	record(t, s, a)
 	_, err := s.Get(ctx, "other", w.ID)
 	wantFault(t, err, fault.NotFound, "webhook-not-found")
-	_, err = s.Update(ctx, "other", w.ID, 0, func(webhook.Webhook) (webhook.Webhook, error) {
+	_, err = s.Update(ctx, By(), "other", w.ID, 0, func(webhook.Webhook) (webhook.Webhook, error) {
 		t.Error("changed another organization's webhook")
 		return w, nil
 	})
 	wantFault(t, err, fault.NotFound, "webhook-not-found")
-	_, err = s.Delete(ctx, "other", w.ID, 0)
+	_, err = s.Delete(ctx, By(), "other", w.ID, 0)
 	wantFault(t, err, fault.NotFound, "webhook-not-found")
 	_, err = s.Attempts(ctx, "other", w.ID, a.DeliveryID)
 	wantFault(t, err, fault.NotFound, "delivery-not-found")
@@ -96,7 +97,7 @@ func listPages(t *testing.T, s store.Store) {
 		page.After = next
 		// Neither a new webhook nor the loss of the cursor's own disturbs the rest.
 		create(t, s, Webhook("acme"))
-		if _, err := s.Delete(t.Context(), "acme", list[len(list)-1].ID, 0); err != nil {
+		if _, err := s.Delete(t.Context(), By(), "acme", list[len(list)-1].ID, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -118,15 +119,15 @@ func listBadCursor(t *testing.T, s store.Store) {
 func createLimit(t *testing.T, s store.Store) {
 	create(t, s, Webhook("other")) // does not count here
 	for range 2 {
-		wantNoError(t, s.Create(t.Context(), Webhook("acme"), 2))
+		wantNoError(t, s.Create(t.Context(), By(), Webhook("acme"), 2))
 	}
-	wantFault(t, s.Create(t.Context(), Webhook("acme"), 2), fault.Conflict, "webhook-limit-reached")
+	wantFault(t, s.Create(t.Context(), By(), Webhook("acme"), 2), fault.Conflict, "webhook-limit-reached")
 	all, err := s.All(t.Context(), "acme")
 	wantNoError(t, err)
-	if _, err := s.Delete(t.Context(), "acme", all[0].ID, 0); err != nil {
+	if _, err := s.Delete(t.Context(), By(), "acme", all[0].ID, 0); err != nil {
 		t.Fatal(err)
 	}
-	wantNoError(t, s.Create(t.Context(), Webhook("acme"), 2))
+	wantNoError(t, s.Create(t.Context(), By(), Webhook("acme"), 2))
 }
 
 func createLimitInParallel(t *testing.T, s store.Store) {
@@ -135,7 +136,7 @@ func createLimitInParallel(t *testing.T, s store.Store) {
 	var callersDone sync.WaitGroup
 	for range callers {
 		callersDone.Go(func() {
-			switch err := s.Create(t.Context(), Webhook("acme"), limit); {
+			switch err := s.Create(t.Context(), By(), Webhook("acme"), limit); {
 			case err == nil:
 				created.Add(1)
 			case fault.Is(err, fault.Conflict):
@@ -154,7 +155,7 @@ func createLimitInParallel(t *testing.T, s store.Store) {
 func updateVersion(t *testing.T, s store.Store) {
 	w := create(t, s, Webhook("acme"))
 	now := time.Now()
-	got, err := s.Update(t.Context(), "acme", w.ID, w.Version, func(w webhook.Webhook) (webhook.Webhook, error) {
+	got, err := s.Update(t.Context(), By(), "acme", w.ID, w.Version, func(w webhook.Webhook) (webhook.Webhook, error) {
 		w.Name, w.URL, w.Event, w.Provider = "Renamed", "https://other.example.com/", webhook.SendNotes, webhook.Zapier
 		w.UpdatedAt, w.Health = now, w.Health.Enable(now)
 		return w, nil
@@ -167,13 +168,13 @@ func updateVersion(t *testing.T, s store.Store) {
 	want.UpdatedAt, want.Health.CountFrom, want.Version = delivery.Recordable(now), delivery.Recordable(now), w.Version+1
 	wantEqual(t, "returned", got, want)
 	wantEqual(t, "kept", get(t, s, w), want)
-	_, err = s.Update(t.Context(), "acme", "wh_"+newID(), 0, func(w webhook.Webhook) (webhook.Webhook, error) { return w, nil })
+	_, err = s.Update(t.Context(), By(), "acme", "wh_"+newID(), 0, func(w webhook.Webhook) (webhook.Webhook, error) { return w, nil })
 	wantFault(t, err, fault.NotFound, "webhook-not-found")
 }
 
 func updateImmutable(t *testing.T, s store.Store) {
 	w := create(t, s, Webhook("acme"))
-	got, err := s.Update(t.Context(), "acme", w.ID, 0, func(webhook.Webhook) (webhook.Webhook, error) {
+	got, err := s.Update(t.Context(), By(), "acme", w.ID, 0, func(webhook.Webhook) (webhook.Webhook, error) {
 		other := Webhook("other")
 		other.Name, other.UpdatedAt, other.Version = w.Name, w.UpdatedAt, 99
 		return other, nil
@@ -188,7 +189,7 @@ func updateImmutable(t *testing.T, s store.Store) {
 func updateStale(t *testing.T, s store.Store) {
 	w := create(t, s, Webhook("acme"))
 	for _, version := range []int64{w.Version + 1, -1} {
-		_, err := s.Update(t.Context(), "acme", w.ID, version, func(webhook.Webhook) (webhook.Webhook, error) {
+		_, err := s.Update(t.Context(), By(), "acme", w.ID, version, func(webhook.Webhook) (webhook.Webhook, error) {
 			t.Error("asked to change a stale webhook")
 			return w, nil
 		})
@@ -200,7 +201,7 @@ func updateStale(t *testing.T, s store.Store) {
 func updateRefused(t *testing.T, s store.Store) {
 	w := create(t, s, Webhook("acme"))
 	refusal := errors.New("no")
-	_, err := s.Update(t.Context(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+	_, err := s.Update(t.Context(), By(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 		w.Name = "never"
 		return w, refusal
 	})
@@ -217,7 +218,7 @@ func updateInParallel(t *testing.T, s store.Store) {
 	for range callers {
 		done.Go(func() {
 			for range each {
-				_, err := s.Update(t.Context(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+				_, err := s.Update(t.Context(), By(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 					w.Health.FailureCount++ // a lost update would lose one
 					return w, nil
 				})
@@ -236,12 +237,12 @@ func deleteWebhook(t *testing.T, s store.Store) {
 	before := Succeeded(w, time.Now(), time.Second)
 	record(t, s, before)
 	want := get(t, s, w)
-	got, err := s.Delete(ctx, "acme", w.ID, w.Version)
+	got, err := s.Delete(ctx, By(), "acme", w.ID, w.Version)
 	wantNoError(t, err)
 	wantEqual(t, "deleted", got, want)
 	_, err = s.Get(ctx, "acme", w.ID)
 	wantFault(t, err, fault.NotFound, "webhook-not-found")
-	_, err = s.Delete(ctx, "acme", w.ID, 0)
+	_, err = s.Delete(ctx, By(), "acme", w.ID, 0)
 	wantFault(t, err, fault.NotFound, "webhook-not-found")
 	_, err = s.Attempts(ctx, "acme", w.ID, before.DeliveryID)
 	wantFault(t, err, fault.NotFound, "delivery-not-found")
@@ -259,7 +260,7 @@ func deleteWebhook(t *testing.T, s store.Store) {
 
 func deleteStale(t *testing.T, s store.Store) {
 	w := create(t, s, Webhook("acme"))
-	_, err := s.Delete(t.Context(), "acme", w.ID, w.Version+1)
+	_, err := s.Delete(t.Context(), By(), "acme", w.ID, w.Version+1)
 	wantFault(t, err, fault.Stale, "stale-version")
 	wantEqual(t, "webhook", get(t, s, w), w)
 }
@@ -271,7 +272,7 @@ func cancelled(t *testing.T, s store.Store) {
 	_, errGet := s.Get(ctx, "acme", w.ID)
 	_, errRecord := s.Record(ctx, delivery.DefaultPolicy(), []delivery.Attempt{Failed(w, time.Now(), time.Second)})
 	_, errBegin := s.Begin(ctx, "key", nil, time.Now(), time.Hour)
-	for i, err := range []error{errGet, errRecord, errBegin, s.Create(ctx, Webhook("acme"), 10), s.Ping(ctx)} {
+	for i, err := range []error{errGet, errRecord, errBegin, s.Create(ctx, By(), Webhook("acme"), 10), s.Ping(ctx)} {
 		if !errors.Is(err, context.Canceled) || fault.Is(err, fault.Unavailable) {
 			t.Errorf("call %d: got %v, want the context's error", i, err)
 		}

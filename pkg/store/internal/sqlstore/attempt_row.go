@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
@@ -42,16 +43,17 @@ type AttemptRow struct {
 	Status            string    `db:"status"`
 	NextAt            Timestamp `db:"next_at"`
 	RequestBody       []byte    `db:"request_body"` // NULL unless Test
+	HeaderNames       Names     `db:"header_names"`
 }
 
 // AttemptColumns are the columns of attempts in the order of Params.
 const AttemptColumns = `id, delivery_id, webhook_id, organization_id, event_id, event_type, event_sequence,
 	number, test, url, started_at, ended_at, result, reason, message, status_code, retry_after_ns,
 	response_header, response_body, response_truncated, remote_addr,
-	resolve_ns, connect_ns, tls_ns, first_byte_ns, total_ns, status, next_at, request_body`
+	resolve_ns, connect_ns, tls_ns, first_byte_ns, total_ns, status, next_at, request_body, header_names`
 
 // AttemptColumnCount is how many AttemptColumns there are.
-const AttemptColumnCount = 29
+const AttemptColumnCount = 30
 
 // Params appends what to write of row, in the order of AttemptColumns.
 func (d Dialect) Params(params []any, row AttemptRow) []any {
@@ -60,7 +62,31 @@ func (d Dialect) Params(params []any, row AttemptRow) []any {
 		row.Number, row.Test, row.URL, d.Param(row.StartedAt), d.Param(row.EndedAt),
 		row.Result, row.Reason, row.Message, row.StatusCode, row.RetryAfter,
 		row.ResponseHeader.Param(), row.ResponseBody, row.ResponseTruncated, row.RemoteAddr,
-		row.Resolve, row.Connect, row.TLS, row.FirstByte, row.Total, row.Status, d.Param(row.NextAt), orNull(row.RequestBody))
+		row.Resolve, row.Connect, row.TLS, row.FirstByte, row.Total, row.Status, d.Param(row.NextAt), orNull(row.RequestBody), row.HeaderNames.Param())
+}
+
+// Names is a text column with names between spaces; empty is NULL.
+type Names []string
+
+// Scan implements sql.Scanner.
+func (n *Names) Scan(value any) error {
+	var text JSON
+	if err := text.Scan(value); err != nil {
+		return err
+	}
+	*n = nil
+	if text != "" {
+		*n = strings.Split(string(text), " ")
+	}
+	return nil
+}
+
+// Param returns what to write: NULL when empty.
+func (n Names) Param() any {
+	if len(n) == 0 {
+		return nil
+	}
+	return strings.Join(n, " ")
 }
 
 func orNull(bytes []byte) any {
@@ -97,7 +123,7 @@ func attemptRow(step delivery.Step) (AttemptRow, error) {
 		ResponseTruncated: o.Response.Truncated || len(body) < len(o.Response.Body), RemoteAddr: o.RemoteAddr,
 		Resolve: int64(o.Phases.Resolve), Connect: int64(o.Phases.Connect), TLS: int64(o.Phases.TLS),
 		FirstByte: int64(o.Phases.FirstByte), Total: int64(o.Phases.Total),
-		Status: string(step.Decision.Status), NextAt: Timestamp{step.Decision.At}, RequestBody: a.Body,
+		Status: string(step.Decision.Status), NextAt: Timestamp{step.Decision.At}, RequestBody: a.Body, HeaderNames: a.HeaderNames,
 	}, nil
 }
 
@@ -107,7 +133,7 @@ func (row AttemptRow) logged() (store.LoggedAttempt, error) {
 		ID: row.ID, DeliveryID: row.DeliveryID, WebhookID: row.WebhookID, OrganizationID: row.OrganizationID,
 		EventID: row.EventID, EventType: event.Type(row.EventType),
 		EventSequence: uint64(row.EventSequence), //nolint:gosec // It was checked when it was written.
-		Number:        row.Number, Test: row.Test, URL: row.URL, StartedAt: row.StartedAt.Time, EndedAt: row.EndedAt.Time,
+		Number:        row.Number, Test: row.Test, URL: row.URL, HeaderNames: row.HeaderNames, StartedAt: row.StartedAt.Time, EndedAt: row.EndedAt.Time,
 		Outcome: delivery.Outcome{
 			Result: delivery.Result(row.Result), Reason: delivery.Reason(row.Reason), Message: row.Message,
 			StatusCode: row.StatusCode, RetryAfter: time.Duration(row.RetryAfter), RemoteAddr: row.RemoteAddr,

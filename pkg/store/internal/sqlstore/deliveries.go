@@ -119,6 +119,9 @@ func (s *Store) write(ctx context.Context, tx *sqlx.Tx, current map[string]webho
 	if err := addNoticesOf(ctx, tx, steps); err != nil {
 		return err
 	}
+	if err := s.addEntriesOf(ctx, tx, steps); err != nil {
+		return err
+	}
 	return s.writeLog(ctx, tx, steps, after, again)
 }
 
@@ -166,7 +169,7 @@ func (s *Store) writeLog(ctx context.Context, tx *sqlx.Tx, steps []delivery.Step
 	if err := s.Dialect.WriteAttempts(ctx, tx, rows); err != nil {
 		return fmt.Errorf("insert attempts: %w", err)
 	}
-	return nil
+	return s.countRows(ctx, tx, rows)
 }
 
 // withoutRecorded returns the rows that the log does not hold yet, each once.

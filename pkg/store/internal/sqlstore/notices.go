@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -43,11 +42,6 @@ func addTransition(ctx context.Context, tx *sqlx.Tx, before, after webhook.Webho
 		return nil
 	}
 	return addNotices(ctx, tx, n)
-}
-
-// addDeletion writes the notice of a deletion.
-func addDeletion(ctx context.Context, tx *sqlx.Tx, w webhook.Webhook) error {
-	return addNotices(ctx, tx, webhook.Deleted(w, time.Now()))
 }
 
 // addNoticesOf writes the notices that the steps of a fold call for.

@@ -24,7 +24,7 @@ func open(t *testing.T) (*sqlite.Store, webhook.Webhook) {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	w := storetest.Webhook("acme")
-	if err := s.Create(t.Context(), w, 10); err != nil {
+	if err := s.Create(t.Context(), storetest.By(), w, 10); err != nil {
 		t.Fatal(err)
 	}
 	return s, w

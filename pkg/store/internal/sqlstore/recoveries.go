@@ -10,6 +10,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
@@ -54,7 +55,7 @@ func recoveryNotFound() error {
 
 // CreateRecovery implements store.Recoveries. The webhook's row is locked, so
 // that of two that ask at once only one begins.
-func (s *Store) CreateRecovery(ctx context.Context, r delivery.Recovery) error {
+func (s *Store) CreateRecovery(ctx context.Context, by audit.Actor, r delivery.Recovery) error {
 	const owner = `SELECT 1 FROM webhooks WHERE id = ? AND organization_id = ?`
 	const running = `SELECT count(*) FROM recoveries WHERE webhook_id = ? AND dry_run = ? AND status = 'running'`
 	const insert = `INSERT INTO recoveries (` + recoveryColumns + `, lease_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -75,7 +76,10 @@ func (s *Store) CreateRecovery(ctx context.Context, r delivery.Recovery) error {
 			d.Param(recordable(r.Since)), d.Param(recordable(r.Until)), r.DryRun, string(r.Status), r.Message,
 			r.Total, r.Examined, r.Queued, int64(r.Position), //nolint:gosec // a stream's sequence stays below 2^63
 			d.Param(recordable(r.CreatedAt)), d.Param(recordable(r.EndedAt)), d.Param(recordable(r.CreatedAt)))
-		return err //nolint:wrapcheck // Transact names the operation.
+		if err != nil || r.DryRun {
+			return err //nolint:wrapcheck // Transact names the operation.
+		}
+		return s.addEntries(ctx, tx, audit.RecoveryBegun(by, r))
 	})
 }
 
@@ -91,18 +95,25 @@ func (s *Store) GetRecovery(ctx context.Context, organizationID, webhookID, id s
 }
 
 // CancelRecovery implements store.Recoveries.
-func (s *Store) CancelRecovery(ctx context.Context, organizationID, webhookID, id string, now time.Time) error {
+func (s *Store) CancelRecovery(ctx context.Context, by audit.Actor, organizationID, webhookID, id string, now time.Time) error {
 	const cancel = `UPDATE recoveries SET status = 'cancelled', ended_at = ?
-		WHERE id = ? AND webhook_id = ? AND organization_id = ? AND status = 'running'`
+		WHERE id = ? AND webhook_id = ? AND organization_id = ? AND status = 'running' RETURNING ` + recoveryColumns
 	cancelled := false
 	err := s.Transact(ctx, "cancel recovery "+id, func(tx *sqlx.Tx) error {
-		result, err := tx.ExecContext(ctx, tx.Rebind(cancel), s.Dialect.Param(recordable(now)), id, webhookID, organizationID)
+		cancelled = false
+		var row recoveryRow
+		err := tx.GetContext(ctx, &row, tx.Rebind(cancel), s.Dialect.Param(recordable(now)), id, webhookID, organizationID)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
 		if err != nil {
 			return err //nolint:wrapcheck // Transact names the operation.
 		}
-		n, err := result.RowsAffected()
-		if cancelled = n > 0; err != nil || !cancelled {
-			return err //nolint:wrapcheck // Transact names the operation.
+		cancelled = true
+		if !row.DryRun {
+			if err := s.addEntries(ctx, tx, audit.RecoveryEnded(by, row.recovery(), now)); err != nil {
+				return err
+			}
 		}
 		return addRecovered(ctx, tx, id)
 	})

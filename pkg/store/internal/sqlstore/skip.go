@@ -10,6 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/store"
 )
 
 // skipStep is how many rows one transaction of SkipHeld looks at: it keeps
@@ -91,9 +92,13 @@ func (s *Store) skipBetween(ctx context.Context, tx *sqlx.Tx, webhookID string, 
 		query += ` AND started_at <= ? AND (started_at, id) <= (?, ?)`
 		args = append(args, last, last, to.ID)
 	}
-	result, err := tx.ExecContext(ctx, tx.Rebind(query+` AND `+isLatest), args...)
-	if err != nil {
+	var begun []Timestamp
+	if err := tx.SelectContext(ctx, &begun, tx.Rebind(query+` AND `+isLatest+` RETURNING started_at`), args...); err != nil {
 		return 0, fmt.Errorf("insert skipped: %w", err)
 	}
-	return result.RowsAffected() //nolint:wrapcheck // Transact names the operation.
+	counts := make(map[webhookHour]store.HourStats)
+	for _, at := range begun {
+		addToHour(counts, webhookID, at.Time, delivery.Skipped)
+	}
+	return int64(len(begun)), s.addHours(ctx, tx, counts)
 }

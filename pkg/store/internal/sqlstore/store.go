@@ -41,6 +41,13 @@ type Dialect struct {
 	// Hour is an expression for the whole hour in which an attempt began.
 	Hour string
 
+	// Clock returns the server's time in seconds since 1970, as a fraction, and
+	// Engine its name and version.
+	Clock, Engine string
+
+	// HasTable counts the tables with the name in its one parameter.
+	HasTable string
+
 	// Repeated reports whether the error says that a row is already there.
 	Repeated func(error) bool
 
@@ -64,6 +71,8 @@ type Store struct {
 	// looks at before it returns what it has found; 0 is 40,000, which takes
 	// some seconds at the worst.
 	MostCandidates int
+
+	noted instants // audit entries
 }
 
 // Ping reports whether the database answers: nil, or Unavailable.

@@ -17,7 +17,8 @@ type WebhookRow struct {
 	Provider       string    `db:"provider" json:"-"`
 	URL            string    `db:"url" json:"-"`
 	Event          string    `db:"event" json:"-"`
-	Secret         []byte    `db:"secret" json:"-"` // sealed
+	Secret         []byte    `db:"secret" json:"-"`  // sealed
+	Headers        []byte    `db:"headers" json:"-"` // sealed; NULL without any
 	CreatedAt      Timestamp `db:"created_at" json:"-"`
 	UpdatedAt      Timestamp `db:"updated_at" json:"updated_at"`
 	OrderedFrom    int64     `db:"ordered_from" json:"-"` // a stream sequence, less than 2^63
@@ -31,7 +32,7 @@ type WebhookRow struct {
 	AutoDisabled   string    `db:"auto_disabled" json:"auto_disabled"`
 }
 
-const webhookColumns = `id, organization_id, name, provider, url, event, secret, created_at, updated_at, ordered_from, version,
+const webhookColumns = `id, organization_id, name, provider, url, event, secret, headers, created_at, updated_at, ordered_from, version,
 	failure_count, outages, count_from, last_sent_at, last_error, hold_until, auto_disabled`
 
 // JSON is a text column that holds JSON; empty is NULL.
@@ -97,7 +98,8 @@ func healthRow(w webhook.Webhook) (WebhookRow, error) {
 	return row, nil
 }
 
-// webhookRow returns w as it is kept, with its secret as sealed.
+// webhookRow returns w as it is kept, with its secret as sealed. Its headers are
+// still to be set.
 func webhookRow(w webhook.Webhook, sealed []byte) (WebhookRow, error) {
 	row, err := healthRow(w)
 	if err != nil {
@@ -124,9 +126,13 @@ func (s *Store) webhook(row WebhookRow) (webhook.Webhook, error) {
 	if err != nil {
 		return webhook.Webhook{}, fmt.Errorf("open secret of webhook %s: %w", row.ID, err)
 	}
+	headers, err := s.openHeaders(row)
+	if err != nil {
+		return webhook.Webhook{}, err
+	}
 	w := webhook.Webhook{
 		ID: row.ID, OrganizationID: row.OrganizationID, Name: row.Name, Provider: webhook.Provider(row.Provider),
-		URL: row.URL, Event: webhook.Setting(row.Event), Secret: webhook.Secret(secret),
+		URL: row.URL, Event: webhook.Setting(row.Event), Secret: webhook.Secret(secret), Headers: headers,
 		CreatedAt: row.CreatedAt.Time, UpdatedAt: row.UpdatedAt.Time, OrderedFrom: uint64(row.OrderedFrom), Version: row.Version, //nolint:gosec // a CHECK keeps it from being negative
 		Health: webhook.Health{
 			FailureCount: row.FailureCount, CountFrom: row.CountFrom.Time, LastSentAt: row.LastSentAt.Time,

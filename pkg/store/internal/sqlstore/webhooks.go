@@ -5,16 +5,18 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
 // Create implements store.Webhooks.
-func (s *Store) Create(ctx context.Context, w webhook.Webhook, limit int) error {
+func (s *Store) Create(ctx context.Context, by audit.Actor, w webhook.Webhook, limit int) error {
 	op := "insert webhook " + w.ID
 	sealed, err := s.seal(w)
 	if err != nil {
@@ -24,11 +26,12 @@ func (s *Store) Create(ctx context.Context, w webhook.Webhook, limit int) error 
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
+	if row.Headers, err = s.sealHeaders(w); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
 	return s.Transact(ctx, op, func(tx *sqlx.Tx) error {
-		if s.Dialect.LockOrganization != "" {
-			if _, err := tx.ExecContext(ctx, tx.Rebind(s.Dialect.LockOrganization), w.OrganizationID); err != nil {
-				return fmt.Errorf("lock organization: %w", err)
-			}
+		if err := s.lockOrganization(ctx, tx, w.OrganizationID); err != nil {
+			return err
 		}
 		var have int
 		const count = `SELECT count(*) FROM webhooks WHERE organization_id = ?`
@@ -38,15 +41,18 @@ func (s *Store) Create(ctx context.Context, w webhook.Webhook, limit int) error 
 		if have >= limit {
 			return limitReached(have)
 		}
-		return s.insertWebhook(ctx, tx, row)
+		if err := s.insertWebhook(ctx, tx, row); err != nil {
+			return err
+		}
+		return s.addEntries(ctx, tx, audit.Created(by, w))
 	})
 }
 
 func (s *Store) insertWebhook(ctx context.Context, tx *sqlx.Tx, row WebhookRow) error {
-	const insert = `INSERT INTO webhooks (` + webhookColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	const insert = `INSERT INTO webhooks (` + webhookColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	d := s.Dialect
 	_, err := tx.ExecContext(ctx, tx.Rebind(insert),
-		row.ID, row.OrganizationID, row.Name, row.Provider, row.URL, row.Event, row.Secret,
+		row.ID, row.OrganizationID, row.Name, row.Provider, row.URL, row.Event, row.Secret, orNull(row.Headers),
 		d.Param(row.CreatedAt), d.Param(row.UpdatedAt), row.OrderedFrom, row.Version,
 		row.FailureCount, row.Outages.Param(), d.Param(row.CountFrom), d.Param(row.LastSentAt),
 		row.LastError.Param(), d.Param(row.HoldUntil), row.AutoDisabled)
@@ -67,7 +73,7 @@ func (s *Store) Get(ctx context.Context, organizationID, id string) (webhook.Web
 // List implements store.Webhooks. A cursor is the last id of its page.
 func (s *Store) List(ctx context.Context, organizationID string, page store.Page) ([]webhook.Webhook, string, error) {
 	const list = `SELECT ` + webhookColumns + ` FROM webhooks WHERE organization_id = ? AND id < ? ORDER BY id DESC LIMIT ?`
-	before, err := parseCursor(page.After)
+	before, err := parseCursor(page.After, "wh_")
 	if err != nil {
 		return nil, "", err
 	}
@@ -80,19 +86,23 @@ func (s *Store) List(ctx context.Context, organizationID string, page store.Page
 	next := ""
 	if len(rows) > limit {
 		rows = rows[:limit]
-		next = base64.RawURLEncoding.EncodeToString([]byte(rows[limit-1].ID))
+		next = idCursor(rows[limit-1].ID)
 	}
 	found, err := s.webhooks(rows)
 	return found, next, err
 }
 
-// parseCursor returns the id that all ids of a page are smaller than.
-func parseCursor(cursor string) (string, error) {
+// idCursor returns the cursor of the page that follows an id.
+func idCursor(id string) string { return base64.RawURLEncoding.EncodeToString([]byte(id)) }
+
+// parseCursor returns the id that all ids of a page are smaller than. Ids have
+// the prefix.
+func parseCursor(cursor, prefix string) (string, error) {
 	if cursor == "" {
 		return "~", nil // after every id: they begin with a letter
 	}
 	id, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || !strings.HasPrefix(string(id), "wh_") || storableText(string(id)) != string(id) {
+	if err != nil || !strings.HasPrefix(string(id), prefix) || storableText(string(id)) != string(id) {
 		return "", fault.InvalidFields(fault.Field{Pointer: "cursor", Detail: "This cursor is not one that a list has returned."})
 	}
 	return string(id), nil
@@ -109,7 +119,7 @@ func (s *Store) All(ctx context.Context, organizationID string) ([]webhook.Webho
 }
 
 // Update implements store.Webhooks.
-func (s *Store) Update(ctx context.Context, organizationID, id string, version int64,
+func (s *Store) Update(ctx context.Context, by audit.Actor, organizationID, id string, version int64,
 	change func(webhook.Webhook) (webhook.Webhook, error),
 ) (webhook.Webhook, error) {
 	var updated webhook.Webhook
@@ -125,13 +135,21 @@ func (s *Store) Update(ctx context.Context, organizationID, id string, version i
 		}
 		updated.ID, updated.OrganizationID = id, organizationID
 		updated.CreatedAt, updated.Version = current.CreatedAt, current.Version+1
+		headers, err := s.resealHeaders(current, updated, row.Headers)
+		if err != nil {
+			return err
+		}
 		if row, err = webhookRow(updated, row.Secret); err != nil {
 			return err
 		}
+		row.Headers = headers
 		if err := s.updateWebhook(ctx, tx, row); err != nil {
 			return err
 		}
 		if updated, err = s.webhook(row); err != nil { // as the next reader gets it
+			return err
+		}
+		if err := s.addEntries(ctx, tx, audit.Updated(by, current, updated, updated.UpdatedAt)...); err != nil {
 			return err
 		}
 		return addTransition(ctx, tx, current, updated)
@@ -146,12 +164,12 @@ func (s *Store) Update(ctx context.Context, organizationID, id string, version i
 }
 
 func (s *Store) updateWebhook(ctx context.Context, tx *sqlx.Tx, row WebhookRow) error {
-	const update = `UPDATE webhooks SET name = ?, provider = ?, url = ?, event = ?, updated_at = ?, ordered_from = ?, version = ?,
+	const update = `UPDATE webhooks SET name = ?, provider = ?, url = ?, event = ?, headers = ?, updated_at = ?, ordered_from = ?, version = ?,
 		failure_count = ?, outages = ?, count_from = ?, last_sent_at = ?, last_error = ?, hold_until = ?, auto_disabled = ?
 		WHERE id = ?`
 	d := s.Dialect
 	_, err := tx.ExecContext(ctx, tx.Rebind(update),
-		row.Name, row.Provider, row.URL, row.Event, d.Param(row.UpdatedAt), row.OrderedFrom, row.Version,
+		row.Name, row.Provider, row.URL, row.Event, orNull(row.Headers), d.Param(row.UpdatedAt), row.OrderedFrom, row.Version,
 		row.FailureCount, row.Outages.Param(), d.Param(row.CountFrom), d.Param(row.LastSentAt),
 		row.LastError.Param(), d.Param(row.HoldUntil), row.AutoDisabled, row.ID)
 	return err //nolint:wrapcheck // Transact names the operation.
@@ -173,7 +191,7 @@ func (s *Store) lock(ctx context.Context, tx *sqlx.Tx, organizationID, id string
 }
 
 // Delete implements store.Webhooks.
-func (s *Store) Delete(ctx context.Context, organizationID, id string, version int64) (webhook.Webhook, error) {
+func (s *Store) Delete(ctx context.Context, by audit.Actor, organizationID, id string, version int64) (webhook.Webhook, error) {
 	var deleted webhook.Webhook
 	err := s.Transact(ctx, "delete webhook "+id, func(tx *sqlx.Tx) error {
 		var err error
@@ -183,7 +201,11 @@ func (s *Store) Delete(ctx context.Context, organizationID, id string, version i
 		if err := removeWebhook(ctx, tx, id); err != nil {
 			return err
 		}
-		return addDeletion(ctx, tx, deleted)
+		now := time.Now()
+		if err := s.addEntries(ctx, tx, audit.Deleted(by, deleted, now)); err != nil {
+			return err
+		}
+		return addNotices(ctx, tx, webhook.Deleted(deleted, now))
 	})
 	if err != nil {
 		return webhook.Webhook{}, err

@@ -1,0 +1,30 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+)
+
+// Organizations implements store.Operators.
+func (s *Store) Organizations(ctx context.Context, after string, limit int) ([]string, error) {
+	const query = `SELECT DISTINCT organization_id FROM webhooks WHERE organization_id > ? ORDER BY organization_id LIMIT ?`
+	var list []string
+	err := s.Reader.SelectContext(ctx, &list, s.Reader.Rebind(query), after, max(limit, 1))
+	return list, s.Explain(ctx, "list organizations", err)
+}
+
+// Clock implements store.Operators.
+func (s *Store) Clock(ctx context.Context) (time.Time, error) {
+	var seconds float64
+	if err := s.Reader.GetContext(ctx, &seconds, s.Dialect.Clock); err != nil {
+		return time.Time{}, s.Explain(ctx, "read the database's clock", err)
+	}
+	return time.UnixMicro(int64(seconds * 1e6)).UTC(), nil
+}
+
+// Engine implements store.Operators.
+func (s *Store) Engine(ctx context.Context) (string, error) {
+	var version string
+	err := s.Reader.GetContext(ctx, &version, s.Dialect.Engine)
+	return version, s.Explain(ctx, "ask for the database's version", err)
+}

@@ -1,0 +1,23 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Operators is what the operator's commands ask for.
+type Operators interface {
+	// Organizations returns the organizations that have webhooks, in the order of
+	// their ids, from the one after the given id on, "" for the first.
+	Organizations(ctx context.Context, after string, limit int) ([]string, error)
+
+	// Schema returns how far the database's schema is. It returns an error for one
+	// whose migrations are not this program's.
+	Schema(ctx context.Context) (Schema, error)
+
+	// Clock returns the time by the database's clock.
+	Clock(ctx context.Context) (time.Time, error)
+
+	// Engine returns what the database is, with its version.
+	Engine(ctx context.Context) (string, error)
+}

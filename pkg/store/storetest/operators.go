@@ -1,0 +1,60 @@
+package storetest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/store"
+)
+
+func organizations(t *testing.T, s store.Store) {
+	t.Helper()
+	want := []string{"Acme", "acme", "b-1", "b_1"}
+	for _, org := range []string{"b_1", "acme", "b-1", "Acme", "acme"} {
+		if err := s.Create(t.Context(), By(), Webhook(org), 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone := Webhook("gone")
+	if err := s.Create(t.Context(), By(), gone, 10); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Delete(t.Context(), By(), "gone", gone.ID, 0); err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for after := ""; ; {
+		some, err := s.Organizations(t.Context(), after, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(some) == 0 {
+			break
+		}
+		all = append(all, some...)
+		after = some[len(some)-1]
+	}
+	slices.Sort(want)
+	if !slices.Equal(all, want) {
+		t.Errorf("%v, want %v", all, want)
+	}
+}
+
+func engine(t *testing.T, s store.Store) {
+	t.Helper()
+	name, err := s.Engine(t.Context())
+	if err != nil || !strings.HasPrefix(name, "PostgreSQL 1") && !strings.HasPrefix(name, "SQLite 3.") {
+		t.Errorf("%q, %v", name, err)
+	}
+	before := time.Now().Add(-time.Millisecond) // SQLite's precision
+	at, err := s.Clock(t.Context())
+	if after := time.Now(); err != nil || at.Before(before) || at.After(after) {
+		t.Errorf("%s by the database's clock, between %s and %s here; %v", at, before, after, err)
+	}
+	schema, err := s.Schema(t.Context())
+	if err != nil || schema.Database == 0 || schema.Database != schema.Program || len(schema.Pending) > 0 || schema.Check() != nil {
+		t.Errorf("%+v, %v", schema, err)
+	}
+}
