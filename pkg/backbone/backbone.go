@@ -4,9 +4,11 @@ package backbone
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/config"
@@ -24,9 +26,21 @@ type Backbone struct {
 	Stream *stream.Conn
 }
 
+// NATS returns how a service of this name reaches the broker as the settings
+// say. Its inbox is "_INBOX_" and the name: what deploy/nats allows it.
+func NATS(s config.Settings, name string) stream.Settings {
+	return stream.Settings{
+		URL: s.NATSURL, Name: name, Inbox: "_INBOX_" + name,
+		Security: stream.Security{
+			User: s.NATSUser, Password: s.NATSPassword, CredsFile: s.NATSCreds, NKeyFile: s.NATSNKey,
+			CAFile: s.NATSCAFile, CertFile: s.NATSCertFile, KeyFile: s.NATSKeyFile,
+		},
+	}
+}
+
 // Open opens both. It waits for as long as one of them is away, and returns an
-// error when ctx ends or when waiting cannot help: a wrong setting, a schema
-// from a newer version, a NATS server that is too old. health learns of both
+// error when ctx ends or when waiting cannot help: a wrong setting, a
+// *LostKeysError, a schema from a newer version, a NATS server that is too old. health learns of both
 // parts.
 func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *ops.Health, log *slog.Logger) (*Backbone, error) {
 	box, err := secretbox.Parse(s.EncryptionKeys)
@@ -35,7 +49,7 @@ func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *
 	}
 	conn, err := stream.Connect(nats, log)
 	if err != nil {
-		return nil, fmt.Errorf("%sNATS_URL: %w", config.Prefix, err)
+		return nil, fmt.Errorf("settings of NATS: %w", err)
 	}
 	health.Add("nats", conn.Ready)
 	health.Add("database", notOpen)
@@ -61,10 +75,35 @@ func notOpen(context.Context) error {
 
 func openStore(ctx context.Context, s config.Settings, box secretbox.Box, log *slog.Logger) (db store.Store, err error) {
 	err = await(ctx, log, "database", func() error {
-		db, err = open.Open(ctx, s.DatabaseURL, box)
-		return err
+		if db, err = open.Open(ctx, s.DatabaseURL, box); err != nil {
+			return err
+		}
+		if err = checkKeys(ctx, db); err != nil {
+			return errors.Join(err, db.Close())
+		}
+		return nil
 	})
 	return db, err
+}
+
+// LostKeysError says that something stored cannot be read, since keys are
+// missing. Without it each request that needs one of them would fail, one by
+// one.
+type LostKeysError struct{ KeyIDs []string }
+
+// Error names the keys and says what to do.
+func (e *LostKeysError) Error() string {
+	return fmt.Sprintf("%sENCRYPTION_KEYS lacks the key %s, with which a part of what the database holds was encrypted. "+
+		`Put it back behind the first one; when "config-api reencrypt" has run, it is no longer needed.`,
+		config.Prefix, strings.Join(e.KeyIDs, ", "))
+}
+
+func checkKeys(ctx context.Context, db store.Store) error {
+	missing, err := db.MissingKeys(ctx)
+	if err == nil && len(missing) > 0 {
+		err = &LostKeysError{KeyIDs: missing}
+	}
+	return err
 }
 
 // Close closes both. What is left unsaid by then comes again.

@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +30,17 @@ type Settings struct {
 	NATSURL     string `env:"NATS_URL" print:"url"`
 	DataDir     string `env:"DATA_DIR" envDefault:"./data"`
 
+	NATSUser     string `env:"NATS_USER"`
+	NATSPassword string `env:"NATS_PASSWORD" print:"secret"`
+	NATSCreds    string `env:"NATS_CREDS"`
+	NATSNKey     string `env:"NATS_NKEY"`
+	NATSCAFile   string `env:"NATS_CA_FILE"`
+	NATSCertFile string `env:"NATS_CERT_FILE"`
+	NATSKeyFile  string `env:"NATS_KEY_FILE"`
+
+	PublicURL      string `env:"PUBLIC_URL"`
 	APITokens      string `env:"API_TOKENS" print:"secret"`
+	APITokensFile  string `env:"API_TOKENS_FILE"`
 	EncryptionKeys string `env:"ENCRYPTION_KEYS" print:"secret"`
 
 	DeliveryTimeout    time.Duration   `env:"DELIVERY_TIMEOUT" envDefault:"30s"`
@@ -38,6 +50,7 @@ type Settings struct {
 	WebhookMaxInFlight int             `env:"WEBHOOK_MAX_IN_FLIGHT" envDefault:"32"`
 	MaxWebhooks        int             `env:"MAX_WEBHOOKS" envDefault:"100"`
 	Retention          time.Duration   `env:"RETENTION" envDefault:"168h"`
+	AuditRetention     time.Duration   `env:"AUDIT_RETENTION" envDefault:"9600h"`
 	StreamReplicas     int             `env:"STREAM_REPLICAS" envDefault:"1"`
 	NATSSync           string          `env:"NATS_SYNC" envDefault:"always"`
 
@@ -46,6 +59,13 @@ type Settings struct {
 	EndpointPorts         string   `env:"ENDPOINT_PORTS" envDefault:"443,8443,1024-65535"`
 	ZapierHosts           []string `env:"ZAPIER_HOSTS" envDefault:"hooks.zapier.com"`
 	ExtraCAFile           string   `env:"EXTRA_CA_FILE"`
+	OutboundProxy         string   `env:"OUTBOUND_PROXY" print:"url"`
+
+	RateLimit        float64        `env:"RATE_LIMIT" envDefault:"200"`
+	RateBurst        int            `env:"RATE_BURST" envDefault:"1000"`
+	AddressRateLimit float64        `env:"ADDRESS_RATE_LIMIT" envDefault:"5"`
+	TrustedProxies   []netip.Prefix `env:"TRUSTED_PROXIES"`
+	EmbedHosts       []string       `env:"EMBED_HOSTS"`
 
 	Profiles bool `env:"PROFILES" envDefault:"false"`
 
@@ -62,8 +82,8 @@ func (e *Error) Error() string {
 }
 
 // Load reads the settings from environ (name to value, as of env.ToMap on
-// os.Environ). required names, without the prefix, must be set. The error is
-// an *Error with everything that is wrong.
+// os.Environ). required names, without the prefix, must be set; of "A|B" at
+// least one. The error is an *Error with everything that is wrong.
 func Load(environ map[string]string, required ...string) (Settings, error) {
 	var s Settings
 	var problems []string
@@ -71,8 +91,9 @@ func Load(environ map[string]string, required ...string) (Settings, error) {
 		problems = append(problems, parseProblems(err)...)
 	}
 	for _, name := range required {
-		if strings.TrimSpace(environ[Prefix+name]) == "" {
-			problems = append(problems, Prefix+name+" is not set")
+		alternatives := strings.Split(name, "|")
+		if !slices.ContainsFunc(alternatives, func(name string) bool { return strings.TrimSpace(environ[Prefix+name]) != "" }) {
+			problems = append(problems, Prefix+strings.Join(alternatives, " or "+Prefix)+" is not set")
 		}
 	}
 	if len(problems) == 0 {
@@ -128,11 +149,54 @@ func (s Settings) problems() []string {
 	check(s.WebhookMaxInFlight >= 1 && s.WebhookMaxInFlight <= s.MaxInFlight, "WEBHOOK_MAX_IN_FLIGHT", "1 to MAX_IN_FLIGHT")
 	check(s.MaxWebhooks >= 1 && s.MaxWebhooks <= 10_000, "MAX_WEBHOOKS", "1 to 10000")
 	check(s.Retention >= time.Hour && s.Retention <= 90*24*time.Hour, "RETENTION", "1h to 2160h")
+	check(s.AuditRetention >= 24*time.Hour && s.AuditRetention <= 10*365*24*time.Hour, "AUDIT_RETENTION", "24h to 87600h")
+	check(s.PublicURL == "" || isBase(s.PublicURL), "PUBLIC_URL", "an http or https URL without query, fragment and user")
 	check(s.StreamReplicas == 1 || s.StreamReplicas == 3 || s.StreamReplicas == 5, "STREAM_REPLICAS", "1, 3 or 5")
 	check(s.NATSSync == "always" || syncInterval(s.NATSSync) > 0, "NATS_SYNC", "always, or an interval like 30s")
 	check(s.LogFormat == "json" || s.LogFormat == "text", "LOG_FORMAT", "json or text")
 	check(len(s.ZapierHosts) > 0, "ZAPIER_HOSTS", "at least one host")
+	check(s.RateLimit >= 0, "RATE_LIMIT", "requests a second, or 0 for no limit")
+	check(s.RateBurst >= 1, "RATE_BURST", "1 or more")
+	check(s.AddressRateLimit >= 0, "ADDRESS_RATE_LIMIT", "requests a second, or 0 for no limit")
+	check(s.OutboundProxy == "" || proxyURL(s.OutboundProxy), "OUTBOUND_PROXY", "a URL like http://user:password@proxy:3128")
+	check(s.natsCredentials() <= 1, "NATS_USER, NATS_CREDS and NATS_NKEY", "used one at a time")
+	check((s.NATSUser == "") == (s.NATSPassword == ""), "NATS_USER and NATS_PASSWORD", "set together")
+	check((s.NATSCertFile == "") == (s.NATSKeyFile == ""), "NATS_CERT_FILE and NATS_KEY_FILE", "set together")
+	for _, host := range s.EmbedHosts {
+		check(embedHost(host), "EMBED_HOSTS", "a list of hosts like app.example.com or https://app.example.com:8443")
+	}
 	return problems
+}
+
+// natsCredentials returns how many kinds of credentials for NATS are set.
+func (s Settings) natsCredentials() int {
+	n := 0
+	for _, set := range []string{s.NATSUser, s.NATSCreds, s.NATSNKey} {
+		if set != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// proxyURL reports whether text is the URL of an HTTP proxy.
+func proxyURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && strings.Trim(u.RequestURI(), "/") == ""
+}
+
+// embedHost reports whether text is a host source of a content security policy:
+// nothing in it can end the policy's list and begin another rule.
+func embedHost(text string) bool {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:*[]"
+	host := strings.TrimPrefix(strings.TrimPrefix(text, "https://"), "http://")
+	return host != "" && host != "*" && strings.Trim(host, allowed) == ""
+}
+
+// isBase reports whether paths can be added to a URL.
+func isBase(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
 }
 
 func syncInterval(s string) time.Duration {
@@ -184,4 +248,14 @@ func withoutPassword(list string) string {
 		shown[i] = u.Redacted()
 	}
 	return strings.Join(shown, ",")
+}
+
+// Names returns the names of all variables, without the prefix.
+func Names() []string {
+	fields := reflect.VisibleFields(reflect.TypeFor[Settings]())
+	names := make([]string, 0, len(fields))
+	for _, f := range fields {
+		names = append(names, f.Tag.Get("env"))
+	}
+	return names
 }

@@ -62,13 +62,36 @@ func TestLoadRefusesValuesOutOfRange(t *testing.T) {
 		"WEBHOOK_MAX_IN_FLIGHT": "513",
 		"MAX_WEBHOOKS":          "0",
 		"RETENTION":             "59m",
+		"AUDIT_RETENTION":       "23h",
+		"PUBLIC_URL":            "webhooks.example.com",
 		"STREAM_REPLICAS":       "2",
 		"NATS_SYNC":             "never",
 		"LOG_FORMAT":            "xml",
+		"RATE_LIMIT":            "-1",
+		"RATE_BURST":            "0",
+		"ADDRESS_RATE_LIMIT":    "-0.5",
+		"TRUSTED_PROXIES":       "10.0.0.1",
+		"EMBED_HOSTS":           "app.example.com; script-src *",
+		"OUTBOUND_PROXY":        "proxy:3128",
+		"NATS_USER":             "api",
+		"NATS_PASSWORD":         "hunter2",
+		"NATS_CERT_FILE":        "cert.pem",
 	} {
 		_, err := config.Load(map[string]string{"DIALNOTE_" + name: value})
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s=%s: error is %v, want one that names it", name, value, err)
+		}
+	}
+}
+
+func TestOneOfSeveralMustBeSet(t *testing.T) {
+	t.Parallel()
+	if _, err := config.Load(nil, "API_TOKENS|API_TOKENS_FILE"); err == nil || !strings.Contains(err.Error(), "DIALNOTE_API_TOKENS or DIALNOTE_API_TOKENS_FILE is not set") {
+		t.Errorf("error is %v", err)
+	}
+	for _, name := range []string{"DIALNOTE_API_TOKENS", "DIALNOTE_API_TOKENS_FILE"} {
+		if _, err := config.Load(map[string]string{name: "x"}, "API_TOKENS|API_TOKENS_FILE"); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -80,6 +103,9 @@ func TestPrintedSettingsHoldNoSecret(t *testing.T) {
 		"DIALNOTE_NATS_URL":        "nats://a:hunter2@one:4222,nats://a:hunter2@two:4222",
 		"DIALNOTE_API_TOKENS":      "crm:hunter2",
 		"DIALNOTE_ENCRYPTION_KEYS": "k1:hunter2",
+		"DIALNOTE_NATS_USER":       "api",
+		"DIALNOTE_NATS_PASSWORD":   "hunter2",
+		"DIALNOTE_OUTBOUND_PROXY":  "http://api:hunter2@proxy:3128",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -91,5 +117,31 @@ func TestPrintedSettingsHoldNoSecret(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "one:4222") || !strings.Contains(out.String(), "db") {
 		t.Errorf("the hosts are not printed: %s", out.String())
+	}
+}
+
+func TestOneKindOfNATSCredentials(t *testing.T) {
+	t.Parallel()
+	for _, environ := range []map[string]string{
+		{"DIALNOTE_NATS_USER": "api", "DIALNOTE_NATS_PASSWORD": "x", "DIALNOTE_NATS_CREDS": "api.creds"},
+		{"DIALNOTE_NATS_NKEY": "api.nk", "DIALNOTE_NATS_CREDS": "api.creds"},
+	} {
+		if _, err := config.Load(environ); err == nil || !strings.Contains(err.Error(), "NATS_CREDS") {
+			t.Errorf("%v: %v", environ, err)
+		}
+	}
+}
+
+func TestListsOfNetworksAndHosts(t *testing.T) {
+	t.Parallel()
+	s, err := config.Load(map[string]string{
+		"DIALNOTE_TRUSTED_PROXIES": "10.0.0.0/8,fd00::/8",
+		"DIALNOTE_EMBED_HOSTS":     "app.example.com,https://*.example.org:8443",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.TrustedProxies) != 2 || s.TrustedProxies[1].Bits() != 8 || len(s.EmbedHosts) != 2 {
+		t.Errorf("got %v, %v", s.TrustedProxies, s.EmbedHosts)
 	}
 }

@@ -18,6 +18,11 @@ import (
 // can publish thousands.
 const maxAddresses = 8
 
+// receiveBuffer is what the kernel keeps of an answer before it is read, in
+// bytes: as much as is ever read. Unless it is told so it lets a receiver that
+// sends without end send megabytes, for each connection, that nobody reads.
+const receiveBuffer = DefaultMaxAnswer
+
 // dialer makes guarded connections: a name with any address that is not
 // allowed is refused before anything is connected, and each connection's
 // actual address is judged once more as its socket is about to connect.
@@ -81,10 +86,18 @@ func newDialer(cfg Config, roots *x509.CertPool) *dialer {
 		timeout: cfg.Timeout,
 		names:   newNames(cfg.Resolver, !cfg.Policy.AllowPrivate),
 		connect: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-			return guarded.DialContext(ctx, "tcp", to.String())
+			return frugal(guarded.DialContext(ctx, "tcp", to.String()))
 		},
 		tls: tlsConfig(roots),
 	}
+}
+
+// frugal bounds what the kernel keeps of a connection.
+func frugal(c net.Conn, err error) (net.Conn, error) {
+	if tcp, is := c.(*net.TCPConn); is && err == nil {
+		_ = tcp.SetReadBuffer(receiveBuffer) // it works without, at a price
+	}
+	return c, err
 }
 
 // guard returns the dialer's control function: the decisive check, on the

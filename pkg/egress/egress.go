@@ -55,6 +55,11 @@ type Config struct {
 	RootCAs     *x509.CertPool
 	ExtraCAFile string
 
+	// Proxy is the http or https URL of an outbound proxy that opens tunnels
+	// (CONNECT), with its user and password if it wants them; "" for none. Names
+	// are resolved and addresses judged here all the same.
+	Proxy string
+
 	// Resolver looks names up; nil means Go's own, which unlike a C library's
 	// never takes odd spellings for addresses.
 	Resolver *net.Resolver
@@ -73,7 +78,7 @@ type Client struct {
 }
 
 // New returns a Client. It returns an error when the configuration is
-// contradictory or ExtraCAFile cannot be read.
+// contradictory, ExtraCAFile cannot be read, or Proxy is no proxy's URL.
 func New(cfg Config) (*Client, error) {
 	cfg = cfg.withDefaults()
 	if cfg.Timeout < 0 || cfg.MaxAnswer < 0 || cfg.KeepAnswer < 0 || cfg.MaxIdle < 0 || cfg.MaxIdlePerHost < 0 {
@@ -86,13 +91,21 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	d := newDialer(cfg, roots)
+	if cfg.Proxy != "" {
+		u, err := parseProxy(cfg.Proxy)
+		if err != nil {
+			return nil, err
+		}
+		d.connect = newProxy(u, cfg, roots).connect
+	}
 	return &Client{
 		timeout:   cfg.Timeout,
 		policy:    cfg.Policy,
 		userAgent: []string{cfg.UserAgent},
 		max:       cfg.MaxAnswer,
 		keep:      cfg.KeepAnswer,
-		transport: newTransport(cfg, newDialer(cfg, roots)),
+		transport: newTransport(cfg, d),
 		scratch:   sync.Pool{New: func() any { return new(make([]byte, 4<<10)) }},
 		gunzip:    sync.Pool{New: func() any { return new(gzip.Reader) }},
 	}, nil
@@ -121,7 +134,7 @@ func orDefault[T comparable](value *T, fallback T) {
 // so there are no redirects and no cookies to switch off.
 func newTransport(cfg Config, d *dialer) *http.Transport {
 	return &http.Transport{
-		Proxy:               nil, // a proxy from the environment would hide the address from the guard
+		Proxy:               nil, // a proxy here would hide the address from the guard; the dialer has its own
 		DialContext:         d.dialPlain,
 		DialTLSContext:      d.dialTLS,
 		ForceAttemptHTTP2:   true,

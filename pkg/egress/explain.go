@@ -51,9 +51,13 @@ func explain(err error, c circumstances) (delivery.Reason, string) {
 }
 
 // ours reports whether a failure is this machine's: it has run out of
-// something, or cannot ask its name server. No endpoint may be blamed for that.
+// something, or cannot ask its name server or use its proxy. No endpoint may be
+// blamed for that.
 func ours(err error) bool {
 	if _, is := errors.AsType[*unreachable](err); is {
+		return true
+	}
+	if _, is := errors.AsType[*proxyError](err); is {
 		return true
 	}
 	for _, errno := range []syscall.Errno{

@@ -54,7 +54,13 @@ func asciiName(host string) (string, error) {
 	if err != nil {
 		return "", refusal(detail).Because(err)
 	}
-	if shown != lower && ascii != lower {
+	// Capital letters too must be what IDNA makes of them, not what Unicode does:
+	// net/http, given the URL as it was typed, asks IDNA.
+	typed, err := idna.Lookup.ToASCII(host)
+	if err != nil {
+		return "", refusal(detail).Because(err)
+	}
+	if shown != lower && ascii != lower || typed != ascii {
 		return "", refusal("The URL's host name contains characters that stand for others. Type it in its plain form.")
 	}
 	return ascii, nil

@@ -18,7 +18,7 @@ func (r specialRange) class(prefix netip.Prefix) Class {
 // registry, the narrower range first. The ranges that the registry calls
 // globally reachable (anycast services of the nearest network, AS112, AMT) are
 // refused with the others: no receiver of webhooks lives there.
-func ranges4() [25]specialRange {
+func ranges4() [26]specialRange {
 	return [...]specialRange{
 		{prefix: "0.0.0.0/32", name: "This host on this network", rfc: "RFC 1122"},
 		{prefix: "0.0.0.0/8", name: "This network", rfc: "RFC 791"},
@@ -36,6 +36,7 @@ func ranges4() [25]specialRange {
 		{prefix: "192.0.2.0/24", name: "Documentation (TEST-NET-1)", rfc: "RFC 5737"},
 		{prefix: "192.31.196.0/24", name: "AS112-v4", rfc: "RFC 7535"},
 		{prefix: "192.52.193.0/24", name: "AMT", rfc: "RFC 7450"},
+		{prefix: "192.88.99.2/32", name: "6a44-relay anycast address", rfc: "RFC 6751"},
 		{prefix: "192.88.99.0/24", name: "Deprecated (6to4 Relay Anycast)", rfc: "RFC 7526"},
 		{prefix: "192.168.0.0/16", name: "Private-Use", rfc: "RFC 1918", private: true},
 		{prefix: "192.175.48.0/24", name: "Direct Delegation AS112 Service", rfc: "RFC 7534"},

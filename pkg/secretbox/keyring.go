@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
@@ -19,6 +20,8 @@ const (
 	// can follow one day. After it come the key id's length, the key id, and
 	// Tink's ciphertext.
 	format = 1
+
+	maxID = 32 // characters
 )
 
 // ErrMalformed is the error of Open for what no Keyring has sealed.
@@ -41,8 +44,8 @@ func (e *UnknownKeyError) Error() string {
 // It uses AES-256-GCM-SIV: with the random nonces of AES-GCM one key is safe
 // for about 2^32 texts only, and a repeated nonce would give the key away.
 type Keyring struct {
-	primary string
-	keys    map[string]tink.AEAD
+	ids  []string // in the order of the setting, the primary first
+	keys map[string]tink.AEAD
 }
 
 // Parse reads the setting DIALNOTE_ENCRYPTION_KEYS: one or more
@@ -63,17 +66,14 @@ func Parse(setting string) (*Keyring, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encryption key %q: %w", id, err)
 		}
-		if ring.primary == "" {
-			ring.primary = id
-		}
-		ring.keys[id] = aead
+		ring.ids, ring.keys[id] = append(ring.ids, id), aead
 	}
 	return ring, nil
 }
 
 func validID(id string) bool {
 	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
-	return len(id) >= 1 && len(id) <= 32 && strings.Trim(id, allowed) == ""
+	return len(id) >= 1 && len(id) <= maxID && strings.Trim(id, allowed) == ""
 }
 
 func parseKey(text string) (tink.AEAD, error) {
@@ -101,12 +101,12 @@ func NewKey(random io.Reader) (string, error) {
 
 // Seal encrypts plain with the primary key.
 func (k *Keyring) Seal(plain, associated []byte) ([]byte, error) {
-	sealed, err := k.keys[k.primary].Encrypt(plain, associated)
+	primary := k.ids[0]
+	sealed, err := k.keys[primary].Encrypt(plain, associated)
 	if err != nil {
-		return nil, fmt.Errorf("seal with key %q: %w", k.primary, err)
+		return nil, fmt.Errorf("seal with key %q: %w", primary, err)
 	}
-	header := append([]byte{format, byte(len(k.primary))}, k.primary...) //nolint:gosec // An id has 32 characters at most.
-	return append(header, sealed...), nil
+	return append(Header(primary), sealed...), nil
 }
 
 // Open decrypts what any of the keys sealed. It returns ErrMalformed, an
@@ -132,8 +132,11 @@ func (k *Keyring) Open(sealed, associated []byte) ([]byte, error) {
 // not should be opened and sealed again before its key is taken away.
 func (k *Keyring) UnderPrimary(sealed []byte) bool {
 	id, _, err := split(sealed)
-	return err == nil && id == k.primary
+	return err == nil && id == k.ids[0]
 }
+
+// KeyIDs returns the ids of the keys, the primary one first.
+func (k *Keyring) KeyIDs() []string { return slices.Clone(k.ids) }
 
 // split returns the key id and the ciphertext of a sealed text.
 func split(sealed []byte) (id string, ciphertext []byte, err error) {
@@ -149,7 +152,7 @@ func split(sealed []byte) (id string, ciphertext []byte, err error) {
 
 // String names the keys and shows none.
 func (k *Keyring) String() string {
-	return fmt.Sprintf("keyring of %d, primary %s", len(k.keys), k.primary)
+	return fmt.Sprintf("keyring of %d, primary %s", len(k.keys), k.ids[0])
 }
 
 // GoString names the keys and shows none.

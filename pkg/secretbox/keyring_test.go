@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -136,5 +137,36 @@ func TestNewKeyReportsAFailingSource(t *testing.T) {
 	t.Parallel()
 	if key, err := secretbox.NewKey(strings.NewReader("short")); err == nil {
 		t.Errorf("made %q from too little", key)
+	}
+}
+
+func TestKeyIDs(t *testing.T) {
+	t.Parallel()
+	first, second := newKey(t), newKey(t)
+	ring := parse(t, first+","+second)
+	firstID, _, _ := strings.Cut(first, ":")
+	secondID, _, _ := strings.Cut(second, ":")
+	if ids := ring.KeyIDs(); !slices.Equal(ids, []string{firstID, secondID}) {
+		t.Errorf("ids %v", ids)
+	}
+	sealed, err := ring.Seal(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(sealed, secretbox.Header(firstID)) || bytes.HasPrefix(sealed, secretbox.Header(secondID)) {
+		t.Errorf("%x does not begin with its key's header", sealed)
+	}
+	longest := strings.Repeat("k", 32)
+	for _, text := range [][]byte{sealed, sealed[:len(secretbox.Header(firstID))], secretbox.Header(longest)} {
+		id, err := secretbox.KeyID(text)
+		if err != nil || id != firstID && id != longest {
+			t.Errorf("%x: %q, %v", text, id, err)
+		}
+	}
+	if len(secretbox.Header(longest)) != secretbox.MaxHeader {
+		t.Error("the longest header is longer than MaxHeader")
+	}
+	if _, err := secretbox.KeyID([]byte("plain")); !errors.Is(err, secretbox.ErrMalformed) {
+		t.Errorf("got %v", err)
 	}
 }

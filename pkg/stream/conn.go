@@ -34,6 +34,14 @@ type Settings struct {
 	URL  string // nats://…, comma separated for a cluster
 	Name string // shown in the server's list of connections
 
+	Security Security
+
+	// Inbox begins the subjects that answers and pulled messages come to,
+	// "_INBOX_" and the service's name. Nobody else may be allowed to subscribe
+	// there: who reads another's inbox reads its events. "" is the client's
+	// "_INBOX".
+	Inbox string
+
 	// InProcess connects to an embedded server without a socket; URL is then
 	// not used.
 	InProcess nats.InProcessConnProvider
@@ -55,7 +63,8 @@ func Connect(s Settings, log *slog.Logger) (*Conn, error) {
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(100*time.Millisecond, 250*time.Millisecond),
-		nats.ReconnectBufSize(-1), // what cannot be sent now fails now: the caller decides
+		nats.ReconnectBufSize(-1),   // what cannot be sent now fails now: the caller decides
+		nats.IgnoreAuthErrorAbort(), // credentials are replaced while programs run
 		nats.PingInterval(5 * time.Second),
 		nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -74,12 +83,20 @@ func Connect(s Settings, log *slog.Logger) (*Conn, error) {
 			log.Warn("NATS client error", attrs...)
 		}),
 	}
+	secure, err := s.Security.options()
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	opts = append(opts, secure...)
+	if s.Inbox != "" {
+		opts = append(opts, nats.CustomInboxPrefix(s.Inbox))
+	}
 	if s.InProcess != nil {
 		opts = append(opts, nats.InProcessServer(s.InProcess))
 	}
 	nc, err := nats.Connect(s.URL, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS at %s: %w", s.URL, err)
+		return nil, fmt.Errorf("connect to NATS: %w", withoutURL(err))
 	}
 	// Without a timeout, a publisher whose acknowledgement is lost (a stream that
 	// changes its leader) would wait for ever.

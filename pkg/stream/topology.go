@@ -41,6 +41,13 @@ const (
 	// rejectedMaxBytes bounds what is kept of messages nobody can deliver.
 	rejectedMaxBytes = 1 << 30
 
+	// farewellsKept is how long Zapier may be away and is still told of a deleted
+	// webhook.
+	farewellsKept = time.Hour
+
+	// farewellsMaxBytes bounds what is kept for Zapier: at most 2 KiB each.
+	farewellsMaxBytes = 64 << 20
+
 	// noticesMaxBytes bounds what is kept for the platform: about a million
 	// notices.
 	noticesMaxBytes = 512 << 20
@@ -109,6 +116,28 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			Duplicates: t.Retention,
 			Replicas:   t.Replicas,
 		},
+		{
+			Name:        proto.StreamFarewells,
+			Description: "URLs of deleted Zapier webhooks, which a dispatcher tells Zapier of.",
+			Subjects:    []string{proto.PrefixFarewells + ".*"},
+			Retention:   jetstream.WorkQueuePolicy,
+			Storage:     jetstream.FileStorage,
+			MaxAge:      min(farewellsKept, t.Retention),
+			MaxBytes:    farewellsMaxBytes,
+			Discard:     jetstream.DiscardOld,
+			Duplicates:  min(farewellsKept, t.Retention),
+			Replicas:    t.Replicas,
+		},
+	}
+}
+
+func farewellsConsumer() jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable:     dispatchers,
+		Description: "All dispatcher replicas: each farewell is said by one of them.",
+		AckPolicy:   jetstream.AckExplicitPolicy,
+		AckWait:     ackWait,
+		MaxDeliver:  -1, // its age ends it
 	}
 }
 
@@ -157,6 +186,9 @@ func (c *Conn) Ensure(ctx context.Context, t Topology) error {
 	}
 	if _, err := c.js.CreateOrUpdateConsumer(ctx, proto.StreamEvents, dispatchersConsumer()); err != nil {
 		return fmt.Errorf("create or update consumer %s: %w", dispatchers, unavailable(err))
+	}
+	if _, err := c.js.CreateOrUpdateConsumer(ctx, proto.StreamFarewells, farewellsConsumer()); err != nil {
+		return fmt.Errorf("create or update the consumer of farewells: %w", unavailable(err))
 	}
 	return nil
 }

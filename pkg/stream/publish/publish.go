@@ -7,6 +7,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,15 @@ type Options struct {
 	URL     string       // nats://…, comma separated for a cluster
 	Service string       // who publishes; shown in the server's list of connections
 	Log     *slog.Logger // told of lost connections; nil for nobody
+
+	// Security is how the service proves who it is: a user and password, a creds
+	// file or an nkey, and the server's CA. Services need no more than the
+	// permissions of the user "publisher" in deploy/nats.
+	Security stream.Security
+
+	// Inbox begins the subjects of acknowledgements; "_INBOX_publisher", which
+	// deploy/nats allows publishers, when empty.
+	Inbox string
 }
 
 // Open starts connecting and returns at once; it reconnects for as long as the
@@ -35,7 +45,9 @@ func Open(o Options) (*Publisher, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	conn, err := stream.Connect(stream.Settings{URL: o.URL, Name: o.Service}, log)
+	conn, err := stream.Connect(stream.Settings{
+		URL: o.URL, Name: o.Service, Security: o.Security, Inbox: cmp.Or(o.Inbox, "_INBOX_publisher"),
+	}, log)
 	if err != nil {
 		return nil, fmt.Errorf("open publisher: %w", err)
 	}

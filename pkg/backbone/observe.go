@@ -1,0 +1,134 @@
+package backbone
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/stream"
+)
+
+// Broker is what can be asked of a broker; see stream.Conn.
+type Broker interface {
+	Overview(ctx context.Context) (stream.Overview, error)
+	Link() stream.Link
+}
+
+// scrapeTime bounds the asking at one scrape: Prometheus waits for ten seconds
+// by default.
+const scrapeTime = 3 * time.Second
+
+// Observe registers how the broker and the database stand. Both services show
+// it, so that what waits is seen when no dispatcher is left to tell; each
+// replica has the same figures of the streams, of which one takes the greatest.
+// While the broker is away its own figures are missing, and only its link says
+// so. It returns an error when the registry has these metrics already.
+func (b *Backbone) Observe(r prometheus.Registerer) error {
+	return Observe(r, b.Stream, b.Store)
+}
+
+// Observe is the method's work, for any broker and database.
+func Observe(r prometheus.Registerer, b Broker, db store.Pooled) error {
+	for _, c := range []prometheus.Collector{newBrokerCollector(b), newPoolCollector(db)} {
+		if err := r.Register(c); err != nil {
+			return fmt.Errorf("register the metrics of the broker and the database: %w", err)
+		}
+	}
+	return nil
+}
+
+// brokerCollector asks the broker at each scrape.
+type brokerCollector struct {
+	broker Broker
+	now    func() time.Time
+
+	messages, bytes, stored, lacking           *prometheus.Desc
+	pending, held, oldest                      *prometheus.Desc
+	connected, reconnects, certificateValidity *prometheus.Desc
+}
+
+func newBrokerCollector(b Broker) *brokerCollector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("dialnote_"+name, help, labels, nil)
+	}
+	return &brokerCollector{
+		broker: b, now: time.Now,
+
+		messages:   desc("stream_messages", "Messages that a stream keeps.", "stream"),
+		bytes:      desc("stream_bytes", "Bytes that a stream keeps.", "stream"),
+		stored:     desc("stream_stored_total", "Messages that a stream has ever stored; of DIALNOTE_EVENTS: events published.", "stream"),
+		lacking:    desc("stream_replicas_lacking", "Copies of a stream in the NATS cluster that are offline or behind.", "stream"),
+		pending:    desc("events_pending", "Events that no dispatcher has been given yet: the consumer's lag."),
+		held:       desc("events_held", "Events that dispatchers have and have not acknowledged."),
+		oldest:     desc("events_oldest_waiting_seconds", "Age of the oldest event that is not acknowledged, 0 when there is none."),
+		connected:  desc("nats_connected", "1 while there is a connection to NATS."),
+		reconnects: desc("nats_reconnects_total", "How often the connection to NATS was lost and made again."),
+		certificateValidity: desc("nats_certificate_expiry_timestamp_seconds",
+			"When the NATS server's certificate expires, in Unix seconds; 0 on a connection without TLS."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *brokerCollector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.messages, c.bytes, c.stored, c.lacking, c.pending, c.held, c.oldest, c.connected, c.reconnects, c.certificateValidity} {
+		to <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *brokerCollector) Collect(to chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	counter := func(d *prometheus.Desc, value uint64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+	}
+	link := c.broker.Link()
+	gauge(c.connected, oneIf(link.Connected))
+	counter(c.reconnects, link.Reconnects)
+	gauge(c.certificateValidity, unix(link.CertificateExpires))
+	if !link.Connected {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
+	defer cancel()
+	o, err := c.broker.Overview(ctx)
+	if err != nil {
+		return // dialnote_part_up says that the broker does not answer
+	}
+	for _, s := range o.Streams {
+		gauge(c.messages, float64(s.Messages), s.Name)
+		gauge(c.bytes, float64(s.Bytes), s.Name)
+		counter(c.stored, s.LastSequence, s.Name)
+		gauge(c.lacking, float64(s.Lacking), s.Name)
+	}
+	gauge(c.pending, float64(o.EventsPending))
+	gauge(c.held, float64(o.EventsHeld))
+	gauge(c.oldest, c.age(o.OldestWaiting))
+}
+
+// age returns the seconds since a time, 0 for the zero time and for one that a
+// clock ahead of ours has set.
+func (c *brokerCollector) age(since time.Time) float64 {
+	if since.IsZero() {
+		return 0
+	}
+	return max(0, c.now().Sub(since).Seconds())
+}
+
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.Unix())
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}

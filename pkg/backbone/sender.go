@@ -1,0 +1,33 @@
+package backbone
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/dialnote/webhooks/pkg/config"
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/egress"
+	"github.com/dialnote/webhooks/pkg/endpoint"
+)
+
+// NewSender returns the guarded client that all requests leave by, as the
+// settings say.
+func NewSender(s config.Settings, version string) (*egress.Client, error) {
+	ports, err := endpoint.ParsePorts(s.EndpointPorts)
+	if err != nil {
+		return nil, fmt.Errorf("%sENDPOINT_PORTS: %w", config.Prefix, err)
+	}
+	client, err := egress.New(egress.Config{
+		Timeout:        s.DeliveryTimeout,
+		Policy:         endpoint.Policy{AllowHTTP: s.AllowHTTPEndpoints, AllowPrivate: s.AllowPrivateEndpoints, Ports: ports},
+		UserAgent:      delivery.UserAgent(version),
+		ExtraCAFile:    s.ExtraCAFile,
+		Proxy:          s.OutboundProxy,
+		MaxIdlePerHost: max(s.WebhookMaxInFlight, http.DefaultMaxIdleConnsPerHost),
+		MaxIdle:        2 * s.MaxInFlight,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the delivery client: %w", err)
+	}
+	return client, nil
+}

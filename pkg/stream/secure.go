@@ -1,0 +1,108 @@
+package stream
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Security says how a connection proves who it is, and whom it believes. The
+// creds file and the client's certificate are read again at each connection, so
+// that they can be replaced while the program runs.
+type Security struct {
+	User, Password string // together, or neither
+	CredsFile      string // a user's JWT and its seed
+	NKeyFile       string // the seed of a user's nkey
+
+	// CAFile names a PEM file with the authority of the server's certificate. It
+	// makes TLS a condition, as CertFile and KeyFile do: the client's own
+	// certificate.
+	CAFile, CertFile, KeyFile string
+}
+
+// options returns the client's options. It returns an error for what can be
+// seen now to work never: a file that is not there or is none of its kind.
+func (s Security) options() ([]nats.Option, error) {
+	var opts []nats.Option
+	switch {
+	case s.User != "":
+		opts = append(opts, nats.UserInfo(s.User, s.Password))
+	case s.CredsFile != "":
+		if err := readable(s.CredsFile); err != nil {
+			return nil, err
+		}
+		opts = append(opts, nats.UserCredentials(s.CredsFile))
+	case s.NKeyFile != "":
+		nkey, err := nats.NkeyOptionFromSeed(s.NKeyFile)
+		if err != nil {
+			// Its error may quote the file.
+			return nil, fmt.Errorf("nkey file %s cannot be read or holds no seed", s.NKeyFile)
+		}
+		opts = append(opts, nkey)
+	}
+	secure, err := s.tls()
+	if err != nil {
+		return nil, err
+	}
+	if secure != nil {
+		opts = append(opts, nats.Secure(secure))
+	}
+	return opts, nil
+}
+
+// tls returns the configuration, nil when nothing asks for it: then the URL and
+// the server decide.
+func (s Security) tls() (*tls.Config, error) {
+	if s.CAFile == "" && s.CertFile == "" {
+		return nil, nil
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if s.CAFile != "" {
+		pem, err := os.ReadFile(s.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read CA file: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("CA file %s holds no certificate", s.CAFile)
+		}
+	}
+	if s.CertFile != "" {
+		if _, err := tls.LoadX509KeyPair(s.CertFile, s.KeyFile); err != nil {
+			return nil, fmt.Errorf("read client certificate: %w", err)
+		}
+		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			cert, err := tls.LoadX509KeyPair(s.CertFile, s.KeyFile)
+			if err != nil {
+				return nil, fmt.Errorf("read client certificate: %w", err)
+			}
+			return &cert, nil
+		}
+	}
+	return cfg, nil
+}
+
+func readable(file string) error {
+	f, err := os.Open(file) //nolint:gosec // the operator's setting
+	if err != nil {
+		return fmt.Errorf("open credentials: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("close credentials: %w", err)
+	}
+	return nil
+}
+
+// withoutURL returns an error of the client's that does not quote the URL, as
+// that may have a password.
+func withoutURL(err error) error {
+	if _, is := errors.AsType[*url.Error](err); is {
+		return errors.New("its URL cannot be read")
+	}
+	return err
+}
