@@ -15,6 +15,9 @@ const (
 	// StreamNotices keeps what the platform is told of webhooks, to tell its
 	// customers.
 	StreamNotices = "DIALNOTE_NOTICES"
+	// StreamFarewells keeps what Zapier is still to be told: that a subscription
+	// was deleted on our side.
+	StreamFarewells = "DIALNOTE_FAREWELLS"
 )
 
 // Prefixes of the NATS subjects. The functions below build whole subjects.
@@ -31,6 +34,9 @@ const (
 	// PrefixNotices: what the platform is told of webhooks, at
 	// <prefix>.<org>.<kind of notice>.
 	PrefixNotices = "dialnote.notices"
+	// PrefixFarewells: URLs of deleted Zapier webhooks, to which a dispatcher
+	// sends DELETE, at <prefix>.<org>.
+	PrefixFarewells = "dialnote.farewells"
 	// PrefixActivity: what dispatchers have just recorded, at <prefix>.<org>, for
 	// those who watch live. Nothing keeps it.
 	PrefixActivity = "dialnote.activity"
@@ -139,6 +145,10 @@ func SubjectArrived(webhookID string) string { return PrefixWebhooks + ".arrived
 func SubjectNotice(organizationID, kind string) string {
 	return PrefixNotices + "." + organizationID + "." + kind
 }
+
+// SubjectFarewell returns the subject for the farewells of an organization's
+// Zapier webhooks.
+func SubjectFarewell(organizationID string) string { return PrefixFarewells + "." + organizationID }
 
 // SubjectActivity returns the subject that tells of an organization's recorded
 // attempts.

@@ -21,6 +21,7 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/attempt"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/courier"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/dispatch"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/farewell"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/lane"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
@@ -55,6 +56,7 @@ type Config struct {
 	MaxInFlight        int           // attempts at once
 	WebhookMaxInFlight int           // attempts at once, of one webhook
 	Retention          time.Duration // how old an event may be to be sent
+	AuditRetention     time.Duration // how old an entry of the audit log may be
 }
 
 // Dependencies are what the dispatcher works with. Their owner closes them
@@ -164,20 +166,20 @@ func (a *App) assemble() (*parts, error) {
 	webhooks := inflight.NewWebhooks(inflight.Limits{Total: a.cfg.MaxInFlight, PerWebhook: a.cfg.WebhookMaxInFlight, Patience: patience})
 	carrier := &courier.Courier{
 		Maker: attempt.NewMaker(a.deps.Sender, time.Now), Recorder: recorder, Cache: matcher,
-		Announcer: a.deps.Stream, Webhooks: webhooks, Log: log, Observer: a.metrics,
+		Announcer: a.deps.Stream, Webhooks: webhooks, Log: log, Observer: a.metrics.By(metrics.Direct),
 	}
 	recorded := progress.New(a.deps.Store)
 	lanes := &lane.Lanes{
-		Stream: a.deps.Stream, Matcher: matcher, Progress: recorded, Carrier: carrier, Room: recorder,
+		Stream: a.deps.Stream, Matcher: matcher, Progress: recorded, Carrier: a.by(metrics.Lane, carrier), Room: recorder,
 		Webhooks: webhooks, Slots: slots, InFlight: a.cfg.WebhookMaxInFlight,
 		Retention: a.cfg.Retention, Now: time.Now, Logger: log,
 	}
 	inOrder := &ordered.Ordered{
-		Stream: a.deps.Stream, Matcher: matcher, Log: a.deps.Store, Carrier: carrier, Room: recorder,
+		Stream: a.deps.Stream, Matcher: matcher, Log: a.deps.Store, Carrier: a.by(metrics.Ordered, carrier), Room: recorder,
 		Webhooks: webhooks, Slots: slots, Retention: a.cfg.Retention, Now: time.Now, Logger: log,
 	}
 	listener.begin(matcher, lanes, inOrder)
-	metrics.Watch(a.deps.Registry, gauges(slots, webhooks, recorder, lanes, matcher))
+	metrics.Watch(a.deps.Registry, state(slots, webhooks, recorder, lanes, matcher))
 	return &parts{
 		member: member, recorder: recorder, outbox: notices, lanes: lanes, ordered: inOrder,
 		dispatcher: &dispatch.Dispatcher{
@@ -229,14 +231,29 @@ func (a *App) dispatch(ctx, work context.Context, stop context.CancelFunc, p *pa
 	group.Add(func() error { p.ordered.Run(pulling, work); return nil }, interrupt)
 	group.Add(func() error { a.offerTests(pulling, work, p.tests); return nil }, interrupt)
 	group.Add(func() error { p.recoveries.Run(pulling, work); return nil }, interrupt)
-	upkeep := &maintenance{store: a.deps.Store, retention: a.cfg.Retention, log: a.deps.Log}
+	farewells := &farewell.Speaker{Stream: a.deps.Stream, Sender: a.deps.Sender, Log: a.deps.Log}
+	group.Add(func() error { farewells.Run(pulling, work); return nil }, interrupt)
+	upkeep := &maintenance{
+		store: a.deps.Store, log: a.deps.Log,
+		keep: store.Retention{Log: a.cfg.Retention, Audit: a.cfg.AuditRetention},
+	}
 	group.Add(func() error { upkeep.run(pulling); return nil }, interrupt)
 	_ = group.Run() // its actors return nil
 }
 
-func gauges(slots *inflight.Slots, webhooks *inflight.Webhooks, recorder *record.Recorder, lanes *lane.Lanes, matcher *match.Matcher) metrics.Gauges {
-	return metrics.Gauges{
+// by returns the courier of deliveries that come by another way: it differs in
+// how they are counted.
+func (a *App) by(way metrics.Way, c *courier.Courier) *courier.Courier {
+	other := *c
+	other.Observer = a.metrics.By(way)
+	return &other
+}
+
+func state(slots *inflight.Slots, webhooks *inflight.Webhooks, recorder *record.Recorder, lanes *lane.Lanes, matcher *match.Matcher) metrics.State {
+	return metrics.State{
 		SlotsUsed:    func() float64 { return float64(slots.Used()) },
+		SlotsLimit:   func() float64 { return float64(slots.Limit()) },
+		Lanes:        lanes.Modes,
 		InFlight:     func() float64 { return float64(webhooks.InFlight()) },
 		Unrecorded:   func() float64 { return float64(recorder.Pending()) },
 		LanesOpen:    func() float64 { return float64(lanes.Open()) },

@@ -129,7 +129,7 @@ func TestATestOfTheMomentItIsAskedFor(t *testing.T) {
 	s.publish(t, "acme", "evt_warm") // the replica knows it now
 	s.awaitStatus(t, w, delivery.StatusDelivered, "evt_warm")
 	change := func(change func(*webhook.Webhook)) { // and is not told of this
-		_, err := s.store.Update(t.Context(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+		_, err := s.store.Update(t.Context(), storetest.By(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 			change(&w)
 			return w, nil
 		})

@@ -119,7 +119,7 @@ func (f *flaky) Progress(ctx context.Context, ids []string) (map[string]delivery
 func config(schedule ...int) app.Config {
 	c := app.Config{
 		Policy:          delivery.Policy{AutoDisableAfter: 100},
-		DeliveryTimeout: 10 * time.Second, MaxInFlight: 512, WebhookMaxInFlight: 32, Retention: time.Hour,
+		DeliveryTimeout: 10 * time.Second, MaxInFlight: 512, WebhookMaxInFlight: 32, Retention: time.Hour, AuditRetention: 24 * time.Hour,
 	}
 	for _, ms := range schedule {
 		c.Policy.Schedule = append(c.Policy.Schedule, time.Duration(ms)*time.Millisecond)
@@ -217,7 +217,7 @@ func (s *system) webhook(t *testing.T, organizationID, url string) webhook.Webho
 
 func (s *system) create(t *testing.T, w webhook.Webhook) webhook.Webhook {
 	t.Helper()
-	if err := s.store.Create(t.Context(), w, 1000); err != nil {
+	if err := s.store.Create(t.Context(), storetest.By(), w, 1000); err != nil {
 		t.Fatal(err)
 	}
 	s.announce(t, w)
@@ -234,7 +234,7 @@ func (s *system) announce(t *testing.T, w webhook.Webhook) {
 // update changes a webhook as the config API does.
 func (s *system) update(t *testing.T, w webhook.Webhook, change func(*webhook.Webhook)) {
 	t.Helper()
-	_, err := s.store.Update(t.Context(), w.OrganizationID, w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+	_, err := s.store.Update(t.Context(), storetest.By(), w.OrganizationID, w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 		change(&w)
 		return w, nil
 	})

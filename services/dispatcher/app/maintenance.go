@@ -22,9 +22,9 @@ const (
 // goes on in every replica: several at once are harmless, and nobody has to be
 // elected.
 type maintenance struct {
-	store     store.Maintenance
-	retention time.Duration
-	log       *slog.Logger
+	store store.Maintenance
+	keep  store.Retention
+	log   *slog.Logger
 }
 
 // run does it at once and then about every hour, until ctx ends. A failure is
@@ -44,7 +44,7 @@ func (m *maintenance) once(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, maintenanceTime)
 	defer cancel()
 	began := time.Now()
-	err := m.store.Prune(limited, began, m.retention)
+	err := m.store.Prune(limited, began, m.keep)
 	switch {
 	case ctx.Err() != nil: // it was told to stop
 	case err != nil:

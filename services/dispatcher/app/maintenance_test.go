@@ -9,24 +9,30 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/dialnote/webhooks/pkg/store"
 )
 
 // pruner notes when it is asked to prune and answers as it is told.
 type pruner struct {
-	answer    func(ctx context.Context) error
-	at        []time.Time
-	retention time.Duration
+	answer func(ctx context.Context) error
+	at     []time.Time
+	kept   store.Retention
 }
 
-func (p *pruner) Prune(ctx context.Context, now time.Time, retention time.Duration) error {
-	p.at, p.retention = append(p.at, now), retention
+func (p *pruner) Prune(ctx context.Context, now time.Time, keep store.Retention) error {
+	p.at, p.kept = append(p.at, now), keep
 	return p.answer(ctx)
+}
+
+func retention() store.Retention {
+	return store.Retention{Log: 168 * time.Hour, Audit: 9600 * time.Hour}
 }
 
 // maintained runs the maintenance for so long and returns what it logged.
 func maintained(p *pruner, period time.Duration) string {
 	var log bytes.Buffer
-	m := &maintenance{store: p, retention: 168 * time.Hour, log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	m := &maintenance{store: p, keep: retention(), log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	ctx, cancel := context.WithTimeout(context.Background(), period)
 	defer cancel()
 	m.run(ctx)
@@ -39,8 +45,8 @@ func TestMaintenanceAtStartAndAboutEveryHour(t *testing.T) {
 		p := &pruner{answer: func(context.Context) error { return nil }}
 		begin := time.Now()
 		maintained(p, 24*time.Hour)
-		if len(p.at) < 21 || len(p.at) > 27 || !p.at[0].Equal(begin) || p.retention != 168*time.Hour {
-			t.Fatalf("pruned %d times in a day, first after %s, with retention %s", len(p.at), p.at[0].Sub(begin), p.retention)
+		if len(p.at) < 21 || len(p.at) > 27 || !p.at[0].Equal(begin) || p.kept != retention() {
+			t.Fatalf("pruned %d times in a day, first after %s, with retention %v", len(p.at), p.at[0].Sub(begin), p.kept)
 		}
 		gaps := map[time.Duration]bool{}
 		for i, at := range p.at[1:] {

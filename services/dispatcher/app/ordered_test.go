@@ -103,7 +103,7 @@ func TestOrderedWebhookGetsItsEventsStrictlyInOrder(t *testing.T) {
 	}
 	w := storetest.Webhook("acme")
 	w.URL, w.Event, w.OrderedFrom, w.Provider = endpoint.URL, webhook.SendCallLogs, next, webhook.Custom
-	if err := db.Create(t.Context(), w, 10); err != nil {
+	if err := db.Create(t.Context(), storetest.By(), w, 10); err != nil {
 		t.Fatal(err)
 	}
 	kill := start(t, srv, db, 5)
@@ -156,7 +156,7 @@ func TestOrderedWebhookKeepsItsPlaceWhileItIsDisabled(t *testing.T) {
 	t.Cleanup(endpoint.Close)
 	w := storetest.Webhook("acme")
 	w.URL, w.Event, w.OrderedFrom, w.Provider = endpoint.URL, webhook.SendCallLogs, 1, webhook.Custom
-	if err := db.Create(t.Context(), w, 10); err != nil {
+	if err := db.Create(t.Context(), storetest.By(), w, 10); err != nil {
 		t.Fatal(err)
 	}
 	start(t, srv, db, 3)
@@ -184,7 +184,7 @@ func TestOrderedWebhookKeepsItsPlaceWhileItIsDisabled(t *testing.T) {
 	mu.Lock()
 	down = false
 	mu.Unlock()
-	_, err := db.Update(t.Context(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+	_, err := db.Update(t.Context(), storetest.By(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 		w.Health = w.Health.Enable(time.Now())
 		return w, nil
 	})
@@ -244,7 +244,7 @@ func start(t *testing.T, srv *natstest.Server, db store.Store, disableAfter int)
 	}
 	replica := app.New(app.Config{
 		Policy:          delivery.Policy{Schedule: []time.Duration{100 * time.Millisecond, 150 * time.Millisecond, 200 * time.Millisecond}, AutoDisableAfter: disableAfter},
-		DeliveryTimeout: 5 * time.Second, MaxInFlight: 64, WebhookMaxInFlight: 8, Retention: time.Hour,
+		DeliveryTimeout: 5 * time.Second, MaxInFlight: 64, WebhookMaxInFlight: 8, Retention: time.Hour, AuditRetention: 24 * time.Hour,
 	}, app.Dependencies{
 		Store: db, Stream: conn, Sender: sender, Log: slog.New(slog.DiscardHandler),
 		Registry: prometheus.NewRegistry(), Health: ops.NewHealth(),

@@ -21,7 +21,7 @@ func (s *system) recover(t *testing.T, w webhook.Webhook, change func(*delivery.
 	if change != nil {
 		change(&r)
 	}
-	if err := s.store.CreateRecovery(t.Context(), r); err != nil {
+	if err := s.store.CreateRecovery(t.Context(), storetest.By(), r); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -217,7 +217,7 @@ func TestARecoveryEndsWhenItsWebhookChanges(t *testing.T) {
 	s.recover(t, gone, nil)
 	s.update(t, w, func(w *webhook.Webhook) { w.Event = webhook.SendNotes })
 	s.update(t, off, func(w *webhook.Webhook) { w.Event = webhook.Disabled })
-	if _, err := s.store.Delete(t.Context(), "acme", gone.ID, 0); err != nil {
+	if _, err := s.store.Delete(t.Context(), storetest.By(), "acme", gone.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	s.run(t, config(never))
@@ -264,7 +264,7 @@ func TestACancelledRecoveryQueuesNothingMore(t *testing.T) {
 	s.update(t, w, func(w *webhook.Webhook) { w.Health.AutoDisabled = webhook.DisabledForFailures }) // so that all of it stays in the lane
 	job := s.recover(t, w, nil)
 	await(t, "the recovery is under way", func() bool { return s.recovery(t, job).Examined > 0 })
-	if err := s.store.CancelRecovery(t.Context(), "acme", w.ID, job.ID, time.Now()); err != nil {
+	if err := s.store.CancelRecovery(t.Context(), storetest.By(), "acme", w.ID, job.ID, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	cancelled := s.recovery(t, job)

@@ -102,7 +102,7 @@ func TestADeletedWebhooksLaneIsRemoved(t *testing.T) {
 	s.awaitHeld(t, w, 1)
 	s.enlane(t, w, "evt_2", "evt_3")
 	before := len(r.all()) // the hold may have ended meanwhile
-	if _, err := s.store.Delete(t.Context(), "acme", w.ID, 0); err != nil {
+	if _, err := s.store.Delete(t.Context(), storetest.By(), "acme", w.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	s.announce(t, w)

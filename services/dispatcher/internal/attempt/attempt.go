@@ -12,6 +12,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/egress"
+	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
 
@@ -49,7 +50,7 @@ func (m *Maker) Make(ctx context.Context, t *match.Target, d delivery.Delivery, 
 	a.Outcome = m.sender.Send(ctx, egress.Request{
 		Method: http.MethodPost,
 		URL:    a.URL,
-		Header: delivery.Header(d, t.Webhook.Provider, t.Signer, a.StartedAt),
+		Header: delivery.Header(d, t.Webhook, t.Signer, a.StartedAt),
 		Body:   d.Body,
 	})
 	a.EndedAt = m.now()
@@ -83,6 +84,9 @@ func (m *Maker) begin(t *match.Target, d delivery.Delivery, number int) delivery
 	}
 	if t.URL != nil {
 		a.URL = t.URL.String()
+	}
+	if number > 0 {
+		a.HeaderNames = webhook.HeaderNames(t.Webhook.Headers)
 	}
 	return a
 }

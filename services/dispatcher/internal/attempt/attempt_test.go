@@ -225,6 +225,7 @@ func TestHeaderNamesOnTheWire(t *testing.T) {
 	defer client.Close()
 	to := target(t, func(w *webhook.Webhook) {
 		w.Provider, w.URL = webhook.Zapier, "http://"+listener.Addr().String()+"/in"
+		w.Headers = []webhook.Header{{Name: "AUTHORIZATION", Value: "Bearer x"}, {Name: "x-mAke-apikey", Value: "a\tb"}}
 	})
 	d := testDelivery()
 	a, ok := attempt.NewMaker(client, time.Now).Make(t.Context(), to, d, 1)
@@ -237,7 +238,7 @@ func TestHeaderNamesOnTheWire(t *testing.T) {
 	}
 	for _, name := range []string{
 		"Content-Type", "User-Agent", "X-DialNote-Signature", "X-DialNote-Provider", "X-DialNote-Event",
-		"X-DialNote-Delivery", "webhook-id", "webhook-timestamp", "webhook-signature",
+		"X-DialNote-Delivery", "webhook-id", "webhook-timestamp", "webhook-signature", "AUTHORIZATION", "x-mAke-apikey",
 	} {
 		if strings.Count(got.head, "\r\n"+name+": ") != 1 {
 			t.Errorf("no %s in\n%s", name, got.head)

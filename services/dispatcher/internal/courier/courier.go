@@ -38,7 +38,7 @@ type Announcer interface {
 // Observer counts attempts.
 type Observer interface {
 	Attempted(t *match.Target, d delivery.Delivery, a delivery.Attempt)
-	Recorded(r store.Recorded)
+	Recorded(a delivery.Attempt, r store.Recorded)
 }
 
 // Courier carries attempts. Safe for concurrent use.
@@ -84,7 +84,7 @@ func (c *Courier) record(ctx context.Context, a delivery.Attempt) (store.Recorde
 	if err != nil {
 		return store.Recorded{}, fmt.Errorf("record attempt of delivery %s: %w", a.DeliveryID, err)
 	}
-	c.Observer.Recorded(r)
+	c.Observer.Recorded(a, r)
 	if changes(r) {
 		c.tell(r.Before)
 	}

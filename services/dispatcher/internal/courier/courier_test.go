@@ -60,7 +60,7 @@ func (r *trace) Attempted(*match.Target, delivery.Delivery, delivery.Attempt) {
 	r.steps = append(r.steps, "attempted")
 }
 
-func (r *trace) Recorded(store.Recorded) { r.steps = append(r.steps, "recorded") }
+func (r *trace) Recorded(delivery.Attempt, store.Recorded) { r.steps = append(r.steps, "recorded") }
 
 // carry makes an attempt as a delivery does that has entered its webhook.
 func (r *trace) carry(t *testing.T) (store.Recorded, error) {

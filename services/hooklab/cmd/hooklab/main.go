@@ -15,10 +15,12 @@ import (
 
 const usage = `hooklab receives webhooks as scripted, and publishes events to have some sent.
 
+  hooklab listen    forward an organization's events, signed, to a program on this machine
+  hooklab trigger   publish one event: hooklab trigger call.completed
   hooklab receive   answer every path as it says: /ok, /status/503, /delay/2s, /hang …
   hooklab load      publish made-up events through the API or straight to NATS
 
-"hooklab receive -h" and "hooklab load -h" show the flags.
+"hooklab listen -h" and the like show the flags.
 `
 
 // errUsage says that the command line was not understood, and that this has
@@ -43,10 +45,16 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 {
 		switch args[0] {
+		case "listen":
+			return listenTo(ctx, args[1:], stdout, stderr)
+		case "trigger":
+			return trigger(ctx, args[1:], stdout, stderr)
 		case "receive":
 			return receive(ctx, args[1:], stdout, stderr)
 		case "load":
 			return publish(ctx, args[1:], stdout, stderr)
+		case "healthcheck":
+			return healthcheck(ctx, args[1:], stderr)
 		}
 	}
 	_, _ = io.WriteString(stderr, usage)

@@ -1,0 +1,51 @@
+'use strict';
+
+const { instantTrigger } = require('../hook');
+
+module.exports = instantTrigger({
+  key: 'call_log',
+  noun: 'Call Log',
+  label: 'New Call Log',
+  description: 'Triggers when a call ends, with its duration, direction and status.',
+  event: 'call.completed',
+  sample: {
+    id: 'evt_sample',
+    type: 'call.completed',
+    timestamp: '2024-01-15T10:30:00Z',
+    organizationId: 'your-org-id',
+    data: {
+      callSid: 'CA3f1c5e9a7b2d4806',
+      direction: 'inbound',
+      phoneNumber: '+15551234567',
+      status: 'completed',
+      duration: 180,
+      from: '+15551234567',
+      to: '+15557654321',
+      startedAt: '2024-01-15T10:27:00Z',
+      endedAt: '2024-01-15T10:30:00Z',
+      userId: 'usr_2071',
+      userName: 'Dana Whitfield',
+      contactId: 'con_5518',
+      contactName: 'Alex Moreno',
+      recordingUrl: 'https://recordings.dialnote.example/RE8d2b6f40c19e5a73.mp3',
+      tags: ['sales', 'new-lead'],
+    },
+  },
+  outputFields: [
+    { key: 'data__callSid', label: 'Call ID', type: 'string' },
+    { key: 'data__direction', label: 'Direction', type: 'string' },
+    { key: 'data__phoneNumber', label: 'Phone Number', type: 'string' },
+    { key: 'data__status', label: 'Status', type: 'string' },
+    { key: 'data__duration', label: 'Duration (seconds)', type: 'integer' },
+    { key: 'data__from', label: 'From', type: 'string' },
+    { key: 'data__to', label: 'To', type: 'string' },
+    { key: 'data__startedAt', label: 'Started At', type: 'datetime' },
+    { key: 'data__endedAt', label: 'Ended At', type: 'datetime' },
+    { key: 'data__userId', label: 'User ID', type: 'string' },
+    { key: 'data__userName', label: 'User Name', type: 'string' },
+    { key: 'data__contactId', label: 'Contact ID', type: 'string' },
+    { key: 'data__contactName', label: 'Contact Name', type: 'string' },
+    { key: 'data__recordingUrl', label: 'Recording URL', type: 'string' },
+    { key: 'data__tags', label: 'Tags', type: 'string', list: true },
+  ],
+});

@@ -1,0 +1,261 @@
+package receivers_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dialnote/webhooks/proto/receivers"
+	"github.com/dialnote/webhooks/proto/receivers/internal/cases"
+)
+
+// patience bounds a failure.
+const patience = 60 * time.Second
+
+func TestEveryExampleTellsRightFromWrong(t *testing.T) {
+	t.Parallel()
+	all, err := cases.Load("../golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 100 {
+		t.Fatalf("only %d cases", len(all))
+	}
+	input, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Go's is checked in its own folder.
+	for language, command := range map[string][]string{
+		"Node":   {"node", "testdata/check.js", "../node/receiver.js"},
+		"Python": {"python3", "-B", "testdata/check.py", "python/receiver.py"},
+		"PHP":    {"php", "testdata/check.php", "php/receiver.php"},
+		"Ruby":   {"ruby", "testdata/check.rb", "ruby/receiver.rb"},
+	} {
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			verdicts := verdictsOf(t, command, input)
+			if len(verdicts) != len(all) {
+				t.Fatalf("%d verdicts on %d cases", len(verdicts), len(all))
+			}
+			for i, c := range all {
+				if verdicts[i] != c.Want {
+					t.Errorf("%s: %v, want %v", c.Name, verdicts[i], c.Want)
+				}
+			}
+		})
+	}
+}
+
+func verdictsOf(t *testing.T, command []string, input []byte) (verdicts []bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	check := exec.CommandContext(ctx, command[0], command[1:]...)
+	check.Stdin = bytes.NewReader(input)
+	var complaint bytes.Buffer
+	check.Stderr = &complaint
+	out, err := check.Output()
+	if err != nil {
+		t.Fatalf("%q: %v\n%s", command, err, complaint.String())
+	}
+	if err := json.Unmarshal(out, &verdicts); err != nil {
+		t.Fatalf("%q printed %q: %v", command, out, err)
+	}
+	return verdicts
+}
+
+const secret = "whsec_ZGlhbG5vdGUgZ29sZGVuIHRlc3Qga2V5"
+
+func TestEveryExampleReceives(t *testing.T) {
+	t.Parallel()
+	binary := filepath.Join(t.TempDir(), "receiver")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./go").CombinedOutput(); err != nil {
+		t.Fatalf("build Go's: %v\n%s", err, out)
+	}
+	for language, command := range map[string][]string{
+		"Node":   {"node", "node/receiver.js"},
+		"Python": {"python3", "-B", "python/receiver.py"},
+		"Go":     {binary},
+		"PHP":    {"php", "-S", "127.0.0.1:PORT", "php/receiver.php"},
+		"Ruby":   {"ruby", "ruby/receiver.rb"},
+	} {
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, command)
+			const body = `{"id":"evt_1","type":"call.completed","timestamp":"2024-01-15T10:30:00Z","organizationId":"acme","data":{"note":"Zoë 🎧"}}`
+			now := time.Now()
+			r.send(t, http.StatusUnauthorized, "evt_1", now, body, body+" ")
+			r.send(t, http.StatusUnauthorized, "evt_1", now.Add(-time.Hour), body, body)
+			r.send(t, http.StatusNoContent, "evt_1", now, body, body)
+			r.send(t, http.StatusNoContent, "evt_1", now.Add(time.Second), body, body) // again, as after a retry
+			last := strings.ReplaceAll(body, "evt_1", "evt_2")
+			r.send(t, http.StatusNoContent, "evt_2", now, last, last)
+			r.out.wait(t, "call.completed evt_2")
+			if n := strings.Count(r.out.String(), "call.completed evt_1"); n != 1 {
+				t.Errorf("worked on evt_1 %d times:\n%s", n, r.out.String())
+			}
+		})
+	}
+}
+
+// running is an example that runs.
+type running struct {
+	url string
+	out *output
+}
+
+// run starts an example on a port of its own and returns when it answers.
+func run(t *testing.T, command []string) *running {
+	t.Helper()
+	address := freeAddress(t)
+	_, port, _ := net.SplitHostPort(address)
+	args := make([]string, len(command))
+	for i, arg := range command {
+		args[i] = strings.ReplaceAll(arg, "PORT", port)
+	}
+	r := &running{url: "http://" + address + "/", out: newOutput()}
+	program := exec.Command(args[0], args[1:]...)
+	program.Env = append(os.Environ(), "PORT="+port, "DIALNOTE_WEBHOOK_SECRET="+secret, "TMPDIR="+t.TempDir())
+	program.Stdout, program.Stderr = r.out, r.out
+	if err := program.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = program.Wait() }()
+	t.Cleanup(func() {
+		_ = program.Process.Kill()
+		<-ended
+	})
+	retry := time.NewTicker(20 * time.Millisecond)
+	defer retry.Stop()
+	deadline := time.After(patience)
+	for {
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(t.Context(), "tcp", address)
+		if err == nil {
+			_ = conn.Close()
+			return r
+		}
+		select {
+		case <-retry.C:
+		case <-ended:
+			t.Fatalf("%q has ended:\n%s", args, r.out.String())
+		case <-deadline:
+			t.Fatalf("%q does not listen: %v\n%s", args, err, r.out.String())
+		}
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// send sends a body under the signature of another, or the same.
+func (r *running) send(t *testing.T, want int, id string, at time.Time, signed, sent string) {
+	t.Helper()
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seconds := strconv.FormatInt(at.Unix(), 10)
+	mac := hmac.New(sha256.New, key)
+	_, _ = fmt.Fprintf(mac, "%s.%s.%s", id, seconds, signed)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, strings.NewReader(sent))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Webhook-Id", id)
+	req.Header.Set("Webhook-Timestamp", seconds)
+	req.Header.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, r.out.String())
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != want {
+		t.Errorf("%s of %s answered %d, want %d\n%s", id, at, resp.StatusCode, want, r.out.String())
+	}
+}
+
+// output is what a program prints.
+type output struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	changed chan struct{}
+}
+
+func newOutput() *output { return &output{changed: make(chan struct{})} }
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.changed)
+	o.changed = make(chan struct{})
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+func (o *output) wait(t *testing.T, text string) {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		o.mu.Lock()
+		found, changed := strings.Contains(o.text.String(), text), o.changed
+		o.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatalf("%q was not printed:\n%s", text, o.String())
+		}
+	}
+}
+
+func TestExamplesCanBeShown(t *testing.T) {
+	t.Parallel()
+	all, err := receivers.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		if !strings.HasPrefix(e.Source, e.Verification) || strings.Contains(e.Verification, "---") || len(e.Verification) > 3000 {
+			t.Errorf("%s: its verification is\n%s", e.Language, e.Verification)
+		}
+		for _, must := range []string{"sha256=", "v1,"} {
+			if !strings.Contains(e.Verification, must) {
+				t.Errorf("%s: its verification does not have %s", e.Language, must)
+			}
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package app_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/proto"
+)
+
+func TestZapierIsToldOfADeletedWebhook(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	came := make(chan *http.Request, 10)
+	r := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
+		came <- r.Clone(r.Context())
+		if r.URL.Path == "/again" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	say := func(id, path string) {
+		t.Helper()
+		f := stream.Farewell{OrganizationID: "acme", WebhookID: id, URL: r.url + path}
+		for range 2 { // the second is the same
+			if err := s.conn.SayFarewell(t.Context(), f); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	next := func() *http.Request {
+		t.Helper()
+		select {
+		case r := <-came:
+			return r
+		case <-time.After(patience):
+			t.Fatal("nothing came")
+			return nil
+		}
+	}
+	say("wh_1", "/hooks/1") // before there is a dispatcher
+	s.run(t, config(never))
+	if got := next(); got.Method != http.MethodDelete || got.URL.Path != "/hooks/1" || got.ContentLength != 0 ||
+		got.UserAgent() != "DialNote-Webhooks/test" || got.Header.Get("X-DialNote-Provider") != "zapier" {
+		t.Errorf("%s %s %v", got.Method, got.URL, got.Header)
+	}
+	await(t, "it is done with", func() bool { return len(s.nats.Stored(t, proto.StreamFarewells)) == 0 })
+
+	say("wh_2", "/again")
+	if got := next(); got.URL.Path != "/again" {
+		t.Errorf("%s %s", got.Method, got.URL)
+	}
+	if n := len(s.nats.Stored(t, proto.StreamFarewells)); n != 1 {
+		t.Errorf("%d farewells are kept to be said again", n)
+	}
+	say("wh_3", "/hooks/3") // which does not wait for the one that is in trouble
+	if got := next(); got.URL.Path != "/hooks/3" {
+		t.Errorf("%s %s", got.Method, got.URL)
+	}
+}
