@@ -94,6 +94,9 @@ func (s *system) exemplify(t *testing.T, op *contract.Operation) string {
 	if strings.Contains(op.Path, "{rid}") {
 		id = s.recovered(t, id)
 	}
+	if strings.Contains(op.Path, "{keyId}") {
+		s.exampleAPIKey(t)
+	}
 	return id
 }
 
@@ -111,7 +114,7 @@ func (s *system) recovered(t *testing.T, webhookID string) string {
 	}
 	r := storetest.Recovery(w)
 	r.ID = exampleRecovery
-	if err := s.store.CreateRecovery(t.Context(), r); err != nil {
+	if err := s.store.CreateRecovery(t.Context(), storetest.By(), r); err != nil {
 		t.Fatal(err)
 	}
 	return webhookID

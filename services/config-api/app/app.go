@@ -3,11 +3,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +21,7 @@ import (
 	"github.com/dialnote/webhooks/proto"
 	"github.com/dialnote/webhooks/services/config-api/internal/auth"
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
+	"github.com/dialnote/webhooks/services/config-api/internal/follow"
 	"github.com/dialnote/webhooks/services/config-api/internal/httpapi"
 	"github.com/dialnote/webhooks/services/config-api/internal/live"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
@@ -26,13 +29,31 @@ import (
 
 // Config is what the operator chooses.
 type Config struct {
-	APITokens   string   // service tokens, "name:token,name:token", of at least 16 bytes each
-	MaxWebhooks int      // of one organization
-	ZapierHosts []string // hosts that a Zapier webhook may have, in lower case
+	APITokens     string   // service tokens, "name:token,name:token", of at least 16 bytes each
+	APITokensFile string   // more of them, a line each, in a file that is read again while the service runs
+	PublicURL     string   // where browsers find the service; http://localhost:8080 when empty
+	MaxWebhooks   int      // of one organization
+	ZapierHosts   []string // hosts that a Zapier webhook may have, in lower case
 
 	// DeliveryTimeout is one attempt's deadline, which a test waits for.
 	DeliveryTimeout time.Duration
+
+	// Limits bound the requests of one organization, and those without a good
+	// credential of one client address; the zero Limits bound nothing.
+	Limits Limits
+
+	// DisableAfter is how many consecutive failures disable a webhook, and
+	// Retention how long the log is kept: the settings page says so.
+	DisableAfter int
+	Retention    time.Duration
+
+	// EmbedHosts are the hosts whose pages may show the settings page, as sources
+	// of a content security policy.
+	EmbedHosts []string
 }
+
+// Limits bound the requests that somebody may make.
+type Limits = httpapi.Limits
 
 // Store is the part of the store that the config API needs.
 type Store interface {
@@ -42,6 +63,8 @@ type Store interface {
 	store.Recoveries
 	store.Idempotency
 	store.Notices
+	store.Access
+	store.Audit
 }
 
 // Changes tells the dispatchers about changes.
@@ -59,8 +82,14 @@ type History = manage.History
 // Tester has tests made.
 type Tester = manage.Tester
 
+// Farewells has Zapier told of webhooks that are deleted.
+type Farewells = manage.Farewells
+
 // Activity is what happens to webhooks, as it happens.
 type Activity = live.Source
+
+// Events has events as they are stored.
+type Events = follow.Source
 
 // Notices tells the platform of webhooks.
 type Notices = outbox.Publisher
@@ -73,7 +102,9 @@ type Dependencies struct {
 	Publisher Publisher
 	History   History
 	Tester    Tester
+	Farewells Farewells
 	Activity  Activity
+	Events    Events
 	Notices   Notices
 
 	// CheckURL says whether a URL may be saved, from its text only; its error is
@@ -91,9 +122,11 @@ type Dependencies struct {
 
 // App is a wired config API.
 type App struct {
-	handler http.Handler
-	live    *live.Hub
-	outbox  *outbox.Outbox
+	handler  http.Handler
+	live     *live.Hub
+	follower *follow.Follower
+	outbox   *outbox.Outbox
+	tokens   *auth.Rotation
 }
 
 // New wires a config API. It returns an error when a setting is wrong, or when
@@ -102,9 +135,10 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 	if err := deps.complete(); err != nil {
 		return nil, err
 	}
-	tokens, err := auth.ParseTokens(cfg.APITokens)
+	cfg.PublicURL = cmp.Or(cfg.PublicURL, defaultPublicURL)
+	credentials, err := newCredentials(cfg, deps)
 	if err != nil {
-		return nil, fmt.Errorf("read the service tokens: %w", err)
+		return nil, err
 	}
 	document, err := contract.Load(proto.OpenAPI())
 	if err != nil {
@@ -124,7 +158,11 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 		Recoveries:      deps.Store,
 		History:         deps.History,
 		Tester:          deps.Tester,
+		Farewells:       deps.Farewells,
 		DeliveryTimeout: cfg.DeliveryTimeout,
+		Access:          deps.Store,
+		Audit:           deps.Store,
+		PublicURL:       cfg.PublicURL,
 		Rules:           webhook.Rules{ZapierHosts: cfg.ZapierHosts, CheckURL: deps.CheckURL},
 		MaxWebhooks:     cfg.MaxWebhooks,
 		Now:             deps.Now,
@@ -136,9 +174,14 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the hub of changes: %w", err)
 	}
+	page, err := newPage(cfg, deps, service, hub, credentials)
+	if err != nil {
+		return nil, err
+	}
+	follower := follow.New(deps.Events)
 	handler, err := httpapi.New(httpapi.Options{
 		Document:      document,
-		Authenticator: tokens,
+		Authenticator: credentials,
 		Idempotency:   deps.Store,
 		Health:        deps.Health,
 		Registry:      deps.Registry,
@@ -146,11 +189,15 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 		Log:           deps.Log,
 		Service:       service,
 		Live:          hub,
+		Follower:      follower,
+		Limits:        cfg.Limits,
+		EmbedHosts:    cfg.EmbedHosts,
+		Page:          page,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the HTTP handler: %w", err)
 	}
-	return &App{handler: handler, live: hub, outbox: notices}, nil
+	return &App{handler: handler, live: hub, follower: follower, outbox: notices, tokens: credentials.tokens}, nil
 }
 
 // complete reports a dependency that was forgotten, at start and not in the
@@ -158,7 +205,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 func (d Dependencies) complete() error {
 	for name, missing := range map[string]bool{
 		"Store": d.Store == nil, "Changes": d.Changes == nil, "Held": d.Held == nil,
-		"Publisher": d.Publisher == nil, "History": d.History == nil, "Tester": d.Tester == nil, "Activity": d.Activity == nil, "Notices": d.Notices == nil, "CheckURL": d.CheckURL == nil, "Health": d.Health == nil,
+		"Publisher": d.Publisher == nil, "History": d.History == nil, "Tester": d.Tester == nil, "Farewells": d.Farewells == nil, "Activity": d.Activity == nil, "Events": d.Events == nil, "Notices": d.Notices == nil, "CheckURL": d.CheckURL == nil, "Health": d.Health == nil,
 		"Registry": d.Registry == nil, "Now": d.Now == nil, "Log": d.Log == nil,
 	} {
 		if missing {
@@ -173,18 +220,18 @@ func (d Dependencies) complete() error {
 func (a *App) Handler() http.Handler { return a.handler }
 
 // Run does what goes on beside the requests until ctx ends: it tells the
-// platform of webhooks, and those who watch changes of gaps. Then it ends the
-// streams of changes at once, so that nobody who serves waits for them.
+// platform of webhooks, those who watch changes of gaps, and looks for new
+// service tokens. Then it ends the streams of changes at once, so that nobody
+// who serves waits for them.
 func (a *App) Run(ctx context.Context) error {
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		a.outbox.Run(ctx)
-	}()
+	var others sync.WaitGroup
+	others.Go(func() { a.outbox.Run(ctx) })
+	others.Go(func() { a.tokens.Run(ctx) })
+	others.Go(func() { a.follower.Run(ctx) })
 	err := a.live.Run(ctx)
 	if err != nil {
-		<-ctx.Done() // the notices go on
+		<-ctx.Done() // the others go on
 	}
-	<-sent
+	others.Wait()
 	return err
 }

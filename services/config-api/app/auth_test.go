@@ -35,12 +35,14 @@ func TestOnlyKnownTokensEnter(t *testing.T) {
 	}
 	s.do(t, call{path: webhooks, token: "-", header: map[string]string{"Authorization": "bearer " + token}}).want(t, http.StatusOK)
 	// The document gives the Zapier endpoints to Zapier keys only.
-	s.do(t, call{path: "/v1/zapier/me"}).problem(t, http.StatusUnauthorized)
+	if p := s.do(t, call{path: "/v1/zapier/me"}).problem(t, http.StatusForbidden); p.Type != "urn:dialnote:problem:forbidden" {
+		t.Errorf("got %+v", p)
+	}
 }
 
 func TestWrongTokenSettings(t *testing.T) {
 	t.Parallel()
-	for _, setting := range []string{"", "token-without-a-name-0123", ":token-0123456789abc", "name:short", "a:token-0123456789abc,,", "a:token-0123456789abc,b"} {
+	for _, setting := range []string{"", "token-without-a-name-0123", ":token-0123456789abc", "name:short", "a:token-0123456789abc,,", "a:token-0123456789abc,b", "a:dnk_token-0123456789abc"} {
 		_, err := app.New(app.Config{APITokens: setting}, start(t).dependencies())
 		if err == nil {
 			t.Errorf("%q was accepted", setting)

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,7 +69,7 @@ func start(t *testing.T) *system {
 // dependencies are those of a config API on the system's parts.
 func (s *system) dependencies() app.Dependencies {
 	return app.Dependencies{
-		Store: s.store, Changes: s.queue, Held: s.queue, Publisher: s.queue, History: s.queue, Tester: s.queue, Activity: s.queue, Notices: s.queue,
+		Store: s.store, Changes: s.queue, Held: s.queue, Publisher: s.queue, History: s.queue, Tester: s.queue, Farewells: s.queue, Activity: s.queue, Events: s.queue, Notices: s.queue,
 		CheckURL: endpoint.Policy{}.Check,
 		Health:   s.health,
 		Registry: prometheus.NewRegistry(),
@@ -81,11 +82,16 @@ func (s *system) dependencies() app.Dependencies {
 // its address.
 func (s *system) serve(t *testing.T, deps app.Dependencies) *system {
 	t.Helper()
-	a, err := app.New(app.Config{
-		APITokens:   "backend:" + token + ",billing:" + otherToken,
-		MaxWebhooks: 100,
-		ZapierHosts: []string{"hooks.zapier.com"},
-	}, deps)
+	return s.serveWith(t, app.Config{}, deps)
+}
+
+// serveWith is serve with some of the configuration, to which the rest is added.
+func (s *system) serveWith(t *testing.T, cfg app.Config, deps app.Dependencies) *system {
+	t.Helper()
+	cfg.APITokens = "backend:" + token + ",billing:" + otherToken
+	cfg.MaxWebhooks = cmp.Or(cfg.MaxWebhooks, 100)
+	cfg.ZapierHosts = []string{"hooks.zapier.com"}
+	a, err := app.New(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +230,7 @@ func (s *system) create(t *testing.T) string {
 func (s *system) fail(t *testing.T, id string) {
 	t.Helper()
 	at := s.clock.Now()
-	_, err := s.store.Update(t.Context(), "acme", id, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+	_, err := s.store.Update(t.Context(), storetest.By(), "acme", id, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 		w.Health.FailureCount = 3
 		w.Health.AutoDisabled = webhook.DisabledForFailures
 		w.Health.LastError = &webhook.Failure{At: at, Reason: "server_error", Message: "Server answered 503 Service Unavailable", StatusCode: 503}

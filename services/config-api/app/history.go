@@ -8,6 +8,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
 // Test has a dispatcher make a test; see stream.Conn.Test.
@@ -32,6 +33,39 @@ func (q *Queue) Event(ctx context.Context, sequence uint64) (event.Event, time.T
 // CountEvents counts events by the time at which they were accepted.
 func (q *Queue) CountEvents(ctx context.Context, organizationID string, t event.Type, since, until time.Time) (int64, error) {
 	return q.conn.CountHistory(ctx, stream.Span{OrganizationID: organizationID, Type: t, Since: since}, until)
+}
+
+// Latest returns the last events of a type; see stream.Conn.Latest. One that
+// cannot be read is passed over.
+func (q *Queue) Latest(ctx context.Context, organizationID string, t event.Type, n int) ([]event.Event, error) {
+	messages, err := q.conn.Latest(ctx, organizationID, t, n)
+	if err != nil {
+		return nil, err
+	}
+	events := make([]event.Event, 0, len(messages))
+	for _, m := range messages {
+		if e, err := m.Event(); err == nil {
+			events = append(events, e)
+		}
+	}
+	return events, nil
+}
+
+// Follow follows an organization's events; see stream.Conn.Follow. One that
+// cannot be read is passed over.
+func (q *Queue) Follow(ctx context.Context, organizationID string, t event.Type, after uint64, handle func(event.Event, uint64) error) error {
+	return q.conn.Follow(ctx, organizationID, t, after, func(m *stream.Message) error {
+		e, err := m.Event()
+		if err != nil {
+			return nil //nolint:nilerr // the dispatcher puts it where it is seen
+		}
+		return handle(e, m.Sequence)
+	})
+}
+
+// SayFarewell has a dispatcher tell Zapier; see stream.Conn.SayFarewell.
+func (q *Queue) SayFarewell(ctx context.Context, w webhook.Webhook) error {
+	return q.conn.SayFarewell(ctx, stream.Farewell{OrganizationID: w.OrganizationID, WebhookID: w.ID, URL: w.URL})
 }
 
 // Requeue puts a delivery into its lane again; see stream.Conn.Requeue.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/outbox"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
@@ -15,15 +16,15 @@ type waking struct {
 }
 
 // Update is store.Webhooks' Update.
-func (w waking) Update(ctx context.Context, organizationID, id string, version int64,
+func (w waking) Update(ctx context.Context, by audit.Actor, organizationID, id string, version int64,
 	change func(webhook.Webhook) (webhook.Webhook, error),
 ) (webhook.Webhook, error) {
 	defer w.outbox.Wake()
-	return w.Store.Update(ctx, organizationID, id, version, change)
+	return w.Store.Update(ctx, by, organizationID, id, version, change)
 }
 
 // Delete is store.Webhooks' Delete.
-func (w waking) Delete(ctx context.Context, organizationID, id string, version int64) (webhook.Webhook, error) {
+func (w waking) Delete(ctx context.Context, by audit.Actor, organizationID, id string, version int64) (webhook.Webhook, error) {
 	defer w.outbox.Wake()
-	return w.Store.Delete(ctx, organizationID, id, version)
+	return w.Store.Delete(ctx, by, organizationID, id, version)
 }

@@ -114,7 +114,6 @@ func bodyOf(t *testing.T, op *contract.Operation) string {
 func TestEveryOperationOfTheDocument(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	unbuilt := 0
 	for _, op := range s.document.Operations() {
 		c := call{method: op.Method, path: addressOf(op, s.exemplify(t, op)), body: bodyOf(t, op)}
 		if len(op.Security) == 0 {
@@ -125,25 +124,19 @@ func TestEveryOperationOfTheDocument(t *testing.T) {
 		c.token = "-"
 		s.do(t, c).problem(t, http.StatusUnauthorized)
 		c.token = ""
+		if slices.Contains(op.Security, "zapierKey") {
+			c.token, c.header = "-", map[string]string{"X-DIALNOTE-API-KEY": s.zapierKey(t, "acme")}
+		}
 		if op.Streams() {
 			c.method = http.MethodHead // its answer has no end
 		}
 		r := s.do(t, c)
-		switch {
-		case !slices.Contains(op.Security, "serviceToken"):
-			r.problem(t, http.StatusUnauthorized)
-		case op.Promises(itoa(http.StatusNotImplemented)):
-			unbuilt++
-			r.problem(t, http.StatusNotImplemented)
-		case r.status >= http.StatusMultipleChoices:
+		if r.status >= http.StatusMultipleChoices {
 			t.Errorf("%s: the document's own example answers %d: %s", op.ID, r.status, r.text)
 		}
 		if p := operationAt(s.document, op.Method, c.path); p != op {
 			t.Errorf("%s: the address is also another operation's", op.ID)
 		}
-	}
-	if unbuilt == 0 {
-		t.Error("no operation was tried that is not built yet: the check is void")
 	}
 }
 

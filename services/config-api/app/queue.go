@@ -12,7 +12,7 @@ import (
 )
 
 // Queue is the config API's side of NATS: it is its Changes, Held, Publisher,
-// Activity and Notices.
+// Tester, History, Farewells, Activity and Notices.
 type Queue struct {
 	conn  *stream.Conn
 	fleet *stream.Fleet

@@ -68,6 +68,11 @@ func TestSecurityHeaders(t *testing.T) {
 		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") == "" || !strings.HasPrefix(h.Get("Content-Security-Policy"), "default-src 'none'") {
 			t.Errorf("%s: %v", path, h)
 		}
+		for _, name := range []string{"Permissions-Policy", "X-Frame-Options", "Cross-Origin-Resource-Policy"} {
+			if h.Get(name) == "" {
+				t.Errorf("%s: no %s", path, name)
+			}
+		}
 		if strings.HasPrefix(path, "/v1/") != (h.Get("Cache-Control") == "no-store") {
 			t.Errorf("%s: Cache-Control %q", path, h.Get("Cache-Control"))
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/store/storetest"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
@@ -177,7 +178,7 @@ func TestANewURLEndsTheHoldAndDoesNotEnable(t *testing.T) {
 	s := start(t)
 	id := s.create(t)
 	s.fail(t, id)
-	_, err := s.store.Update(t.Context(), "acme", id, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+	_, err := s.store.Update(t.Context(), storetest.By(), "acme", id, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 		w.Health.AutoDisabled = webhook.NotAutoDisabled
 		w.Health.HoldUntil = s.clock.Now().Add(time.Hour)
 		return w, nil

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,30 +18,25 @@ import (
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/program"
-	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/services/config-api/app"
 )
 
+// opsAddr is where operators find the service unless the settings say.
+const opsAddr = ":9090"
+
 func main() {
-	if err := start(); err != nil {
-		fmt.Fprintln(os.Stderr, "config-api:", err)
-		os.Exit(1)
-	}
+	os.Exit(theProgram().Main(os.Args[1:], config.Environ(os.Environ()), os.Stdout, os.Stderr))
 }
 
-func start() error {
-	settings, err := config.Load(config.Environ(os.Environ()), "DATABASE_URL", "NATS_URL", "ENCRYPTION_KEYS", "API_TOKENS")
+func serve(ctx, now context.Context, environ map[string]string) error {
+	settings, err := config.Load(environ, needed()...)
 	if err != nil {
 		return err
 	}
-	if settings.OpsAddr == "" {
-		settings.OpsAddr = ":9090"
-	}
+	settings.OpsAddr = cmp.Or(settings.OpsAddr, opsAddr)
 	log := ops.NewLogger(os.Stderr, settings, "config-api", program.Version())
 	log.Info("starting", slog.Any("settings", settings))
 
-	ctx, now, stop := program.Signals()
-	defer stop()
 	public, err := listen(ctx, log, "HTTP_ADDR", settings.HTTPAddr)
 	if err != nil {
 		return err
@@ -50,6 +46,9 @@ func start() error {
 		return err
 	}
 	p := &process{settings: settings, log: log, health: ops.NewHealth(), registry: ops.NewRegistry()}
+	if err := ops.Observe(p.registry, p.health, "config-api"); err != nil {
+		return err
+	}
 	return p.run(ctx, now, public, operators)
 }
 
@@ -111,8 +110,12 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 	if err != nil {
 		return nil, err
 	}
-	b, err := backbone.Open(ctx, p.settings, stream.Settings{URL: p.settings.NATSURL, Name: "config-api"}, p.health, p.log)
+	b, err := backbone.Open(ctx, p.settings, backbone.NATS(p.settings, "config-api"), p.health, p.log)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.Observe(p.registry); err != nil {
+		b.Close(p.log)
 		return nil, err
 	}
 	fleet, err := b.Stream.WatchFleet()
@@ -126,7 +129,7 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 	}
 	queue := app.NewQueue(b.Stream, fleet)
 	a, err := app.New(cfg, app.Dependencies{ //nolint:contextcheck // each request has its own
-		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, History: queue, Tester: queue, Activity: queue, Notices: queue, CheckURL: checkURL,
+		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, History: queue, Tester: queue, Farewells: queue, Activity: queue, Events: queue, Notices: queue, CheckURL: checkURL,
 		Health: p.health, Registry: p.registry, Now: time.Now, Log: p.log,
 	})
 	if err != nil {

@@ -57,6 +57,141 @@ func (e APIKeyCreatedScope) Valid() bool {
 	}
 }
 
+// Defines values for AuditAction.
+const (
+	AuditActionAPIKeyCreated              AuditAction = "api_key.created"
+	AuditActionAPIKeyRevoked              AuditAction = "api_key.revoked"
+	AuditActionDeliveryRedelivered        AuditAction = "delivery.redelivered"
+	AuditActionEventRequeued              AuditAction = "event.requeued"
+	AuditActionPortalLinkCreated          AuditAction = "portal_link.created"
+	AuditActionPortalSessionBegun         AuditAction = "portal_session.begun"
+	AuditActionPortalSessionEnded         AuditAction = "portal_session.ended"
+	AuditActionRecoveryCancelled          AuditAction = "recovery.cancelled"
+	AuditActionRecoveryStarted            AuditAction = "recovery.started"
+	AuditActionWebhookAutoDisabled        AuditAction = "webhook.auto_disabled"
+	AuditActionWebhookCreated             AuditAction = "webhook.created"
+	AuditActionWebhookDeleted             AuditAction = "webhook.deleted"
+	AuditActionWebhookEnabled             AuditAction = "webhook.enabled"
+	AuditActionWebhookHeldEventsDiscarded AuditAction = "webhook.held_events_discarded"
+	AuditActionWebhookSecretShown         AuditAction = "webhook.secret_shown"
+	AuditActionWebhookUpdated             AuditAction = "webhook.updated"
+	AuditActionZapierKeyCreated           AuditAction = "zapier_key.created"
+	AuditActionZapierKeyRotated           AuditAction = "zapier_key.rotated"
+	AuditActionZapierKeyShown             AuditAction = "zapier_key.shown"
+)
+
+// Valid indicates whether the value is a known member of the AuditAction enum.
+func (e AuditAction) Valid() bool {
+	switch e {
+	case AuditActionAPIKeyCreated:
+		return true
+	case AuditActionAPIKeyRevoked:
+		return true
+	case AuditActionDeliveryRedelivered:
+		return true
+	case AuditActionEventRequeued:
+		return true
+	case AuditActionPortalLinkCreated:
+		return true
+	case AuditActionPortalSessionBegun:
+		return true
+	case AuditActionPortalSessionEnded:
+		return true
+	case AuditActionRecoveryCancelled:
+		return true
+	case AuditActionRecoveryStarted:
+		return true
+	case AuditActionWebhookAutoDisabled:
+		return true
+	case AuditActionWebhookCreated:
+		return true
+	case AuditActionWebhookDeleted:
+		return true
+	case AuditActionWebhookEnabled:
+		return true
+	case AuditActionWebhookHeldEventsDiscarded:
+		return true
+	case AuditActionWebhookSecretShown:
+		return true
+	case AuditActionWebhookUpdated:
+		return true
+	case AuditActionZapierKeyCreated:
+		return true
+	case AuditActionZapierKeyRotated:
+		return true
+	case AuditActionZapierKeyShown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditActorKind.
+const (
+	AuditActorKindAPIKey       AuditActorKind = "api_key"
+	AuditActorKindOperator     AuditActorKind = "operator"
+	AuditActorKindPortal       AuditActorKind = "portal"
+	AuditActorKindServiceToken AuditActorKind = "service_token"
+	AuditActorKindSystem       AuditActorKind = "system"
+	AuditActorKindZapierKey    AuditActorKind = "zapier_key"
+)
+
+// Valid indicates whether the value is a known member of the AuditActorKind enum.
+func (e AuditActorKind) Valid() bool {
+	switch e {
+	case AuditActorKindAPIKey:
+		return true
+	case AuditActorKindOperator:
+		return true
+	case AuditActorKindPortal:
+		return true
+	case AuditActorKindServiceToken:
+		return true
+	case AuditActorKindSystem:
+		return true
+	case AuditActorKindZapierKey:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditTargetKind.
+const (
+	AuditTargetKindAPIKey        AuditTargetKind = "api_key"
+	AuditTargetKindDelivery      AuditTargetKind = "delivery"
+	AuditTargetKindEvent         AuditTargetKind = "event"
+	AuditTargetKindPortalLink    AuditTargetKind = "portal_link"
+	AuditTargetKindPortalSession AuditTargetKind = "portal_session"
+	AuditTargetKindRecovery      AuditTargetKind = "recovery"
+	AuditTargetKindWebhook       AuditTargetKind = "webhook"
+	AuditTargetKindZapierKey     AuditTargetKind = "zapier_key"
+)
+
+// Valid indicates whether the value is a known member of the AuditTargetKind enum.
+func (e AuditTargetKind) Valid() bool {
+	switch e {
+	case AuditTargetKindAPIKey:
+		return true
+	case AuditTargetKindDelivery:
+		return true
+	case AuditTargetKindEvent:
+		return true
+	case AuditTargetKindPortalLink:
+		return true
+	case AuditTargetKindPortalSession:
+		return true
+	case AuditTargetKindRecovery:
+		return true
+	case AuditTargetKindWebhook:
+		return true
+	case AuditTargetKindZapierKey:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChangeKind.
 const (
 	ChangeKindAutoDisabled ChangeKind = "auto_disabled"
@@ -627,25 +762,55 @@ type Attempt struct {
 	Succeeded bool `json:"succeeded"`
 }
 
+// AuditAction What was done. `webhook.held_events_discarded`, `delivery.redelivered`, `event.requeued` and what shows a secret are noted
+// before they are done, the others with the change itself. More may come.
+type AuditAction string
+
+// AuditActor Who did it.
+type AuditActor struct {
+	// KeyID Names a key without being one.
+	KeyID *APIKeyID `json:"keyId,omitempty"`
+
+	// Kind What sort of credential was used: a `service_token` of the platform, an `api_key` or the `zapier_key` of the
+	// organization, a person on the settings page (`portal`), or none, because dialnote's operators did it
+	// (`operator`) or the service by its own rules (`system`).
+	Kind AuditActorKind `json:"kind"`
+
+	// Name The service token's name, the API key's name at that time, or the person for whom the link was made.
+	Name *string `json:"name,omitempty"`
+
+	// Via Of a person: the service token that made the link.
+	Via *string `json:"via,omitempty"`
+}
+
+// AuditActorKind What sort of credential was used: a `service_token` of the platform, an `api_key` or the `zapier_key` of the
+// organization, a person on the settings page (`portal`), or none, because dialnote's operators did it
+// (`operator`) or the service by its own rules (`system`).
+type AuditActorKind string
+
 // AuditEntry One change.
 type AuditEntry struct {
-	// Action What was done.
-	Action string `json:"action"`
+	// Action What was done. `webhook.held_events_discarded`, `delivery.redelivered`, `event.requeued` and what shows a secret are noted
+	// before they are done, the others with the change itself. More may come.
+	Action AuditAction `json:"action"`
 
-	// Actor Which credential.
-	Actor string `json:"actor"`
+	// Actor Who did it.
+	Actor AuditActor `json:"actor"`
 
-	// After How it is.
+	// After What changed, as it is; null where nothing is.
 	After *map[string]interface{} `json:"after"`
 
 	// At When.
 	At time.Time `json:"at"`
 
-	// Before How it was.
+	// Before What changed, as it was; null where nothing was.
 	Before *map[string]interface{} `json:"before"`
 
-	// ID The entry.
+	// ID Sortable by the time of writing.
 	ID string `json:"id"`
+
+	// Target What it was done to.
+	Target AuditTarget `json:"target"`
 
 	// WebhookID Sortable by the time of creation.
 	WebhookID *WebhookID `json:"webhookId,omitempty"`
@@ -659,6 +824,18 @@ type AuditPage struct {
 	// NextCursor Give it as `cursor` for the next page; null at the end.
 	NextCursor *NextCursor `json:"nextCursor"`
 }
+
+// AuditTarget What it was done to.
+type AuditTarget struct {
+	// ID Absent for the Zapier key; an organization has one.
+	ID *string `json:"id,omitempty"`
+
+	// Kind What it is.
+	Kind AuditTargetKind `json:"kind"`
+}
+
+// AuditTargetKind What it is.
+type AuditTargetKind string
 
 // CallCompletedData The data of `call.completed`.
 type CallCompletedData = []byte
@@ -859,6 +1036,9 @@ type EventType string
 // FailureReason Why an attempt failed.
 type FailureReason string
 
+// FollowBegun What a `begun` event tells. Its `id` says the rest.
+type FollowBegun = map[string]interface{}
+
 // Headers Header fields and their values.
 type Headers map[string][]string
 
@@ -958,6 +1138,12 @@ type PortalLink struct {
 	URL string `json:"url"`
 }
 
+// PortalLinkCreate For whom a link is made.
+type PortalLinkCreate struct {
+	// Actor The person who will use the page, as the audit log is to name them: at most 100 characters, without the white space around it.
+	Actor *string `json:"actor,omitempty"`
+}
+
 // Problem What went wrong (RFC 9457).
 type Problem struct {
 	// Detail What went wrong and what to do, for people.
@@ -979,14 +1165,14 @@ type Problem struct {
 	Title string `json:"title"`
 
 	// Type Stable; the last part names the problem. 400: `malformed-json`, `body-unreadable`,
-	// `invalid-parameter`. 401: `unauthenticated`. 404: `not-found`, `webhook-not-found`,
-	// `delivery-not-found`, `event-expired`, `recovery-not-found`. 405: `method-not-allowed`. 409:
-	// `webhook-disabled`, `webhook-limit-reached`, `request-in-progress`, `webhook-not-active`,
+	// `invalid-parameter`. 401: `unauthenticated`. 403: `forbidden`, `cross-origin-request`. 404: `not-found`, `webhook-not-found`,
+	// `delivery-not-found`, `event-expired`, `recovery-not-found`, `api-key-not-found`. 405: `method-not-allowed`. 409:
+	// `webhook-disabled`, `webhook-limit-reached`, `api-key-limit-reached`, `request-in-progress`, `webhook-not-active`,
 	// `webhook-changed`, `event-not-sent`, `test-not-redeliverable`, `recovery-running`. 412:
 	// `stale-version`. 413: `body-too-large`. 415: `unsupported-content-type`,
 	// `unsupported-content-encoding`. 422: `invalid`, `idempotency-key-reused`. 429:
-	// `too-many-streams`. 500: `internal`. 501:
-	// `not-implemented`. 503: `starting`, `stopping`, `database-unavailable`, `broker-unavailable`, `timed-out`,
+	// `rate-limited`, `too-many-streams`. 500: `internal`.
+	// 503: `starting`, `stopping`, `database-unavailable`, `broker-unavailable`, `timed-out`,
 	// `change-not-announced`, `no-dispatcher`, `too-many-tests`, `test-unanswered`, `test-not-recorded`.
 	// More may come.
 	Type string `json:"type"`
@@ -1178,6 +1364,9 @@ type Webhook struct {
 	// FailureCount Consecutive failures; 0 after a success. The third disables the webhook, unless the operator chose another number.
 	FailureCount int64 `json:"failureCount"`
 
+	// Headers The headers that you added to each request, by their names, with masks for values.
+	Headers map[string]string `json:"headers"`
+
 	// HeldEvents How many events wait for this webhook; null when the number cannot be told at the moment.
 	HeldEvents *int64 `json:"heldEvents"`
 
@@ -1237,9 +1426,9 @@ type WebhookSuggestedProvider string
 
 // WebhookChange What a `webhook` event tells.
 type WebhookChange struct {
-	// Changes What is different from what was told before. `updated` is of the name, the URL or the event setting,
-	// `hold_changed` of a hold's end, `counts` of the failure count, the times and errors, or the held
-	// events.
+	// Changes What is different from what was told before. `updated` is of the name, the URL, the event setting or
+	// the headers, `hold_changed` of a hold's end, `counts` of the failure count, the times and errors, or
+	// the held events.
 	Changes []ChangeKind `json:"changes"`
 
 	// ID Sortable by the time of creation.
@@ -1255,6 +1444,15 @@ type WebhookCreate struct {
 	// `recording.completed` Send call recordings, `note.created` Send notes; with `disabled` nothing is sent
 	// and nothing is kept.
 	Event EventSetting `json:"event"`
+
+	// Headers Headers to add to each request, up to 10: by their names (RFC 9110 tokens of at most 128 bytes, the
+	// same in upper and lower case, sent as typed), with values of 1 to 1,024 visible ASCII characters,
+	// spaces and tabs; the white space around a value is removed. Refused are those that we set
+	// (`Content-Type`, `User-Agent`, `X-DialNote-*`, `webhook-*`), those of the connection (`Host`,
+	// `Connection`, `Transfer-Encoding`, `Proxy-*` and the like), and those that would change what the
+	// request means (`Content-*`, `Cookie`, `Accept-Encoding`, `If-*`, `Idempotency-Key`, `X-Forwarded-*`
+	// and the like). They are no part of a signature. Values are kept encrypted and never shown again.
+	Headers *map[string]string `json:"headers,omitempty"`
 
 	// Name A label for people: 1 to 100 characters without control characters, counted without the white space
 	// around it, which is removed.
@@ -1289,6 +1487,9 @@ type WebhookCreated struct {
 
 	// FailureCount Consecutive failures; 0 after a success. The third disables the webhook, unless the operator chose another number.
 	FailureCount int64 `json:"failureCount"`
+
+	// Headers The headers that you added to each request, by their names, with masks for values.
+	Headers map[string]string `json:"headers"`
 
 	// HeldEvents How many events wait for this webhook; null when the number cannot be told at the moment.
 	HeldEvents *int64 `json:"heldEvents"`
@@ -1384,6 +1585,10 @@ type WebhookUpdate struct {
 	// and nothing is kept.
 	Event *EventSetting `json:"event,omitempty"`
 
+	// Headers Headers to set, with the rules of a creation, or with null to remove. Those left out stay. The mask
+	// that a value is shown as leaves that value as it is.
+	Headers *map[string]*string `json:"headers,omitempty"`
+
 	// Name As at creation.
 	Name *string `json:"name,omitempty"`
 
@@ -1401,6 +1606,9 @@ type ZapierAccount struct {
 type ZapierHook struct {
 	// ID Sortable by the time of creation.
 	ID WebhookID `json:"id"`
+
+	// Secret Signs every request. Use the whole text as the key of `X-DialNote-Signature`.
+	Secret Secret `json:"secret"`
 }
 
 // ZapierHookCreate A subscription of a Zap.
@@ -1445,6 +1653,9 @@ type Org = OrganizationID
 // Conflict What went wrong (RFC 9457).
 type Conflict = Problem
 
+// Forbidden What went wrong (RFC 9457).
+type Forbidden = Problem
+
 // Internal What went wrong (RFC 9457).
 type Internal = Problem
 
@@ -1457,8 +1668,8 @@ type Malformed = Problem
 // NotFound What went wrong (RFC 9457).
 type NotFound = Problem
 
-// NotImplemented What went wrong (RFC 9457).
-type NotImplemented = Problem
+// RateLimited What went wrong (RFC 9457).
+type RateLimited = Problem
 
 // Stale What went wrong (RFC 9457).
 type Stale = Problem
@@ -1503,6 +1714,36 @@ type ListAuditLogParams struct {
 
 	// Cursor The `nextCursor` of the page before. It means nothing outside this API.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Action Only this action.
+	Action *AuditAction `form:"action,omitempty" json:"action,omitempty"`
+
+	// ActorKind Only what this kind of actor did.
+	ActorKind *AuditActorKind `form:"actorKind,omitempty" json:"actorKind,omitempty"`
+
+	// Actor Only what an actor of exactly this name did.
+	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// TargetID Only what was done to this webhook, delivery, recovery, key, link or session.
+	TargetID *string `form:"targetId,omitempty" json:"targetId,omitempty"`
+
+	// WebhookID Only what was done to this webhook, its deliveries and its recoveries. It may be deleted.
+	WebhookID *WebhookID `form:"webhookId,omitempty" json:"webhookId,omitempty"`
+
+	// Since Only entries made at this time or later.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only entries made before this time.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// FollowEventsParams defines parameters for FollowEvents.
+type FollowEventsParams struct {
+	// Type Only events of this type.
+	Type *EventType `form:"type,omitempty" json:"type,omitempty"`
+
+	// LastEventID Go on after this place; left out, with what is stored from now on.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // PublishEventParams defines parameters for PublishEvent.
@@ -1597,6 +1838,9 @@ type CreateAPIKeyJSONRequestBody = APIKeyCreate
 // PublishEventJSONRequestBody defines body for PublishEvent for application/json ContentType.
 type PublishEventJSONRequestBody = EventCreate
 
+// CreatePortalLinkJSONRequestBody defines body for CreatePortalLink for application/json ContentType.
+type CreatePortalLinkJSONRequestBody = PortalLinkCreate
+
 // CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
 type CreateWebhookJSONRequestBody = WebhookCreate
 
@@ -1650,6 +1894,9 @@ type ServerInterface interface {
 	// WatchChanges Watch changes
 	// (GET /v1/organizations/{org}/changes)
 	WatchChanges(ctx echo.Context, org Org) error
+	// FollowEvents Follow events
+	// (GET /v1/organizations/{org}/events)
+	FollowEvents(ctx echo.Context, org Org, params FollowEventsParams) error
 	// PublishEvent Publish an event
 	// (POST /v1/organizations/{org}/events)
 	PublishEvent(ctx echo.Context, org Org, params PublishEventParams) error
@@ -1890,6 +2137,55 @@ func (w *ServerInterfaceWrapper) ListAuditLog(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", ctx.QueryParams(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter action: %s", err))
+	}
+
+	// ------------- Optional query parameter "actorKind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actorKind", ctx.QueryParams(), &params.ActorKind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter actorKind: %s", err))
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", ctx.QueryParams(), &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter actor: %s", err))
+	}
+
+	// ------------- Optional query parameter "targetId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "targetId", ctx.QueryParams(), &params.TargetID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter targetId: %s", err))
+	}
+
+	// ------------- Optional query parameter "webhookId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "webhookId", ctx.QueryParams(), &params.WebhookID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhookId: %s", err))
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", ctx.QueryParams(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter until: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListAuditLog(ctx, org, params)
 	return err
@@ -1908,6 +2204,48 @@ func (w *ServerInterfaceWrapper) WatchChanges(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.WatchChanges(ctx, org)
+	return err
+}
+
+// FollowEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) FollowEvents(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "org" -------------
+	var org Org
+
+	err = runtime.BindStyledParameterWithOptions("simple", "org", ctx.Param("org"), &org, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter org: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FollowEventsParams
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = &LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FollowEvents(ctx, org, params)
 	return err
 }
 
@@ -2653,6 +2991,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/organizations/:org/webhooks/:id/recoveries/:rid", wrapper.CancelRecovery, options.OperationMiddlewares["cancelRecovery"]...)
 	router.GET(options.BaseURL+"/v1/organizations/:org/webhooks/:id/recoveries/:rid", wrapper.GetRecovery, options.OperationMiddlewares["getRecovery"]...)
 	router.GET(options.BaseURL+"/v1/organizations/:org/webhooks/:id/stats", wrapper.GetWebhookStats, options.OperationMiddlewares["getWebhookStats"]...)
+	router.GET(options.BaseURL+"/v1/organizations/:org/events", wrapper.FollowEvents, options.OperationMiddlewares["followEvents"]...)
 	router.POST(options.BaseURL+"/v1/organizations/:org/events", wrapper.PublishEvent, options.OperationMiddlewares["publishEvent"]...)
 	router.GET(options.BaseURL+"/v1/organizations/:org/changes", wrapper.WatchChanges, options.OperationMiddlewares["watchChanges"]...)
 	router.GET(options.BaseURL+"/v1/organizations/:org/zapier-key", wrapper.GetZapierKey, options.OperationMiddlewares["getZapierKey"]...)

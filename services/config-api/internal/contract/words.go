@@ -114,6 +114,8 @@ func article(jsonType string) string {
 		return "an " + jsonType
 	case "boolean":
 		return "true or false"
+	case "null":
+		return "null"
 	default:
 		return "a " + jsonType
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/config-api/internal/live"
@@ -60,8 +61,9 @@ func (p pipes) Close() error   { return nil }
 func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
 // connect asks for a stream of changes and returns the connection, from which
-// nothing has been read, and what is heard.
-func connect(t *testing.T) (c net.Conn, hub *live.Hub, heard *quiet) {
+// nothing has been read, and what is heard. The credential is good, or as the
+// verdicts say.
+func connect(t *testing.T, list ...error) (c net.Conn, hub *live.Hub, heard *quiet) {
 	t.Helper()
 	heard = &quiet{}
 	hub, err := live.New(live.Options{
@@ -70,9 +72,14 @@ func connect(t *testing.T) (c net.Conn, hub *live.Hub, heard *quiet) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{Options: Options{Live: hub}}
+	limiters, err := newLimiters(Limits{}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{Options: Options{Live: hub, Authenticator: &verdicts{append(list, nil)}}, limiters: limiters}
+	op := operation(t, "watchChanges")
 	e := echo.New()
-	e.GET("/changes", func(c echo.Context) error { return s.WatchChanges(c, "acme") })
+	e.GET(op.Route(), func(c echo.Context) error { return s.WatchChanges(c, "acme") }, s.guard(op))
 	listener := make(pipes, 1)
 	srv := &http.Server{Handler: e, ReadTimeout: 30 * time.Second}
 	go func() { _ = srv.Serve(listener) }()
@@ -84,7 +91,9 @@ func connect(t *testing.T) (c net.Conn, hub *live.Hub, heard *quiet) {
 		_ = srv.Close()
 		synctest.Wait()
 	})
-	go func() { _, _ = io.WriteString(ours, "GET /changes HTTP/1.1\r\nHost: test\r\n\r\n") }()
+	go func() {
+		_, _ = io.WriteString(ours, "GET /v1/organizations/acme/changes HTTP/1.1\r\nHost: test\r\n\r\n")
+	}()
 	synctest.Wait()
 	return ours, hub, heard
 }
@@ -144,6 +153,30 @@ func TestAStreamShowsThatItIsAliveAndEndsInTime(t *testing.T) {
 		}
 		if !strings.HasPrefix(retry, "retry: ") || len(retry) != len("retry: 2000") {
 			t.Errorf("first line %q", retry)
+		}
+		synctest.Wait()
+		if hub.Listeners() != 0 {
+			t.Error("the stream holds its place")
+		}
+	})
+}
+
+func TestAStreamIsCutOffWhenItsCredentialIsRevoked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		revoked := fault.New(fault.Unauthenticated, "unauthenticated", "Gone.")
+		c, hub, _ := connect(t, nil, nil, revoked, revoked)
+		began := time.Now()
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took != 2*askAgain {
+			t.Errorf("the stream ended after %s", took)
 		}
 		synctest.Wait()
 		if hub.Listeners() != 0 {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
 )
 
@@ -36,6 +37,25 @@ func decodeCursor(cursor *string) (string, error) {
 		return "", invalidCursor()
 	}
 	return after, nil
+}
+
+// pageOf returns the page that a list is asked for.
+func pageOf(limit *int, cursor *string) (store.Page, error) {
+	after, err := decodeCursor(cursor)
+	page := store.Page{Limit: defaultLimit, After: after}
+	if limit != nil {
+		page.Limit = *limit
+	}
+	return page, err
+}
+
+// listError returns the error of a list as the API tells it: what the store
+// finds wrong is the cursor, of the right form and yet not made by it.
+func listError(err error) error {
+	if fault.Is(err, fault.Invalid) {
+		return invalidCursor().Because(err)
+	}
+	return err
 }
 
 func invalidCursor() *fault.Error {

@@ -17,20 +17,13 @@ import (
 
 // ListDeliveries answers GET /v1/organizations/{org}/webhooks/{id}/deliveries.
 func (s *server) ListDeliveries(c echo.Context, org api.Org, id api.WebhookID, p api.ListDeliveriesParams) error {
-	after, err := decodeCursor(p.Cursor)
+	page, err := pageOf(p.Limit, p.Cursor)
 	if err != nil {
 		return err
-	}
-	page := store.Page{Limit: defaultLimit, After: after}
-	if p.Limit != nil {
-		page.Limit = *p.Limit
 	}
 	list, next, err := s.Service.ListDeliveries(c.Request().Context(), org, id, filterOf(p), page)
-	if fault.Is(err, fault.Invalid) { // a cursor of the right form that the store did not make
-		return invalidCursor().Because(err)
-	}
 	if err != nil {
-		return err
+		return listError(err)
 	}
 	answer := api.DeliveryPage{Data: make([]api.Delivery, 0, len(list)), NextCursor: encodeCursor(next)}
 	for _, d := range list {

@@ -36,8 +36,10 @@ func newObserver(registerer prometheus.Registerer, log *slog.Logger, now func() 
 		}, []string{"route", "method", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "dialnote_api_request_duration_seconds",
-			Help:    "Time from a request's headers to the end of its answer.",
+			Help:    "Time from a request's headers to the end of its answer, by route and method.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+
+			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160,
 		}, []string{"route", "method"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "dialnote_api_requests_in_flight",
@@ -73,7 +75,7 @@ func (o *observer) observe(next echo.HandlerFunc) echo.HandlerFunc {
 func (o *observer) tell(c echo.Context, known *request, took time.Duration) {
 	route, method, status := o.route(c), methodLabel(c.Request().Method), c.Response().Status
 	o.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
-	if known.operation == nil || !known.operation.Streams() { // how long somebody watches says nothing
+	if route != pageLive && (known.operation == nil || !known.operation.Streams()) { // how long somebody watches says nothing
 		o.duration.WithLabelValues(route, method).Observe(took.Seconds())
 	}
 	o.log.LogAttrs(c.Request().Context(), level(route, status), "request", attrs(c, known, route, took)...)
@@ -123,6 +125,9 @@ func level(route string, status int) slog.Level {
 
 // route returns the pattern of the request's path: a bounded label.
 func (o *observer) route(c echo.Context) string {
+	if page := pageRoute(c.Request()); page != "" {
+		return page
+	}
 	if o.routes[c.Path()] {
 		return c.Path()
 	}

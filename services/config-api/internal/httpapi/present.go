@@ -18,6 +18,7 @@ func present(v manage.View) api.Webhook {
 		URL:            v.URL,
 		Event:          api.EventSetting(v.Event),
 		Ordered:        v.Ordered(),
+		Headers:        presentHeaders(v.Headers),
 		Status:         api.WebhookStatus(v.Status()),
 		FailureCount:   int64(v.Health.FailureCount),
 		LastSentAt:     presentTime(v.Health.LastSentAt),

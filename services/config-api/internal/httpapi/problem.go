@@ -40,8 +40,6 @@ func statusOf(kind fault.Kind) int {
 		return http.StatusUnsupportedMediaType
 	case fault.RateLimited:
 		return http.StatusTooManyRequests
-	case fault.NotImplemented:
-		return http.StatusNotImplemented
 	case fault.Unavailable:
 		return http.StatusServiceUnavailable
 	case fault.Internal:
@@ -66,7 +64,9 @@ func (s *server) answerError(err error, c echo.Context) {
 	case http.StatusUnauthorized:
 		header.Set(echo.HeaderWWWAuthenticate, `Bearer realm="dialnote"`)
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		header.Set(echo.HeaderRetryAfter, "5")
+		if header.Get(echo.HeaderRetryAfter) == "" {
+			header.Set(echo.HeaderRetryAfter, "5")
+		}
 	}
 	text, err := json.Marshal(problemOf(f, status, known.id))
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 // Redeliver answers POST /v1/organizations/{org}/webhooks/{id}/deliveries/{deliveryId}/redeliver.
 func (s *server) Redeliver(c echo.Context, org api.Org, id api.WebhookID, deliveryID api.DeliveryID) error {
-	if err := s.Service.Redeliver(c.Request().Context(), org, id, deliveryID); err != nil {
+	if err := s.Service.Redeliver(c.Request().Context(), actor(c), org, id, deliveryID); err != nil {
 		return err
 	}
 	return writeJSON(c, http.StatusAccepted, api.Redelivery{DeliveryID: deliveryID})
@@ -31,7 +31,7 @@ func (s *server) CreateRecovery(c echo.Context, org api.Org, id api.WebhookID, p
 		if err != nil {
 			return answer{}, err
 		}
-		r, err := s.Service.Recover(ctx, org, id, manage.RecoveryDraft{
+		r, err := s.Service.Recover(ctx, actor(c), org, id, manage.RecoveryDraft{
 			Since: body.Since, Until: body.Until, DryRun: body.DryRun != nil && *body.DryRun,
 		}, wrong)
 		if err != nil {
@@ -54,7 +54,7 @@ func (s *server) GetRecovery(c echo.Context, org api.Org, id api.WebhookID, rid 
 
 // CancelRecovery answers DELETE /v1/organizations/{org}/webhooks/{id}/recoveries/{rid}.
 func (s *server) CancelRecovery(c echo.Context, org api.Org, id api.WebhookID, rid api.RecoveryID) error {
-	if err := s.Service.CancelRecovery(c.Request().Context(), org, id, rid); err != nil {
+	if err := s.Service.CancelRecovery(c.Request().Context(), actor(c), org, id, rid); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent) //nolint:wrapcheck // nothing is written

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/oklog/ulid/v2"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/services/config-api/internal/auth"
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
@@ -38,6 +39,9 @@ func requestOf(c echo.Context) *request {
 	c.Set(requestKey, r)
 	return r
 }
+
+// actor returns who makes c's request, for the audit log.
+func actor(c echo.Context) audit.Actor { return requestOf(c).caller.Actor }
 
 // requestID returns the caller's request id when it is short and plain, so
 // that it cannot forge a log or a header, and a new one otherwise.

@@ -18,6 +18,7 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/auth"
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
 	"github.com/dialnote/webhooks/services/config-api/internal/docs"
+	"github.com/dialnote/webhooks/services/config-api/internal/follow"
 	"github.com/dialnote/webhooks/services/config-api/internal/live"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
@@ -37,21 +38,26 @@ type Options struct {
 	Document      *contract.Document
 	Service       *manage.Service
 	Live          *live.Hub
+	Follower      *follow.Follower
 	Authenticator Authenticator
 	Idempotency   store.Idempotency
 	Health        *ops.Health
 	Registry      *prometheus.Registry
 	Now           func() time.Time
 	Log           *slog.Logger
+	Limits        Limits   // none when zero
+	EmbedHosts    []string // that may show the page in theirs; nobody may when empty
+
+	// Page is the settings page; without one there is nothing at its address.
+	Page http.Handler
 }
 
-// server implements the generated interface. Operations that are not built yet
-// come from unbuilt.
+// server implements the generated interface.
 type server struct {
-	unbuilt
 	Options
-	docs    *docs.Page
-	metrics http.Handler
+	docs     *docs.Page
+	metrics  http.Handler
+	limiters *limiters
 }
 
 // New returns the handler of the whole API.
@@ -60,14 +66,18 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("render the documentation: %w", err)
 	}
-	s := &server{Options: o, docs: page, metrics: promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{})}
+	limiters, err := newLimiters(o.Limits, o.Now)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{Options: o, docs: page, metrics: promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}), limiters: limiters}
 	observer, err := newObserver(o.Registry, o.Log, o.Now)
 	if err != nil {
 		return nil, err
 	}
 	e := echo.New()
 	e.HTTPErrorHandler = s.answerError
-	e.Use(observer.observe, secure, recoverPanic)
+	e.Use(observer.observe, secure(o.EmbedHosts), recoverPanic)
 	s.route(e)
 	observer.routes = routesOf(e)
 	return e, nil
@@ -81,6 +91,7 @@ func (s *server) route(e *echo.Echo) {
 	}
 	api.RegisterHandlersWithOptions(withHead{e}, s, api.RegisterHandlersOptions{OperationMiddlewares: guards})
 	e.GET("/docs/style.css", s.getStyle)
+	s.servePage(e)
 }
 
 // withHead answers HEAD wherever GET is answered (RFC 9110, section 9.1).
@@ -111,9 +122,12 @@ func (s *server) guard(op *contract.Operation) echo.MiddlewareFunc {
 			if len(op.Security) > 0 {
 				caller, err := s.Authenticator.Authenticate(r, op.Security)
 				if err != nil {
-					return err
+					return s.limiters.stranger(c, err)
 				}
 				known.caller = caller
+				if err := s.limiters.caller(c, caller); err != nil {
+					return err
+				}
 			}
 			if err := op.CheckParameters(r, c.Param); err != nil {
 				return err
@@ -122,7 +136,10 @@ func (s *server) guard(op *contract.Operation) echo.MiddlewareFunc {
 				return notFound()
 			}
 			if op.Streams() {
-				return next(c) // it ends by itself
+				ctx, cancel := s.whileGood(r, op.Security)
+				defer cancel()
+				c.SetRequest(r.WithContext(ctx))
+				return next(c)
 			}
 			ctx, cancel := context.WithTimeout(r.Context(), s.timeFor(op))
 			defer cancel()

@@ -10,7 +10,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/dialnote/webhooks/pkg/fault"
-	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/config-api/internal/api"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
@@ -21,20 +20,13 @@ const defaultLimit = 50
 
 // ListWebhooks answers GET /v1/organizations/{org}/webhooks.
 func (s *server) ListWebhooks(c echo.Context, org api.Org, p api.ListWebhooksParams) error {
-	after, err := decodeCursor(p.Cursor)
+	page, err := pageOf(p.Limit, p.Cursor)
 	if err != nil {
 		return err
-	}
-	page := store.Page{Limit: defaultLimit, After: after}
-	if p.Limit != nil {
-		page.Limit = *p.Limit
 	}
 	views, next, err := s.Service.List(c.Request().Context(), org, page)
-	if fault.Is(err, fault.Invalid) { // a cursor of the right form that the store did not make
-		return invalidCursor().Because(err)
-	}
 	if err != nil {
-		return err
+		return listError(err)
 	}
 	answer := api.WebhookPage{Data: make([]api.Webhook, 0, len(views)), NextCursor: encodeCursor(next)}
 	for _, v := range views {
@@ -55,11 +47,12 @@ func (s *server) CreateWebhook(c echo.Context, org api.Org, p api.CreateWebhookP
 		if err != nil {
 			return answer{}, err
 		}
-		v, err := s.Service.Create(ctx, org, webhook.Draft{
+		v, err := s.Service.Create(ctx, actor(c), org, webhook.Draft{
 			Name:     body.Name,
 			Provider: webhook.Provider(body.Provider),
 			URL:      body.URL,
 			Event:    webhook.Setting(body.Event),
+			Headers:  readHeaders(body.Headers),
 		}, body.Ordered != nil && *body.Ordered, wrong)
 		if err != nil {
 			return answer{}, err
@@ -88,8 +81,10 @@ func (s *server) UpdateWebhook(c echo.Context, org api.Org, id api.WebhookID, p 
 	if err != nil {
 		return err
 	}
-	change := webhook.Change{Name: body.Name, URL: body.URL, Event: (*webhook.Setting)(body.Event)}
-	v, err := s.Service.Change(c.Request().Context(), org, id, versions, change, wrong)
+	change := webhook.Change{
+		Name: body.Name, URL: body.URL, Event: (*webhook.Setting)(body.Event), Headers: readHeaderChanges(body.Headers),
+	}
+	v, err := s.Service.Change(c.Request().Context(), actor(c), org, id, versions, change, wrong)
 	return writeWebhook(c, v, err)
 }
 
@@ -99,7 +94,7 @@ func (s *server) DeleteWebhook(c echo.Context, org api.Org, id api.WebhookID, p 
 	if err != nil {
 		return err
 	}
-	if err := s.Service.Delete(c.Request().Context(), org, id, versions); err != nil {
+	if err := s.Service.Delete(c.Request().Context(), actor(c), org, id, versions); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent) //nolint:wrapcheck // nothing is written
@@ -107,7 +102,7 @@ func (s *server) DeleteWebhook(c echo.Context, org api.Org, id api.WebhookID, p 
 
 // GetWebhookSecret answers GET /v1/organizations/{org}/webhooks/{id}/secret.
 func (s *server) GetWebhookSecret(c echo.Context, org api.Org, id api.WebhookID) error {
-	secret, err := s.Service.Secret(c.Request().Context(), org, id)
+	secret, err := s.Service.Secret(c.Request().Context(), actor(c), org, id)
 	if err != nil {
 		return err
 	}
@@ -125,7 +120,7 @@ func (s *server) EnableWebhook(c echo.Context, org api.Org, id api.WebhookID) er
 		return fault.InvalidFields(wrong...)
 	}
 	discard := body.HeldEvents != nil && *body.HeldEvents == api.WebhookEnableHeldEventsDiscard
-	v, err := s.Service.Enable(c.Request().Context(), org, id, discard)
+	v, err := s.Service.Enable(c.Request().Context(), actor(c), org, id, discard)
 	return writeWebhook(c, v, err)
 }
 

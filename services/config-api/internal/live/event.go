@@ -32,7 +32,7 @@ type Change string
 // The changes.
 const (
 	Created      Change = "created"
-	Updated      Change = "updated" // name, URL or event setting
+	Updated      Change = "updated" // name, URL, event setting or headers
 	Deleted      Change = "deleted"
 	AutoDisabled Change = "auto_disabled"
 	Enabled      Change = "enabled"

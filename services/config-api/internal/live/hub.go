@@ -82,6 +82,9 @@ func New(o Options) (*Hub, error) {
 			Help: "Times that a listener of changes was told to read anew, by reason.",
 		}, []string{"reason"}),
 	}
+	for _, r := range []Reason{Missed, Busy, Slow} {
+		h.resyncs.WithLabelValues(string(r)) // there from the start
+	}
 	listeners := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "dialnote_api_change_listeners",
 		Help: "Open streams of changes.",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
@@ -13,12 +14,15 @@ import (
 // nothing counted. With discard the events that wait for it are removed first.
 // An active webhook is returned as it is, and nothing is discarded; for a
 // disabled one it returns a Conflict (specification, section 5.8).
-func (s *Service) Enable(ctx context.Context, organizationID, id string, discard bool) (View, error) {
+func (s *Service) Enable(ctx context.Context, by audit.Actor, organizationID, id string, discard bool) (View, error) {
 	w, err := s.Webhooks.Get(ctx, organizationID, id)
 	if err != nil {
 		return View{}, fmt.Errorf("get webhook %s: %w", id, err)
 	}
 	if discard && w.Status() == webhook.StatusAutoDisabled {
+		if err := s.note(ctx, audit.Of(by, audit.WebhookHeldDiscarded, w, s.now())); err != nil {
+			return View{}, err
+		}
 		// Before it is enabled, or some would already be on their way.
 		if err := s.Held.Discard(ctx, id); err != nil {
 			return View{}, fmt.Errorf("discard held events of webhook %s: %w", id, err)
@@ -27,7 +31,7 @@ func (s *Service) Enable(ctx context.Context, organizationID, id string, discard
 			return View{}, err
 		}
 	}
-	w, err = s.enable(ctx, organizationID, id, discard)
+	w, err = s.enable(ctx, by, organizationID, id, discard)
 	if err != nil {
 		return View{}, err
 	}
@@ -38,9 +42,9 @@ func (s *Service) Enable(ctx context.Context, organizationID, id string, discard
 }
 
 // enable saves the new health. The status is looked at again under the lock.
-func (s *Service) enable(ctx context.Context, organizationID, id string, discard bool) (webhook.Webhook, error) {
+func (s *Service) enable(ctx context.Context, by audit.Actor, organizationID, id string, discard bool) (webhook.Webhook, error) {
 	var before webhook.Webhook
-	w, err := s.Webhooks.Update(ctx, organizationID, id, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+	w, err := s.Webhooks.Update(ctx, by, organizationID, id, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 		before = w
 		switch w.Status() {
 		case webhook.StatusActive:

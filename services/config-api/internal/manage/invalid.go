@@ -18,7 +18,7 @@ func invalid(wrong, broken []fault.Field) error {
 }
 
 func place(f fault.Field) int {
-	form := []string{"/name", "/provider", "/url", "/event"}
+	form := []string{"/name", "/provider", "/url", "/targetUrl", "/event"}
 	if i := slices.Index(form, f.Pointer); i >= 0 {
 		return i
 	}

@@ -114,14 +114,16 @@ func (s *Service) sent(ctx context.Context, entries []store.LoggedAttempt) (deli
 }
 
 // requestOf returns the request of attempt a: what the same event, secret and
-// time give is what was sent.
+// time give is what was sent. Of the headers that the webhook's owner had added
+// it has the names.
 func requestOf(w webhook.Webhook, d delivery.Delivery, a delivery.Attempt) *delivery.Request {
 	r := &delivery.Request{URL: a.URL, Body: d.Body}
 	signer, err := signature.NewSigner(w.Secret)
 	if err != nil { // then nothing was signed either
 		signer, d.Body = &signature.Signer{}, nil
 	}
-	r.Header = delivery.Header(d, w.Provider, signer, a.StartedAt)
+	w.Headers = webhook.MaskedHeaders(a.HeaderNames)
+	r.Header = delivery.Header(d, w, signer, a.StartedAt)
 	r.Header["User-Agent"] = []string{delivery.UserAgent(program.Version())}
 	if d.Body == nil {
 		delete(r.Header, "X-DialNote-Signature")
@@ -133,8 +135,8 @@ func requestOf(w webhook.Webhook, d delivery.Delivery, a delivery.Attempt) *deli
 // Stats returns a webhook's outcomes over so many hours of the clock, the one
 // that has begun included.
 func (s *Service) Stats(ctx context.Context, organizationID, webhookID string, hours int) (store.Stats, error) {
-	until := s.now().Truncate(time.Hour).Add(time.Hour)
-	stats, err := s.DeliveryLog.Stats(ctx, organizationID, webhookID, until.Add(-time.Duration(hours)*time.Hour), until)
+	since, until := s.window(hours)
+	stats, err := s.DeliveryLog.Stats(ctx, organizationID, webhookID, since, until)
 	if err != nil {
 		return store.Stats{}, fmt.Errorf("count outcomes of webhook %s: %w", webhookID, err)
 	}

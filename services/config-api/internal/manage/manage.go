@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/store"
@@ -16,12 +17,12 @@ import (
 // Webhooks is the part of the store that is needed here; store.Webhooks says
 // what each method promises.
 type Webhooks interface {
-	Create(ctx context.Context, w webhook.Webhook, limit int) error
+	Create(ctx context.Context, by audit.Actor, w webhook.Webhook, limit int) error
 	Get(ctx context.Context, organizationID, id string) (webhook.Webhook, error)
 	List(ctx context.Context, organizationID string, page store.Page) ([]webhook.Webhook, string, error)
 	All(ctx context.Context, organizationID string) ([]webhook.Webhook, error)
-	Update(ctx context.Context, organizationID, id string, version int64, change func(webhook.Webhook) (webhook.Webhook, error)) (webhook.Webhook, error)
-	Delete(ctx context.Context, organizationID, id string, version int64) (webhook.Webhook, error)
+	Update(ctx context.Context, by audit.Actor, organizationID, id string, version int64, change func(webhook.Webhook) (webhook.Webhook, error)) (webhook.Webhook, error)
+	Delete(ctx context.Context, by audit.Actor, organizationID, id string, version int64) (webhook.Webhook, error)
 }
 
 // Changes tells the dispatchers about changes.
@@ -67,7 +68,12 @@ type Service struct {
 	Recoveries      Recoveries
 	History         History
 	Tester          Tester
+	Farewells       Farewells
 	DeliveryTimeout time.Duration // one attempt's deadline
+
+	Access    store.Access
+	Audit     store.Audit
+	PublicURL string // where browsers find the service, without a slash at its end
 
 	Now func() time.Time
 	Log *slog.Logger

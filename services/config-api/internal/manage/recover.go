@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
@@ -14,9 +15,10 @@ import (
 // Recoveries is the part of the store that is needed here; store.Recoveries
 // says what each method promises.
 type Recoveries interface {
-	CreateRecovery(ctx context.Context, r delivery.Recovery) error
+	CreateRecovery(ctx context.Context, by audit.Actor, r delivery.Recovery) error
 	GetRecovery(ctx context.Context, organizationID, webhookID, id string) (delivery.Recovery, error)
-	CancelRecovery(ctx context.Context, organizationID, webhookID, id string, now time.Time) error
+	ListRecoveries(ctx context.Context, organizationID, webhookID string, limit int) ([]delivery.Recovery, error)
+	CancelRecovery(ctx context.Context, by audit.Actor, organizationID, webhookID, id string, now time.Time) error
 }
 
 // RecoveryDraft says what to recover.
@@ -30,7 +32,7 @@ type RecoveryDraft struct {
 // work on it. It returns NotFound, an Invalid fault for an empty time, or a
 // Conflict when the webhook is disabled by its event setting or has a recovery
 // already.
-func (s *Service) Recover(ctx context.Context, organizationID, webhookID string, d RecoveryDraft, wrong []fault.Field) (delivery.Recovery, error) {
+func (s *Service) Recover(ctx context.Context, by audit.Actor, organizationID, webhookID string, d RecoveryDraft, wrong []fault.Field) (delivery.Recovery, error) {
 	now := s.now()
 	until := now
 	if d.Until != nil && d.Until.Before(now) {
@@ -65,7 +67,7 @@ func (s *Service) Recover(ctx context.Context, organizationID, webhookID string,
 	if r.Total, err = s.History.CountEvents(ctx, organizationID, r.EventType, since, until); err != nil {
 		return delivery.Recovery{}, fmt.Errorf("count the events to recover: %w", err)
 	}
-	if err := s.Recoveries.CreateRecovery(ctx, r); err != nil {
+	if err := s.Recoveries.CreateRecovery(ctx, by, r); err != nil {
 		return delivery.Recovery{}, fmt.Errorf("insert recovery of webhook %s: %w", webhookID, err)
 	}
 	return r, nil
@@ -80,10 +82,20 @@ func (s *Service) Recovery(ctx context.Context, organizationID, webhookID, id st
 	return r, nil
 }
 
+// LastRecoveries returns a webhook's last recoveries and previews of one, newest
+// first, at most so many. It does not look whether there is such a webhook.
+func (s *Service) LastRecoveries(ctx context.Context, organizationID, webhookID string, limit int) ([]delivery.Recovery, error) {
+	list, err := s.Recoveries.ListRecoveries(ctx, organizationID, webhookID, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list recoveries of webhook %s: %w", webhookID, err)
+	}
+	return list, nil
+}
+
 // CancelRecovery ends a recovery. What it has queued is still delivered, and
 // one that has ended stays as it is. It returns NotFound.
-func (s *Service) CancelRecovery(ctx context.Context, organizationID, webhookID, id string) error {
-	if err := s.Recoveries.CancelRecovery(ctx, organizationID, webhookID, id, s.now()); err != nil {
+func (s *Service) CancelRecovery(ctx context.Context, by audit.Actor, organizationID, webhookID, id string) error {
+	if err := s.Recoveries.CancelRecovery(ctx, by, organizationID, webhookID, id, s.now()); err != nil {
 		return fmt.Errorf("cancel recovery %s: %w", id, err)
 	}
 	return nil

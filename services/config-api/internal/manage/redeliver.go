@@ -10,6 +10,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
@@ -28,6 +29,10 @@ type History interface {
 	// and before until.
 	CountEvents(ctx context.Context, organizationID string, t event.Type, since, until time.Time) (int64, error)
 
+	// Latest returns the last n events of a type, the newest first, or fewer when
+	// no more are kept.
+	Latest(ctx context.Context, organizationID string, t event.Type, n int) ([]event.Event, error)
+
 	// Requeue returns nil once a delivery waits in its webhook's lane. The same
 	// request for the same delivery is one.
 	Requeue(ctx context.Context, d delivery.Delivery, request string) error
@@ -45,7 +50,7 @@ type Deliveries interface {
 // event is no longer kept; and a Conflict when the webhook is disabled by its
 // event setting or sends another event now, or when the delivery was a test. A
 // webhook that was disabled automatically gets it once it is enabled.
-func (s *Service) Redeliver(ctx context.Context, organizationID, webhookID, deliveryID string) error {
+func (s *Service) Redeliver(ctx context.Context, by audit.Actor, organizationID, webhookID, deliveryID string) error {
 	asked := s.now()
 	w, err := s.Webhooks.Get(ctx, organizationID, webhookID)
 	if err != nil {
@@ -70,6 +75,9 @@ func (s *Service) Redeliver(ctx context.Context, organizationID, webhookID, deli
 	}
 	request, err := newULID(asked)
 	if err != nil {
+		return err
+	}
+	if err := s.note(ctx, audit.Redelivered(by, organizationID, webhookID, deliveryID, asked)); err != nil {
 		return err
 	}
 	if err := s.History.Requeue(ctx, d, request); err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // Snapshot returns all webhooks of an organization by their ids, without their
-// secrets. Held events are counted for those that count accepts; Held is nil
+// secrets and their headers' values. Held events are counted for those that count accepts; Held is nil
 // for the others, and when it cannot be told at the moment.
 func (s *Service) Snapshot(ctx context.Context, organizationID string, count func(webhook.Webhook) bool) (map[string]View, error) {
 	all, err := s.Webhooks.All(ctx, organizationID)
@@ -18,7 +18,7 @@ func (s *Service) Snapshot(ctx context.Context, organizationID string, count fun
 	views := make(map[string]View, len(all))
 	var counted []webhook.Webhook
 	for _, w := range all {
-		w.Secret = ""
+		w.Secret, w.Headers = "", webhook.MaskedHeaders(webhook.HeaderNames(w.Headers))
 		if count(w) {
 			counted = append(counted, w)
 			continue

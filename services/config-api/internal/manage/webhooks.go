@@ -11,6 +11,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/signature"
 	"github.com/dialnote/webhooks/pkg/store"
@@ -29,7 +30,7 @@ var errUnchanged = errors.New("nothing changed")
 // be wrong; all wrong fields are reported together as an Invalid fault. ordered
 // makes it an ordered webhook, for which the broker must be there. It returns a
 // Conflict when the organization has as many webhooks as it may.
-func (s *Service) Create(ctx context.Context, organizationID string, d webhook.Draft, ordered bool, wrong []fault.Field) (View, error) {
+func (s *Service) Create(ctx context.Context, by audit.Actor, organizationID string, d webhook.Draft, ordered bool, wrong []fault.Field) (View, error) {
 	now := s.now()
 	id, err := newID(now)
 	if err != nil {
@@ -48,7 +49,7 @@ func (s *Service) Create(ctx context.Context, organizationID string, d webhook.D
 			return View{}, fmt.Errorf("place webhook %s in the event stream: %w", id, err)
 		}
 	}
-	if err := s.Webhooks.Create(ctx, w, s.MaxWebhooks); err != nil {
+	if err := s.Webhooks.Create(ctx, by, w, s.MaxWebhooks); err != nil {
 		return View{}, fmt.Errorf("insert webhook %s: %w", id, err)
 	}
 	ctx, cancel := settle(ctx)
@@ -90,11 +91,15 @@ func (s *Service) List(ctx context.Context, organizationID string, page store.Pa
 	return s.view(ctx, ws...), next, nil
 }
 
-// Secret returns a webhook's secret, or NotFound.
-func (s *Service) Secret(ctx context.Context, organizationID, id string) (webhook.Secret, error) {
+// Secret returns a webhook's secret, or NotFound. That it was shown stands in
+// the audit log.
+func (s *Service) Secret(ctx context.Context, by audit.Actor, organizationID, id string) (webhook.Secret, error) {
 	w, err := s.Webhooks.Get(ctx, organizationID, id)
 	if err != nil {
 		return "", fmt.Errorf("get webhook %s: %w", id, err)
+	}
+	if err := s.note(ctx, audit.Of(by, audit.WebhookSecretShown, w, s.now())); err != nil {
+		return "", err
 	}
 	return w.Secret, nil
 }
@@ -103,9 +108,9 @@ func (s *Service) Secret(ctx context.Context, organizationID, id string) (webhoo
 // wrong. It returns NotFound, Stale when the webhook's version is none of
 // versions, or an Invalid fault with every wrong field. A webhook that is now
 // disabled has no held events left, and no dispatcher sends for it any more.
-func (s *Service) Change(ctx context.Context, organizationID, id string, versions Versions, c webhook.Change, wrong []fault.Field) (View, error) {
+func (s *Service) Change(ctx context.Context, by audit.Actor, organizationID, id string, versions Versions, c webhook.Change, wrong []fault.Field) (View, error) {
 	var before webhook.Webhook
-	w, err := s.Webhooks.Update(ctx, organizationID, id, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+	w, err := s.Webhooks.Update(ctx, by, organizationID, id, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 		if err := versions.check(w.Version); err != nil {
 			return w, err
 		}
@@ -156,10 +161,11 @@ func (s *Service) settleChange(ctx context.Context, w webhook.Webhook) error {
 	return s.skipHeld(ctx, w, "Skipped: the webhook was disabled.")
 }
 
-// Delete removes a webhook with its held events, its log and its secret. It
-// returns NotFound, or Stale as Change does. Once it has returned nil, no
-// dispatcher sends for the webhook any more.
-func (s *Service) Delete(ctx context.Context, organizationID, id string, versions Versions) error {
+// Delete removes a webhook with its held events, its log and its secret, and has
+// Zapier told when it was one of Zapier's. It returns NotFound, or Stale as
+// Change does. Once it has returned nil, no dispatcher sends for the webhook any
+// more.
+func (s *Service) Delete(ctx context.Context, by audit.Actor, organizationID, id string, versions Versions) error {
 	version := int64(0)
 	if !versions.Any() {
 		w, err := s.Webhooks.Get(ctx, organizationID, id)
@@ -171,15 +177,22 @@ func (s *Service) Delete(ctx context.Context, organizationID, id string, version
 		}
 		version = w.Version
 	}
-	if _, err := s.Webhooks.Delete(ctx, organizationID, id, version); err != nil {
+	w, err := s.Webhooks.Delete(ctx, by, organizationID, id, version)
+	if err != nil {
 		return fmt.Errorf("delete webhook %s: %w", id, err)
 	}
+	s.sayFarewell(ctx, w)
+	return s.settleDelete(ctx, w)
+}
+
+// settleDelete tells the dispatchers of a deletion, and empties the lane.
+func (s *Service) settleDelete(ctx context.Context, w webhook.Webhook) error {
 	ctx, cancel := settle(ctx)
 	defer cancel()
-	if err := s.Changes.Announce(ctx, organizationID, id, true); err != nil {
+	if err := s.Changes.Announce(ctx, w.OrganizationID, w.ID, true); err != nil {
 		return unsettled(err)
 	}
-	return s.discard(ctx, id)
+	return s.discard(ctx, w.ID)
 }
 
 func (s *Service) discard(ctx context.Context, id string) error {

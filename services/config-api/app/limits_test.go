@@ -1,0 +1,129 @@
+package app_test
+
+import (
+	"net/http"
+	"net/netip"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/dialnote/webhooks/services/config-api/app"
+	"github.com/dialnote/webhooks/services/config-api/internal/ratelimit"
+)
+
+// startLimited starts a config API with these limits.
+func startLimited(t *testing.T, limits app.Limits) *system {
+	t.Helper()
+	s := start(t)
+	return s.serveWith(t, app.Config{Limits: limits}, s.dependencies())
+}
+
+// wait returns the seconds of an answer's Retry-After, which a 429 must have.
+func (r reply) wait(t *testing.T) time.Duration {
+	t.Helper()
+	if p := r.problem(t, http.StatusTooManyRequests); p.Type != "urn:dialnote:problem:rate-limited" {
+		t.Errorf("the problem is %s", p.Type)
+	}
+	seconds, err := strconv.Atoi(r.header.Get("Retry-After"))
+	if err != nil || seconds < 1 {
+		t.Fatalf("Retry-After %q", r.header.Get("Retry-After"))
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+func TestAnOrganizationsRequestsAreLimited(t *testing.T) {
+	t.Parallel()
+	s := startLimited(t, app.Limits{Organization: ratelimit.Limit{PerSecond: 0.5, Burst: 3}})
+	for range 3 {
+		s.do(t, call{path: webhooks}).want(t, http.StatusOK)
+	}
+	const event = `{"type":"note.created","data":{"noteId":"n1","conversationId":"c1","body":"Hi","authorId":"u1","createdAt":"2026-11-02T09:30:00Z"}}`
+	for _, c := range []call{
+		{path: webhooks},
+		{method: http.MethodPost, path: events, body: event},
+		{method: http.MethodPost, path: webhooks, body: good},
+		{path: webhooks, token: otherToken}, // it acts for the same organization
+	} {
+		if wait := s.do(t, c).wait(t); wait != 2*time.Second {
+			t.Errorf("%s %s: wait %s, want 2 s", c.method, c.path, wait)
+		}
+	}
+	if len(s.queue.published) != 0 {
+		t.Error("a refused event was published")
+	}
+	s.do(t, call{path: "/v1/organizations/other/webhooks"}).want(t, http.StatusOK)
+	s.clock.advance(2 * time.Second)
+	s.do(t, call{path: webhooks}).want(t, http.StatusOK)
+	s.do(t, call{path: webhooks}).wait(t)
+}
+
+// Whoever guesses keys waits; whoever has one does not notice.
+func TestStrangersAreLimited(t *testing.T) {
+	t.Parallel()
+	s := startLimited(t, app.Limits{
+		Address:        ratelimit.Limit{PerSecond: 1, Burst: 2},
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	})
+	from := func(addr string) map[string]string { return map[string]string{"X-Forwarded-For": addr} }
+	for _, token := range []string{"-", "wrong-token-0123456789"} {
+		s.do(t, call{path: webhooks, token: token, header: from("198.51.100.7")}).problem(t, http.StatusUnauthorized)
+	}
+	if wait := s.do(t, call{path: webhooks, token: "wrong-token-9876543210", header: from("198.51.100.7")}).wait(t); wait != time.Second {
+		t.Errorf("wait %s", wait)
+	}
+	s.do(t, call{path: webhooks, header: from("198.51.100.7")}).want(t, http.StatusOK)
+	s.do(t, call{path: webhooks, token: "-", header: from("198.51.100.8")}).problem(t, http.StatusUnauthorized)
+	s.do(t, call{path: "/livez", token: "-", header: from("198.51.100.7")}).want(t, http.StatusOK)
+	s.clock.advance(time.Second)
+	s.do(t, call{path: webhooks, token: "-", header: from("198.51.100.7")}).problem(t, http.StatusUnauthorized)
+}
+
+func TestThePageIsLimitedByAddress(t *testing.T) {
+	t.Parallel()
+	s := startLimited(t, app.Limits{Organization: ratelimit.Limit{PerSecond: 1, Burst: 2}})
+	for range 2 {
+		if r := s.do(t, call{path: "/portal/", token: "-"}); r.status == http.StatusTooManyRequests {
+			t.Fatal("the page is refused at once")
+		}
+	}
+	if wait := s.do(t, call{path: "/portal/", token: "-"}).wait(t); wait != time.Second {
+		t.Errorf("wait %s", wait)
+	}
+	s.do(t, call{path: webhooks}).want(t, http.StatusOK)
+}
+
+func TestHeadersOfThePage(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	const page = "/portal/anything"
+	for name, tt := range map[string]struct {
+		hosts     []string
+		ancestors string
+		frame     string
+	}{
+		"embedded nowhere":  {nil, "frame-ancestors 'none'", "DENY"},
+		"embedded by hosts": {[]string{"https://app.dialnote.example", "*.example.org"}, "frame-ancestors https://app.dialnote.example *.example.org", ""},
+	} {
+		deps := s.dependencies()
+		h := s.serveWith(t, app.Config{EmbedHosts: tt.hosts}, deps).do(t, call{path: page}).header
+		want := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
+			"form-action 'self'; base-uri 'none'; " + tt.ancestors
+		if got := h.Get("Content-Security-Policy"); got != want {
+			t.Errorf("%s: policy\n%s, want\n%s", name, got, want)
+		}
+		if h.Get("X-Frame-Options") != tt.frame || h.Get("Referrer-Policy") != "same-origin" || h.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %v", name, h)
+		}
+	}
+}
+
+func TestStrictTransportOverHTTPS(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for _, proto := range []string{"", "http", "https"} {
+		h := s.do(t, call{path: "/docs", header: map[string]string{"X-Forwarded-Proto": proto}}).header
+		if got := h.Get("Strict-Transport-Security"); (got != "") != (proto == "https") {
+			t.Errorf("over %q: %q", proto, got)
+		}
+	}
+}

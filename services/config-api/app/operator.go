@@ -1,0 +1,43 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/audit"
+	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/config"
+	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/services/config-api/internal/manage"
+	"github.com/dialnote/webhooks/services/config-api/internal/operate"
+)
+
+// OpenOperator opens what an operator's commands work with: database and broker
+// as they are. It changes neither the schema nor the streams. by is whom the
+// audit log names. Its errors are those of backbone.Attach, and wrong settings.
+func OpenOperator(ctx context.Context, s config.Settings, by audit.Actor, log *slog.Logger) (o *operate.Operator, closeAll func(), err error) {
+	_, checkURL, err := FromSettings(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := backbone.Attach(ctx, s, backbone.NATS(s, "config-api"), log)
+	if err != nil {
+		return nil, nil, err
+	}
+	fleet, err := b.Stream.WatchFleet()
+	if err != nil {
+		b.Close(log)
+		return nil, nil, err
+	}
+	queue := NewQueue(b.Stream, fleet)
+	return &operate.Operator{
+		By: by, Organizations: b.Store, Rejected: b.Stream,
+		Manage: &manage.Service{
+			Webhooks: b.Store, Changes: queue, Held: queue, Publisher: queue,
+			Deliveries: b.Store, DeliveryLog: b.Store, Recoveries: b.Store, History: queue, Audit: b.Store,
+			Rules: webhook.Rules{ZapierHosts: s.ZapierHosts, CheckURL: checkURL},
+			Now:   time.Now, Log: log,
+		},
+	}, func() { fleet.Close(); b.Close(log) }, nil
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/dialnote/webhooks/pkg/config"
+	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/secretbox"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/store/open"
+)
+
+func reencryptCommand() program.Command {
+	return program.Command{
+		Name:    "reencrypt",
+		Summary: "Encrypt everything anew that was encrypted with another key than the first one.",
+		Help: "It takes the first of DIALNOTE_ENCRYPTION_KEYS; the others must be there to read what they\n" +
+			"encrypted. The services may run meanwhile. When it is interrupted, run it again.",
+		Needs: []string{"DATABASE_URL", "ENCRYPTION_KEYS"},
+		Flags: func(*flag.FlagSet) program.Run {
+			return func(ctx context.Context, c program.Call) error { return reencrypt(ctx, c.Settings, c.Out) }
+		},
+	}
+}
+
+// batch is how many texts one transaction seals anew: few enough that nobody
+// waits for their rows.
+const batch = 200
+
+// reencrypt seals everything with the first key that was sealed with another
+// one, and tells out what it did. It returns an error when something could not
+// be opened, once everything else is done.
+func reencrypt(ctx context.Context, settings config.Settings, out io.Writer) error {
+	ring, err := secretbox.Parse(settings.EncryptionKeys)
+	if err != nil {
+		return fmt.Errorf("%sENCRYPTION_KEYS: %w", config.Prefix, err)
+	}
+	db, err := open.Current(ctx, settings.DatabaseURL, ring)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	defer db.Close() //nolint:errcheck // everything was committed
+	all, err := resealAll(ctx, db)
+	if err != nil {
+		return fmt.Errorf("%d were encrypted anew before this; run the command again: %w", all.Done, err)
+	}
+	if all.Lost > 0 {
+		return fmt.Errorf("%d could not be opened and were left as they are; missing keys: %s", all.Lost, orNone(all.Keys))
+	}
+	_, err = fmt.Fprintf(out, "%d encrypted anew; everything is encrypted with key %s now\n", all.Done, ring.KeyIDs()[0])
+	return err //nolint:wrapcheck // printing is the last thing it does
+}
+
+func resealAll(ctx context.Context, db store.Sealed) (store.Resealed, error) {
+	var all store.Resealed
+	for {
+		done, err := db.Reseal(ctx, all.Next, batch)
+		if err != nil {
+			return all, err
+		}
+		all.Done, all.Lost, all.Next = all.Done+done.Done, all.Lost+done.Lost, done.Next
+		for _, key := range done.Keys {
+			if !slices.Contains(all.Keys, key) {
+				all.Keys = append(all.Keys, key)
+			}
+		}
+		if done.Next == "" {
+			return all, nil
+		}
+	}
+}
+
+func orNone(keys []string) string {
+	if len(keys) == 0 {
+		return "none, so these texts were changed or belong elsewhere"
+	}
+	return strings.Join(keys, ", ")
+}

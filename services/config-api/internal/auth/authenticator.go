@@ -1,0 +1,201 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/access"
+	"github.com/dialnote/webhooks/pkg/audit"
+	"github.com/dialnote/webhooks/pkg/fault"
+)
+
+// ZapierHeader is the header of the Zapier key (help page).
+const ZapierHeader = "X-DIALNOTE-API-KEY"
+
+const (
+	// lookWithin bounds the look-up of a credential.
+	lookWithin = 10 * time.Second
+
+	// noteUseEvery is how old the last noted use of a key is before another one
+	// is noted.
+	noteUseEvery = time.Minute
+)
+
+// Credentials finds what organizations were given; store.Access says what each
+// method promises.
+type Credentials interface {
+	FindKey(ctx context.Context, digest access.Digest) (access.Key, error)
+	UseKey(ctx context.Context, id string, now time.Time) error
+	FindZapierKey(ctx context.Context, digest access.Digest) (organizationID string, err error)
+	FindSession(ctx context.Context, digest access.Digest, now time.Time) (access.Session, error)
+}
+
+// ServiceTokens finds service tokens.
+type ServiceTokens interface {
+	Find(token string) (name string, ok bool)
+}
+
+// Authenticator knows all credentials. Nothing is cached: each request looks
+// its credential up, so that a revoked one opens nothing any more, on every
+// replica. Safe for concurrent use.
+type Authenticator struct {
+	Tokens      ServiceTokens
+	Credentials Credentials
+
+	// Origins are where the page's own requests come from. Those of other sites
+	// may not use its session.
+	Origins *http.CrossOriginProtection
+
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// NewOrigins returns the protection of a service that browsers find at a base
+// URL, whatever host its requests name.
+func NewOrigins(publicURL string) (*http.CrossOriginProtection, error) {
+	p := http.NewCrossOriginProtection()
+	scheme, rest, _ := strings.Cut(publicURL, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	if err := p.AddTrustedOrigin(scheme + "://" + host); err != nil {
+		return nil, fmt.Errorf("trust the service's own origin: %w", err)
+	}
+	return p, nil
+}
+
+// Authenticate returns the caller of a request to what the schemes open. It
+// looks at one credential: of those that the request has, one that could open
+// it, and the explicit ones before the cookie that a browser sends by itself. A
+// wrong one is not made good by another.
+//
+// The error is a fault of kind Unauthenticated when there is none or it is not
+// known; Forbidden when it is known and opens other things, or when another
+// site uses a session; Unavailable when the database is away.
+func (a *Authenticator) Authenticate(r *http.Request, schemes []string) (Caller, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), lookWithin)
+	defer cancel()
+	caller, err := a.identify(ctx, r, schemes)
+	if err != nil {
+		return Caller{}, err
+	}
+	if !caller.Scheme.in(schemes) {
+		return Caller{}, fault.New(fault.Forbidden, "forbidden", "This credential may not do that. "+howTo(schemes))
+	}
+	if caller.Scheme == PortalSession {
+		if err := a.Origins.Check(r); err != nil {
+			return Caller{}, fault.New(fault.Forbidden, "cross-origin-request",
+				"This request comes from another site, which may not use your session.").Because(err)
+		}
+	}
+	return caller, nil
+}
+
+// identify returns whose credential the request has.
+func (a *Authenticator) identify(ctx context.Context, r *http.Request, schemes []string) (Caller, error) {
+	_, cookie := SessionText(r)
+	ways := []struct {
+		there, opens bool
+		caller       func(context.Context, *http.Request) (Caller, error)
+	}{
+		{len(r.Header.Values("Authorization")) > 0, ServiceToken.in(schemes) || OrganizationKey.in(schemes), a.bearer},
+		{len(r.Header.Values(ZapierHeader)) > 0, ZapierKey.in(schemes), a.zapier},
+		{cookie, PortalSession.in(schemes), a.session},
+	}
+	for _, opens := range []bool{true, false} {
+		for _, way := range ways {
+			if way.there && way.opens == opens {
+				return way.caller(ctx, r)
+			}
+		}
+	}
+	return Caller{}, unauthenticated(howTo(schemes))
+}
+
+func (a *Authenticator) zapier(ctx context.Context, r *http.Request) (Caller, error) {
+	values := r.Header.Values(ZapierHeader)
+	if len(values) != 1 {
+		return Caller{}, unauthenticated("Send the header " + ZapierHeader + " once.")
+	}
+	org, err := a.Credentials.FindZapierKey(ctx, access.Secret(strings.TrimSpace(values[0])).Digest())
+	if err != nil {
+		return Caller{}, unknown(err)
+	}
+	return Caller{Scheme: ZapierKey, Name: org, OrganizationID: org, Actor: audit.Actor{Kind: audit.ZapierKey}}, nil
+}
+
+func (a *Authenticator) session(ctx context.Context, r *http.Request) (Caller, error) {
+	text, _ := SessionText(r)
+	s, err := a.Credentials.FindSession(ctx, access.Secret(text).Digest(), a.Now())
+	if fault.Is(err, fault.NotFound) {
+		return Caller{}, unauthenticated("Your session has ended. Open the page from dialnote again.")
+	}
+	if err != nil {
+		return Caller{}, fmt.Errorf("find session: %w", err)
+	}
+	return Caller{Scheme: PortalSession, Name: s.ID, OrganizationID: s.OrganizationID, Actor: audit.Person(s)}, nil
+}
+
+// bearer knows the token of the Authorization header (RFC 6750).
+func (a *Authenticator) bearer(ctx context.Context, r *http.Request) (Caller, error) {
+	values := r.Header.Values("Authorization")
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if token = strings.TrimSpace(token); len(values) != 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return Caller{}, unauthenticated("The Authorization header must be Bearer and your token.")
+	}
+	if strings.HasPrefix(token, access.KeyPrefix) {
+		return a.key(ctx, access.Secret(token))
+	}
+	name, ok := a.Tokens.Find(token)
+	if !ok {
+		return Caller{}, unknown(nil)
+	}
+	return Caller{Scheme: ServiceToken, Name: name, Actor: audit.Actor{Kind: audit.ServiceToken, Name: name}}, nil
+}
+
+func (a *Authenticator) key(ctx context.Context, text access.Secret) (Caller, error) {
+	k, err := a.Credentials.FindKey(ctx, text.Digest())
+	if err != nil {
+		return Caller{}, unknown(err)
+	}
+	if now := a.Now(); now.Sub(k.LastUsedAt) >= noteUseEvery {
+		// Not worth refusing a request for.
+		if err := a.Credentials.UseKey(ctx, k.ID, now); err != nil {
+			a.Log.WarnContext(ctx, "the use of an API key is not noted", slog.String("keyId", k.ID), slog.Any("error", err))
+		}
+	}
+	return Caller{
+		Scheme: OrganizationKey, Name: k.ID, OrganizationID: k.OrganizationID,
+		Actor: audit.Actor{Kind: audit.APIKey, Name: k.Name, KeyID: k.ID},
+	}, nil
+}
+
+// howTo says which credentials the schemes are.
+func howTo(schemes []string) string {
+	var list []string
+	if ServiceToken.in(schemes) || OrganizationKey.in(schemes) {
+		what := "your token"
+		if !OrganizationKey.in(schemes) {
+			what = "a service token"
+		}
+		list = append(list, "Send a credential in the Authorization header: Bearer and "+what+".")
+	}
+	if ZapierKey.in(schemes) {
+		list = append(list, "Send the organization's Zapier key in the header "+ZapierHeader+".")
+	}
+	return strings.Join(list, " ")
+}
+
+func unauthenticated(detail string) error {
+	return fault.New(fault.Unauthenticated, "unauthenticated", detail)
+}
+
+// unknown returns what a credential that was not found is answered with.
+func unknown(err error) error {
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return fmt.Errorf("find credential: %w", err)
+	}
+	return unauthenticated("This credential is not known here.")
+}

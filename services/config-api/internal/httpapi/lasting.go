@@ -1,0 +1,36 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/fault"
+)
+
+// askAgain is how often the credential of a stream is looked up again: one that
+// was revoked, or has expired, keeps its streams for so long at most.
+const askAgain = 15 * time.Second
+
+// whileGood returns the context of a request for an operation that goes on for
+// long. It ends with the request, and when the request's credential no longer
+// opens what the schemes open. What cannot be looked up stays as it is.
+func (s *server) whileGood(r *http.Request, schemes []string) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(r.Context())
+	go func() {
+		tick := time.NewTicker(askAgain)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_, err := s.Authenticator.Authenticate(r, schemes)
+				if fault.Is(err, fault.Unauthenticated) || fault.Is(err, fault.Forbidden) {
+					cancel()
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx, cancel
+}

@@ -1,0 +1,28 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dialnote/webhooks/pkg/audit"
+	"github.com/dialnote/webhooks/pkg/store"
+)
+
+// AuditLog returns a page of an organization's audit log, newest first, and the
+// cursor of the next page, "" at the end.
+func (s *Service) AuditLog(ctx context.Context, organizationID string, filter audit.Filter, page store.Page) ([]audit.Entry, string, error) {
+	entries, next, err := s.Audit.ListEntries(ctx, organizationID, filter, page)
+	if err != nil {
+		return nil, "", fmt.Errorf("list the audit log: %w", err)
+	}
+	return entries, next, nil
+}
+
+// note writes an entry of what is about to be done where no transaction of the
+// store can hold both. It comes first: what cannot be noted is not done.
+func (s *Service) note(ctx context.Context, e audit.Entry) error {
+	if err := s.Audit.AddEntry(ctx, e); err != nil {
+		return fmt.Errorf("note %s: %w", e.Action, err)
+	}
+	return nil
+}

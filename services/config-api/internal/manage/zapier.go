@@ -1,0 +1,144 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/dialnote/webhooks/pkg/audit"
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/webhook"
+)
+
+// Farewells has Zapier told of webhooks that are deleted on our side.
+type Farewells interface {
+	// SayFarewell returns nil once it is certain that a DELETE of w's URL will be
+	// tried.
+	SayFarewell(ctx context.Context, w webhook.Webhook) error
+}
+
+// zapierSamples is how many events a list of samples has at most: Zapier shows
+// three.
+const zapierSamples = 3
+
+// Subscription is what a Zap says when it is turned on.
+type Subscription struct {
+	TargetURL string
+	Event     event.Type
+	Name      string // of the Zap, "" when it does not say
+}
+
+// Subscribe makes the webhook of a Zap. The same URL and event again is the
+// same webhook, which is active again if it was disabled automatically: Zapier
+// repeats what it got no answer to. wrong are fields already known to be wrong;
+// the errors are Create's, with the request's own pointers.
+func (s *Service) Subscribe(ctx context.Context, by audit.Actor, organizationID string, sub Subscription, wrong []fault.Field) (webhook.Webhook, error) {
+	d := webhook.Draft{Name: sub.Name, Provider: webhook.Zapier, URL: sub.TargetURL, Event: webhook.Setting(sub.Event)}
+	if d.Name == "" {
+		d.Name = "Zap: " + string(sub.Event)
+	}
+	_, broken := s.Rules.New("", organizationID, "", d, s.now())
+	for i := range broken {
+		if broken[i].Pointer == "/url" {
+			broken[i].Pointer = "/targetUrl"
+		}
+	}
+	if err := invalid(wrong, broken); err != nil {
+		return webhook.Webhook{}, err
+	}
+	w, found, err := s.subscribed(ctx, organizationID, sub)
+	if err != nil || found && w.Status() == webhook.StatusActive {
+		return w, err
+	}
+	if found {
+		v, err := s.Enable(ctx, by, organizationID, w.ID, false)
+		return v.Webhook, err
+	}
+	v, err := s.Create(ctx, by, organizationID, d, false, nil)
+	return v.Webhook, err
+}
+
+// subscribed returns the webhook of a subscription that was made before.
+func (s *Service) subscribed(ctx context.Context, organizationID string, sub Subscription) (w webhook.Webhook, found bool, err error) {
+	all, err := s.Webhooks.All(ctx, organizationID)
+	if err != nil {
+		return webhook.Webhook{}, false, fmt.Errorf("list webhooks: %w", err)
+	}
+	for _, w := range all {
+		if w.Provider == webhook.Zapier && w.URL == sub.TargetURL && w.Event.Matches(sub.Event) {
+			return w, true, nil
+		}
+	}
+	return webhook.Webhook{}, false, nil
+}
+
+// Unsubscribe removes the webhook of a Zap that is turned off. One that is not
+// there, or is none of Zapier's, is no error: to Zapier it is gone (Zapier
+// shows anything else to its user as a failure).
+func (s *Service) Unsubscribe(ctx context.Context, by audit.Actor, organizationID, id string) error {
+	if !isID(id) {
+		return nil
+	}
+	w, err := s.Webhooks.Get(ctx, organizationID, id)
+	if err == nil && w.Provider == webhook.Zapier {
+		_, err = s.Webhooks.Delete(ctx, by, organizationID, id, 0)
+	}
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("unsubscribe webhook %s: %w", id, err)
+	case w.Provider != webhook.Zapier:
+		return nil
+	}
+	// It is gone. Zapier could do nothing about what follows.
+	if err := s.settleDelete(ctx, w); err != nil {
+		s.Log.WarnContext(ctx, "an unsubscribed webhook is not settled", slog.String("webhookId", id), slog.Any("error", err))
+	}
+	return nil
+}
+
+// isID reports whether a text could be a webhook's id.
+func isID(text string) bool {
+	rest, is := strings.CutPrefix(text, "wh_")
+	return is && len(rest) == ulid.EncodedSize && !strings.ContainsFunc(rest, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z')
+	})
+}
+
+// sayFarewell has Zapier told that a webhook was deleted on our side, so that it
+// pauses the Zap: best effort.
+func (s *Service) sayFarewell(ctx context.Context, w webhook.Webhook) {
+	if w.Provider != webhook.Zapier {
+		return
+	}
+	ctx, cancel := settle(ctx)
+	defer cancel()
+	if err := s.Farewells.SayFarewell(ctx, w); err != nil {
+		s.Log.WarnContext(ctx, "Zapier is not told of a deleted webhook", slog.String("webhookId", w.ID), slog.Any("error", err))
+	}
+}
+
+// Samples returns events of a type as JSON, exactly as they are delivered: the
+// organization's latest, newest first, or one that is made up when there are
+// none, or when they cannot be read.
+func (s *Service) Samples(ctx context.Context, organizationID string, t event.Type) [][]byte {
+	limited, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	latest, err := s.History.Latest(limited, organizationID, t, zapierSamples)
+	if err != nil {
+		s.Log.WarnContext(ctx, "the latest events cannot be read", slog.Any("error", err))
+	}
+	samples := make([][]byte, 0, zapierSamples)
+	for _, e := range latest {
+		samples = append(samples, e.Body())
+	}
+	if len(samples) == 0 {
+		samples = append(samples, event.Sample(t, organizationID, "evt_sample", s.Now()).Body())
+	}
+	return samples
+}
