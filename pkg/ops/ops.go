@@ -127,15 +127,11 @@ func Handler(h *Health, gatherer prometheus.Gatherer) http.Handler {
 }
 
 // Serve serves handler on listener until ctx ends, then lets requests finish
-// for at most grace.
+// for at most grace. What a client may cost is bounded: 4,096 connections, 32
+// KiB of headers, which must come within 5 seconds, and a body that comes within
+// 30, unless the handler allows more. Every answer has the safe headers.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, grace time.Duration) error {
-	srv := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-	}
+	srv := newServer(handler, maxConnections)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(listener) }()
 	select {
@@ -149,4 +145,15 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, gra
 		_ = srv.Close()
 	}
 	return nil
+}
+
+func newServer(handler http.Handler, most int) *http.Server {
+	return &http.Server{
+		Handler:           safely(handler),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ConnState:         newConnections(most).changed,
+	}
 }

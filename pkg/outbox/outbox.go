@@ -70,6 +70,9 @@ func New(store Store, publisher Publisher, registerer prometheus.Registerer, log
 		}
 		sent = twin
 	}
+	for _, kind := range []webhook.NoticeKind{webhook.NoticeAutoDisabled, webhook.NoticeEnabled, webhook.NoticeDeleted, webhook.NoticeRecovered} {
+		sent.WithLabelValues(string(kind)) // there from the start
+	}
 	return &Outbox{store: store, publisher: publisher, log: log, sent: sent, wake: make(chan struct{}, 1)}, nil
 }
 

@@ -3,18 +3,40 @@
 package program
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/signal"
 	"syscall"
 )
 
-// version is the version of this source: the next release's, by semantic
-// versioning.
-const version = "0.1.0"
+// What the linker may set, with -X, when a release is built; see the Makefile
+// and deploy/docker/Dockerfile.
+//
+//nolint:gochecknoglobals // the linker sets variables only; nothing else does
+var (
+	// version is the version of this source: the next release's, by semantic
+	// versioning.
+	version = "0.1.0"
+
+	// commit is the commit that was built.
+	commit = ""
+)
 
 // Version returns the version that receivers see in User-Agent.
 func Version() string { return version }
+
+// Commit returns the commit that was built, "unknown" for a build that was not
+// told.
+func Commit() string { return cmp.Or(commit, "unknown") }
+
+// build returns the version with the commit, if it is known.
+func build() string {
+	if commit == "" {
+		return version
+	}
+	return version + " (" + commit + ")"
+}
 
 // Signals returns two contexts: the first ends at the first SIGTERM or
 // interrupt, the second at the second one. stop ends both.

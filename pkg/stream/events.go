@@ -50,6 +50,7 @@ type Message struct {
 	Data        []byte
 	Sequence    uint64    // in its stream
 	Stored      time.Time // when the server stored it
+	Deliveries  uint64    // how often it was handed out, this time included, as far as the server knows
 	Again       bool      // it may have been handed out before, here or to another
 
 	raw jetstream.Msg
@@ -216,6 +217,7 @@ func message(raw jetstream.Msg) (*Message, error) {
 		Data:        raw.Data(),
 		Sequence:    meta.Sequence.Stream,
 		Stored:      meta.Timestamp,
+		Deliveries:  meta.NumDelivered,
 		Again:       meta.NumDelivered > 1,
 		raw:         raw,
 	}, nil

@@ -11,8 +11,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/event"
-	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/proto"
 )
@@ -142,18 +140,4 @@ func (c *Conn) NextSequence(ctx context.Context) (uint64, error) {
 		return 0, fmt.Errorf("open stream %s: %w", proto.StreamEvents, unavailable(err))
 	}
 	return events.CachedInfo().State.LastSeq + 1, nil
-}
-
-// Event reads the event off a message of the event stream. Its error is a
-// fault that says what is wrong with the message.
-func (m *Message) Event() (event.Event, error) {
-	switch m.ContentType {
-	case "", proto.ContentTypeJSON:
-		return event.ParseJSON(m.Data)
-	case proto.ContentTypeProtobuf:
-		return event.ParseProto(m.Data)
-	default:
-		return event.Event{}, fault.Newf(fault.UnsupportedType, "bad-content-type",
-			"The content type %q is neither %s nor %s.", m.ContentType, proto.ContentTypeJSON, proto.ContentTypeProtobuf)
-	}
 }

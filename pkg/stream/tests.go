@@ -32,21 +32,6 @@ type TestCall struct {
 	Event          []byte `json:"event"` // as JSON
 }
 
-// testReply is the answer to a TestCall: a trial, or a fault.
-type testReply struct {
-	Trial *delivery.Trial `json:"trial,omitempty"`
-	Fault *testFault      `json:"fault,omitempty"`
-}
-
-// testFault is what may be told of a fault. Its cause stays with the
-// dispatcher.
-type testFault struct {
-	Kind   fault.Kind    `json:"kind"`
-	Code   string        `json:"code"`
-	Detail string        `json:"detail"`
-	Fields []fault.Field `json:"fields,omitempty"`
-}
-
 // Test has a dispatcher test a webhook and returns what came of it. A fault of
 // the dispatcher comes back as it is. While no dispatcher runs, or none answers
 // until ctx ends, it returns a fault of kind Unavailable.
@@ -69,13 +54,13 @@ func (c *Conn) Test(ctx context.Context, call TestCall) (delivery.Trial, error) 
 	if err := json.Unmarshal(msg.Data, &reply); err != nil {
 		return delivery.Trial{}, fmt.Errorf("read what came of the test of webhook %s: %w", call.WebhookID, err)
 	}
-	if f := reply.Fault; f != nil {
-		return delivery.Trial{}, &fault.Error{Kind: f.Kind, Code: f.Code, Detail: f.Detail, Fields: f.Fields}
+	if reply.Fault != nil {
+		return delivery.Trial{}, reply.Fault.fault()
 	}
 	if reply.Trial == nil {
 		return delivery.Trial{}, fmt.Errorf("the answer to the test of webhook %s is empty", call.WebhookID)
 	}
-	return *reply.Trial, nil
+	return reply.Trial.trial(), nil
 }
 
 // TestService answers TestCalls.
@@ -150,11 +135,10 @@ func (s *TestService) receive(work context.Context, r micro.Request) {
 // answer replies. The replier is not asked to do it: it may not be used by
 // another goroutine.
 func (s *TestService) answer(to string, trial delivery.Trial, failure error) {
-	trial.Attempt.Outcome.Cause = nil // for this side's operator
-	reply := testReply{Trial: &trial}
+	reply := testReply{Trial: messageOfTrial(trial)}
 	if failure != nil {
 		f := fault.Of(failure)
-		reply = testReply{Fault: &testFault{Kind: f.Kind, Code: f.Code, Detail: f.Detail, Fields: f.Fields}}
+		reply = testReply{Fault: messageOfFault(f)}
 		if f.Kind == fault.Internal {
 			s.log.Error("a test was not made", slog.Any("error", failure))
 		}

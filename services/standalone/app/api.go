@@ -21,7 +21,7 @@ func newAPI(s config.Settings, b *backbone.Backbone, fleet *stream.Fleet, health
 	}
 	queue := configapi.NewQueue(b.Stream, fleet)
 	api, err := configapi.New(cfg, configapi.Dependencies{
-		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, History: queue, Tester: queue, Activity: queue, Notices: queue, CheckURL: checkURL,
+		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, History: queue, Tester: queue, Farewells: queue, Activity: queue, Events: queue, Notices: queue, CheckURL: checkURL,
 		Health: health, Registry: registry, Now: time.Now, Log: log,
 	})
 	if err != nil {

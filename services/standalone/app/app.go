@@ -77,10 +77,14 @@ func New(ctx context.Context, o Options) (*Standalone, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%sHTTP_ADDR: %w", config.Prefix, err)
 	}
-	return &Standalone{
+	alone := &Standalone{
 		opts: o, settings: s, listener: listener,
 		health: ops.NewHealth(), ready: make(chan struct{}),
-	}, nil
+	}
+	if s.PublicURL == "" {
+		alone.settings.PublicURL = alone.URL()
+	}
+	return alone, nil
 }
 
 // URL returns the base URL of the HTTP API.
@@ -102,6 +106,9 @@ func (s *Standalone) Ready() <-chan struct{} { return s.ready }
 // in flight may finish, unless now ends.
 func (s *Standalone) Run(ctx, now context.Context) error {
 	log, registry := s.opts.Log, ops.NewRegistry()
+	if err := ops.Observe(registry, s.health, "standalone"); err != nil {
+		return err
+	}
 	nats, err := broker.Start(s.settings, s.opts.NATSAddr)
 	if err != nil {
 		return err
@@ -124,6 +131,9 @@ func (s *Standalone) Run(ctx, now context.Context) error {
 		return err
 	}
 	defer b.Close(log)
+	if err := b.Observe(registry); err != nil {
+		return err
+	}
 	fleet, err := b.Stream.WatchFleet()
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/services/standalone/internal/demo"
+	"github.com/dialnote/webhooks/services/standalone/internal/keep"
 )
 
 // welcome says what runs where, and in a demo runs it until ctx ends.
@@ -66,22 +67,30 @@ func (s *Standalone) Token() string {
 	return token
 }
 
+// tokenPlace says where the service token is found. What a service prints is
+// kept in logs, so that only a demo prints the token itself.
+func (s *Standalone) tokenPlace() string {
+	if s.opts.Settings.APITokens == "" {
+		return "in " + keep.TokenFile(s.settings.DataDir)
+	}
+	return "as the settings say"
+}
+
 const welcomeText = `
 dialnote webhooks is running.
 
-  API      {{.URL}}/v1      documented at {{.URL}}/docs
+{{if .Page}}  Page     {{.Page}}     Settings → Webhooks, as a customer sees it
+{{end}}  API      {{.URL}}/v1      documented at {{.URL}}/docs
   Health   {{.URL}}/readyz  metrics at {{.URL}}/metrics
   Data     {{.Data}}        (kept; remove it to begin anew)
-  Token    {{.Token}}
+  Token    {{if .Receiver}}{{.Token}}{{else}}{{.TokenPlace}}{{end}}
 {{- if .NATS}}
   NATS     {{.NATS}}      for services that publish events
 {{- end}}
 {{- if .Receiver}}
   Receiver {{.Receiver}}    verifies each signature and prints what arrives below
 
-Next: in another terminal, follow the tour in README.md, or just look:
-
-  curl -s {{.URL}}/v1/organizations/demo/webhooks -H "Authorization: Bearer {{.Token}}"
+Next: open the page, or follow the tour in README.md in another terminal.
 
 Ctrl-C stops it; everything is kept.
 {{- else}}
@@ -97,9 +106,11 @@ func (s *Standalone) print() error {
 	if err != nil {
 		return fmt.Errorf("read the welcome: %w", err)
 	}
-	view := struct{ URL, Data, Token, NATS, Receiver string }{URL: s.URL(), Data: s.settings.DataDir, Token: s.Token(), NATS: s.natsURL}
+	view := struct{ URL, Data, Token, TokenPlace, NATS, Receiver, Page string }{
+		URL: s.URL(), Data: s.settings.DataDir, Token: s.Token(), TokenPlace: s.tokenPlace(), NATS: s.natsURL,
+	}
 	if s.demo != nil {
-		view.Receiver = s.demo.URL()
+		view.Receiver, view.Page = s.demo.URL(), s.demo.PageURL()
 	}
 	if err := t.Execute(s.opts.Out, view); err != nil {
 		return fmt.Errorf("print the welcome: %w", err)

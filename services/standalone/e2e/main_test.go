@@ -66,7 +66,7 @@ func build(dir string) error {
 	const services = "github.com/dialnote/webhooks/services/"
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", dir+string(filepath.Separator),
 		services+"config-api/cmd/config-api", services+"dispatcher/cmd/dispatcher",
-		services+"standalone/cmd/standalone", "github.com/nats-io/nats-server/v2")
+		services+"standalone/cmd/standalone", services+"hooklab/cmd/hooklab", "github.com/nats-io/nats-server/v2")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the programs: %w\n%s", err, out)

@@ -16,6 +16,8 @@ import (
 type broker struct {
 	port    int
 	dir     string
+	config  string            // a configuration file, "" for none
+	env     map[string]string // its variables, after DIALNOTE_
 	process *process
 }
 
@@ -28,8 +30,13 @@ func newBroker(t *testing.T) *broker {
 // start runs the server and returns when it is ready.
 func (b *broker) start(t *testing.T) {
 	t.Helper()
-	b.process = start(t, "nats-server", nil, b.dir, "nats-server",
-		"--addr", "127.0.0.1", "--port", strconv.Itoa(b.port), "--jetstream", "--store_dir", filepath.Join(b.dir, "data"))
+	args := []string{"--addr", "127.0.0.1", "--port", strconv.Itoa(b.port)}
+	if b.config == "" {
+		args = append(args, "--jetstream", "--store_dir", filepath.Join(b.dir, "data"))
+	} else {
+		args = append(args, "--config", b.config)
+	}
+	b.process = start(t, "nats-server", b.env, b.dir, "nats-server", args...)
 	b.process.matching(t, `Server is ready`)
 }
 

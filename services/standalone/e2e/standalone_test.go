@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/dialnote/webhooks/pkg/event"
@@ -27,7 +28,14 @@ func startStandalone(t *testing.T, dir string, env map[string]string, args ...st
 	settings := map[string]string{"DATA_DIR": "data", "HTTP_ADDR": "127.0.0.1:0"}
 	maps.Copy(settings, env)
 	p := start(t, "standalone", settings, dir, "standalone", args...)
-	url, token := p.matching(t, `^  API +(\S+)/v1`), p.matching(t, `^  Token +(\S+)`)
+	url, token := p.matching(t, `^  API +(\S+)/v1`), p.matching(t, `^  Token +(\S.*)`)
+	if file, kept := strings.CutPrefix(token, "in "); kept {
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		token = strings.TrimSpace(string(text))
+	}
 	return &standalone{process: p, client: newClient(t, url, token)}
 }
 
@@ -35,7 +43,7 @@ func startStandalone(t *testing.T, dir string, env map[string]string, args ...st
 func privateInstallation() map[string]string {
 	return map[string]string{
 		"ALLOW_HTTP_ENDPOINTS": "true", "ALLOW_PRIVATE_ENDPOINTS": "true",
-		"RETRY_SCHEDULE": "2s,2s,2s,2s,2s,2s,2s,2s,2s,2s", "AUTO_DISABLE_AFTER": "100",
+		"RETRY_SCHEDULE": "2s,2s,2s,2s,2s,2s,2s,2s,2s,2s", "AUTO_DISABLE_AFTER": "100", "RATE_LIMIT": "0",
 	}
 }
 

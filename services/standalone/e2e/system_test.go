@@ -38,6 +38,7 @@ const (
 // dispatchers, NATS, Postgres, and a customer's receiver.
 type system struct {
 	settings    map[string]string
+	own         map[string]map[string]string // further settings of one program
 	broker      *broker
 	receiver    *receiver.Receiver
 	receiverURL string
@@ -58,7 +59,7 @@ func newSystem(t *testing.T, dsn string) *system {
 		"DATABASE_URL": dsn, "NATS_URL": s.broker.url(), "ENCRYPTION_KEYS": key, "API_TOKENS": "e2e:" + serviceToken,
 		"HTTP_ADDR": "127.0.0.1:0", "OPS_ADDR": "127.0.0.1:0",
 		"ALLOW_HTTP_ENDPOINTS": "true", "ALLOW_PRIVATE_ENDPOINTS": "true",
-		"RETRY_SCHEDULE": "200ms,400ms,800ms", "AUTO_DISABLE_AFTER": "100",
+		"RETRY_SCHEDULE": "200ms,400ms,800ms", "AUTO_DISABLE_AFTER": "100", "RATE_LIMIT": "0",
 		"MAX_IN_FLIGHT": strconv.Itoa(maxInFlight), "WEBHOOK_MAX_IN_FLIGHT": strconv.Itoa(webhookMaxInFlight),
 	}
 	s.receiver, s.receiverURL = newReceiver(t)
@@ -107,7 +108,7 @@ func newReceiver(t *testing.T) (r *receiver.Receiver, url string) {
 
 func (s *system) startAPI(t *testing.T) {
 	t.Helper()
-	s.api = start(t, "config-api", s.settings, t.TempDir(), "config-api")
+	s.api = start(t, "config-api", s.settingsOf("config-api"), t.TempDir(), "config-api")
 }
 
 // startDispatcher adds a replica.
@@ -125,7 +126,14 @@ func (s *system) restartDispatcher(t *testing.T, i int) {
 func (s *system) newDispatcher(t *testing.T) *process {
 	t.Helper()
 	s.started++
-	return start(t, fmt.Sprintf("dispatcher %d", s.started), s.settings, t.TempDir(), "dispatcher")
+	return start(t, fmt.Sprintf("dispatcher %d", s.started), s.settingsOf("dispatcher"), t.TempDir(), "dispatcher")
+}
+
+// settingsOf returns the settings of a program: the system's, and its own.
+func (s *system) settingsOf(program string) map[string]string {
+	settings := maps.Clone(s.settings)
+	maps.Copy(settings, s.own[program])
+	return settings
 }
 
 // with returns the settings with some of them changed.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,33 +16,44 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/backbone"
 	"github.com/dialnote/webhooks/pkg/config"
+	"github.com/dialnote/webhooks/pkg/doctor"
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/program"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/services/dispatcher/app"
 )
 
+// opsAddr is where operators find the service unless the settings say.
+const opsAddr = ":9091"
+
 func main() {
-	if err := start(); err != nil {
-		fmt.Fprintln(os.Stderr, "dispatcher:", err)
-		os.Exit(1)
+	os.Exit(theProgram().Main(os.Args[1:], config.Environ(os.Environ()), os.Stdout, os.Stderr))
+}
+
+// needed are the settings without which the service does not start.
+func needed() []string { return []string{"DATABASE_URL", "NATS_URL", "ENCRYPTION_KEYS"} }
+
+func theProgram() program.Program {
+	return program.Program{
+		Name: "dispatcher", Serve: serve,
+		About: "dispatcher delivers events to customers' webhooks and records what came of it.",
+		Commands: []program.Command{
+			ops.HealthCommand(opsAddr),
+			doctor.Command(doctor.Service{Name: "dispatcher", Needs: needed(), Role: stream.Dispatcher(), Sends: true}),
+		},
 	}
 }
 
-func start() error {
-	settings, err := config.Load(config.Environ(os.Environ()), "DATABASE_URL", "NATS_URL", "ENCRYPTION_KEYS")
+func serve(ctx, now context.Context, environ map[string]string) error {
+	settings, err := config.Load(environ, needed()...)
 	if err != nil {
 		return err
 	}
-	if settings.OpsAddr == "" {
-		settings.OpsAddr = ":9091"
-	}
+	settings.OpsAddr = cmp.Or(settings.OpsAddr, opsAddr)
 	version := program.Version()
 	log := ops.NewLogger(os.Stderr, settings, "dispatcher", version)
 	log.Info("starting", slog.Any("settings", settings))
 
-	ctx, now, stop := program.Signals()
-	defer stop()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", settings.OpsAddr)
 	if err != nil {
 		return fmt.Errorf("%sOPS_ADDR: %w", config.Prefix, err)
@@ -49,6 +61,9 @@ func start() error {
 	log.Info("listening", slog.String("for", "operators"), slog.String("addr", listener.Addr().String()))
 
 	health, registry := ops.NewHealth(), ops.NewRegistry()
+	if err := ops.Observe(registry, health, "dispatcher"); err != nil {
+		return err
+	}
 	var group run.Group
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
 	group.Add(func() error {
@@ -64,11 +79,14 @@ func start() error {
 		if err != nil {
 			return err
 		}
-		b, err := backbone.Open(workCtx, settings, stream.Settings{URL: settings.NATSURL, Name: "dispatcher"}, health, log)
+		b, err := backbone.Open(workCtx, settings, backbone.NATS(settings, "dispatcher"), health, log)
 		if err != nil {
 			return ended(ctx, err)
 		}
 		defer b.Close(log)
+		if err := b.Observe(registry); err != nil {
+			return err
+		}
 		return app.New(app.FromSettings(settings), app.Dependencies{
 			Store: b.Store, Stream: b.Stream, Sender: sender, Log: log, Registry: registry, Health: health,
 		}).Run(workCtx, now)

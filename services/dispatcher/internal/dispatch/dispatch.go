@@ -13,7 +13,6 @@ import (
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
-	"github.com/dialnote/webhooks/proto"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
@@ -131,7 +130,7 @@ func (d *Dispatcher) handle(work context.Context, m *stream.Message) {
 	defer m.KeepAlive()()
 	d.Observer.Consumed()
 
-	e, err := decode(m)
+	e, err := m.Published()
 	if err != nil {
 		d.reject(work, m, err)
 		return
@@ -182,24 +181,6 @@ func (d *Dispatcher) deliver(work context.Context, m *stream.Message, e event.Ev
 		all = <-safe && all
 	}
 	return all
-}
-
-// decode reads an event off its message, and holds the subject against it.
-func decode(m *stream.Message) (event.Event, error) {
-	organization, kind, ok := proto.ParseEventSubject(m.Subject)
-	if !ok {
-		return event.Event{}, fault.Newf(fault.Malformed, "bad-subject",
-			"The subject %q is not dialnote.events.<organization>.<event type>.", m.Subject)
-	}
-	e, err := m.Event()
-	if err != nil {
-		return event.Event{}, err
-	}
-	if e.OrganizationID != organization || string(e.Type) != kind {
-		return event.Event{}, fault.Newf(fault.Invalid, "subject-mismatch",
-			"The event is a %s of %s but was published to %s.", e.Type, e.OrganizationID, m.Subject)
-	}
-	return e, nil
 }
 
 // reject keeps a message that cannot be understood where an operator finds it,

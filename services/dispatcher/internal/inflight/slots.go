@@ -113,6 +113,9 @@ func (s *Slots) Used() int {
 	return s.total - s.free
 }
 
+// Limit returns how many slots there are.
+func (s *Slots) Limit() int { return s.total }
+
 // Slot is one slot that was acquired. It is given back once, however often
 // Free is called. It belongs to one goroutine at a time.
 type Slot struct {

@@ -115,6 +115,20 @@ func (l *Lanes) Open() int {
 	return len(l.readers)
 }
 
+// Modes returns how many lanes this replica knows of, by how they are read.
+func (l *Lanes) Modes() map[string]int {
+	counts := make(map[string]int, open+1)
+	for m := gone; m <= open; m++ {
+		counts[m.String()] = 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.readers {
+		counts[mode(r.mode.Load()).String()]++
+	}
+	return counts
+}
+
 // Put puts a delivery at the end of its lane and returns when it is stored. The
 // webhook is busy from before it is, and the lane is read after: a reader that
 // found it empty in between may have ended.
@@ -183,6 +197,7 @@ func (l *Lanes) reader(organizationID, webhookID string) *reader {
 		l.readers = make(map[string]*reader)
 	}
 	r := &reader{lanes: l, organizationID: organizationID, webhookID: webhookID, wake: make(chan struct{}, 1), arrivals: 1}
+	r.mode.Store(int32(open)) // until it has looked
 	l.readers[webhookID] = r
 	pulling, work := l.pulling, l.work
 	l.running.Go(func() { r.run(pulling, work) })

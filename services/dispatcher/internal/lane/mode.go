@@ -7,7 +7,7 @@ import (
 )
 
 // mode is how a lane is read now.
-type mode int
+type mode int32
 
 const (
 	gone   mode = iota // the webhook no longer exists: what waits is removed
@@ -16,6 +16,11 @@ const (
 	probe              // the hold has ended: one delivery, to see
 	open               // as many at once as the webhook may have
 )
+
+// String returns the mode's name, as the metrics have it.
+func (m mode) String() string {
+	return [...]string{gone: "gone", parked: "parked", held: "held", probe: "probe", open: "open"}[m]
+}
 
 // modeOf returns how the lane of a webhook is read at a time. w is nil when the
 // webhook no longer exists. A webhook that its owner disabled is read: each of

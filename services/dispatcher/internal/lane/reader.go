@@ -29,6 +29,7 @@ type reader struct {
 	organizationID string
 	webhookID      string
 	wake           chan struct{} // holds a token when there is news
+	mode           atomic.Int32  // how it reads, to be shown
 	arrivals       uint64        // guarded by lanes.mu
 
 	lane        *stream.Lane
@@ -87,7 +88,9 @@ func (r *reader) step(pulling, work context.Context) (bool, error) {
 	if t != nil {
 		w = &t.Webhook
 	}
-	switch modeOf(w, r.lanes.Now()) {
+	now := modeOf(w, r.lanes.Now())
+	r.mode.Store(int32(now))
+	switch now {
 	case gone:
 		return r.remove(pulling)
 	case parked:

@@ -1,5 +1,7 @@
 // Package metrics are the dispatcher's Prometheus metrics. No label ever holds
-// a webhook, an organization or a URL: each has few values, known beforehand.
+// a webhook, an organization or a URL: each has few values, known beforehand,
+// and every series is there from the start, so that the first failure is a
+// change from 0 to 1 and not from nothing. docs/metrics.md explains each.
 package metrics
 
 import (
@@ -9,7 +11,19 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/spread"
+)
+
+// Way is how a delivery came to its attempt.
+type Way string
+
+// The ways.
+const (
+	Direct  Way = "direct"  // straight from the event: what the promise of 5 seconds is about
+	Lane    Way = "lane"    // it had to wait for its webhook
+	Ordered Way = "ordered" // an ordered webhook: one after the other
 )
 
 // Metrics counts what the dispatcher does.
@@ -17,71 +31,75 @@ type Metrics struct {
 	consumed prometheus.Counter
 	rejected prometheus.Counter
 	matched  prometheus.Counter
+	declined *prometheus.CounterVec
 	attempts *prometheus.CounterVec
-	latency  prometheus.Histogram
+	delay    *prometheus.HistogramVec
+	latency  *prometheus.HistogramVec
 	duration prometheus.Histogram
+	phases   *prometheus.HistogramVec
+	held     *prometheus.CounterVec
+	released prometheus.Counter
+	disabled *prometheus.CounterVec
 	batch    prometheus.Histogram
 	commit   prometheus.Histogram
-	disabled *prometheus.CounterVec
-}
-
-// Gauges read the dispatcher's state when they are scraped.
-type Gauges struct {
-	SlotsUsed    func() float64
-	InFlight     func() float64
-	Unrecorded   func() float64
-	LanesOpen    func() float64
-	CacheSize    func() float64
-	CacheHits    func() float64
-	CacheMisses  func() float64
-	CacheNoLease func() float64
+	failed   prometheus.Counter
+	recent   *spread.Window
 }
 
 const namespace, subsystem = "dialnote", "dispatcher"
 
 // New registers the metrics.
 func New(r prometheus.Registerer) *Metrics {
-	counter := func(name, help string) prometheus.CounterOpts {
-		return prometheus.CounterOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}
-	}
-	histogram := func(name, help string, buckets []float64) prometheus.HistogramOpts {
-		return prometheus.HistogramOpts{
-			Namespace: namespace, Subsystem: subsystem, Name: name, Help: help,
-			Buckets: buckets, NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160,
-		}
-	}
-	seconds := prometheus.ExponentialBuckets(0.001, 2.5, 13)
 	m := &Metrics{
-		consumed: prometheus.NewCounter(counter("events_consumed_total", "Events taken from the event stream.")),
+		consumed: prometheus.NewCounter(counter("events_consumed_total", "Events taken from the event stream; one that comes again counts again.")),
 		rejected: prometheus.NewCounter(counter("events_rejected_total", "Messages that could not be understood and were put into the rejected stream.")),
 		matched:  prometheus.NewCounter(counter("deliveries_matched_total", "Deliveries that events were matched to.")),
-		attempts: prometheus.NewCounterVec(counter("attempts_total", "HTTP requests made, by result, reason and provider."), []string{"result", "reason", "provider"}),
-		latency:  prometheus.NewHistogram(histogram("first_attempt_latency_seconds", "From storing an event to the end of its first attempt.", seconds)),
-		duration: prometheus.NewHistogram(histogram("attempt_duration_seconds", "How long attempts took.", seconds)),
-		batch:    prometheus.NewHistogram(histogram("record_batch_attempts", "Attempts recorded in one transaction.", prometheus.ExponentialBuckets(1, 2, 10))),
-		commit:   prometheus.NewHistogram(histogram("record_commit_seconds", "How long a transaction of the recorder took.", seconds)),
+		declined: prometheus.NewCounterVec(counter("deliveries_declined_total", "Times that no request was made now: deferred to the webhook's lane, or skipped because the webhook no longer wants it."), []string{"result"}),
+		attempts: prometheus.NewCounterVec(counter("attempts_total", "HTTP requests made, by result, reason and provider; tests do not count."), []string{"result", "reason", "provider"}),
+		delay:    prometheus.NewHistogramVec(histogram("first_attempt_delay_seconds", "From storing an event to the start of its first attempt, by the way it went.", waits()), []string{"way"}),
+		latency:  prometheus.NewHistogramVec(histogram("first_attempt_latency_seconds", "From storing an event to the end of its first attempt, by the way it went.", waits()), []string{"way"}),
+		duration: prometheus.NewHistogram(histogram("attempt_duration_seconds", "How long attempts took.", times())),
+		phases:   prometheus.NewHistogramVec(histogram("attempt_phase_seconds", "How long the parts of attempts took; a reused connection has no resolve, connect and TLS.", times()), []string{"phase"}),
+		held:     prometheus.NewCounterVec(counter("holds_begun_total", "Webhooks that were put on hold, by the reason of the failure; a hold that is lengthened is the same one."), []string{"reason"}),
+		released: prometheus.NewCounter(counter("holds_ended_total", "Holds that were ended by a success.")),
 		disabled: prometheus.NewCounterVec(counter("webhooks_auto_disabled_total", "Webhooks that were disabled automatically, by reason."), []string{"reason"}),
+		batch:    prometheus.NewHistogram(histogram("record_batch_attempts", "Outcomes recorded in one transaction.", prometheus.ExponentialBuckets(1, 2, 10))),
+		commit:   prometheus.NewHistogram(histogram("record_commit_seconds", "How long a transaction of the recorder took.", times())),
+		failed:   prometheus.NewCounter(counter("record_failures_total", "Transactions of the recorder that failed, each try counted.")),
+		recent:   spread.NewWindow(),
 	}
-	r.MustRegister(m.consumed, m.rejected, m.matched, m.attempts, m.latency, m.duration, m.batch, m.commit, m.disabled)
+	r.MustRegister(m.consumed, m.rejected, m.matched, m.declined, m.attempts, m.delay, m.latency, m.duration, m.phases,
+		m.held, m.released, m.disabled, m.batch, m.commit, m.failed, newRecent(m.recent))
+	m.begin()
 	return m
 }
 
-// Watch registers the gauges.
-func Watch(r prometheus.Registerer, g Gauges) {
-	gauge := func(name, help string, read func() float64) {
-		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, read))
+// begin makes every series.
+func (m *Metrics) begin() {
+	for _, p := range []webhook.Provider{webhook.Custom, webhook.Zapier} {
+		m.attempts.WithLabelValues(string(delivery.Succeeded), "", string(p))
+		for _, reason := range delivery.Reasons() {
+			m.attempts.WithLabelValues(string(delivery.Failed), string(reason), string(p))
+		}
 	}
-	counter := func(name, help string, read func() float64) {
-		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, read))
+	for _, reason := range delivery.Reasons() {
+		if reason.Trouble() {
+			m.held.WithLabelValues(string(reason))
+		}
 	}
-	gauge("slots_used", "Places for deliveries that are taken.", g.SlotsUsed)
-	gauge("attempts_in_flight", "HTTP requests that are being made.", g.InFlight)
-	gauge("outcomes_unrecorded", "Outcomes that the database has not stored yet.", g.Unrecorded)
-	gauge("lanes_open", "Lanes that this replica reads or keeps parked.", g.LanesOpen)
-	gauge("cache_webhooks", "Webhooks in the cache, about.", g.CacheSize)
-	counter("cache_hits_total", "Lookups answered from the cache.", g.CacheHits)
-	counter("cache_misses_total", "Lookups that read the database.", g.CacheMisses)
-	counter("cache_unleased_total", "Lookups that read the database because the lease had run out.", g.CacheNoLease)
+	for _, result := range []delivery.Result{delivery.Deferred, delivery.Skipped} {
+		m.declined.WithLabelValues(string(result))
+	}
+	for _, way := range []Way{Direct, Lane, Ordered} {
+		m.delay.WithLabelValues(string(way))
+		m.latency.WithLabelValues(string(way))
+	}
+	for _, p := range phases(delivery.Phases{}) {
+		m.phases.WithLabelValues(p.name)
+	}
+	for _, why := range []webhook.DisabledReason{webhook.DisabledForFailures, webhook.DisabledAsGone} {
+		m.disabled.WithLabelValues(string(why))
+	}
 }
 
 // Consumed counts an event taken from the stream.
@@ -93,19 +111,60 @@ func (m *Metrics) Rejected() { m.rejected.Inc() }
 // Matched counts the webhooks that an event goes to.
 func (m *Metrics) Matched(webhooks int) { m.matched.Add(float64(webhooks)) }
 
-// Attempted counts an HTTP request.
-func (m *Metrics) Attempted(t *match.Target, d delivery.Delivery, a delivery.Attempt) {
-	m.attempts.WithLabelValues(string(a.Outcome.Result), string(a.Outcome.Reason), string(t.Webhook.Provider)).Inc()
-	m.duration.Observe(a.EndedAt.Sub(a.StartedAt).Seconds())
-	if a.Number == 1 {
-		m.latency.Observe(a.EndedAt.Sub(d.EventStored).Seconds())
-	}
+// By returns the metrics of deliveries that come by one way.
+func (m *Metrics) By(way Way) *Observed { return &Observed{Metrics: m, way: string(way)} }
+
+// Observed is the metrics of deliveries that come by one way.
+type Observed struct {
+	*Metrics
+
+	way string
 }
 
-// Recorded counts what an outcome changed.
-func (m *Metrics) Recorded(r store.Recorded) {
-	if r.Found && r.Before.Health.AutoDisabled != r.After.Health.AutoDisabled {
-		m.disabled.WithLabelValues(string(r.After.Health.AutoDisabled)).Inc()
+// Attempted counts an HTTP request.
+func (o *Observed) Attempted(t *match.Target, d delivery.Delivery, a delivery.Attempt) {
+	o.attempts.WithLabelValues(string(a.Outcome.Result), string(a.Outcome.Reason), string(t.Webhook.Provider)).Inc()
+	o.duration.Observe(a.EndedAt.Sub(a.StartedAt).Seconds())
+	for _, p := range phases(a.Outcome.Phases) {
+		if p.took > 0 {
+			o.phases.WithLabelValues(p.name).Observe(p.took.Seconds())
+		}
+	}
+	if a.Number == 1 {
+		o.delay.WithLabelValues(o.way).Observe(a.StartedAt.Sub(d.EventStored).Seconds())
+		o.latency.WithLabelValues(o.way).Observe(a.EndedAt.Sub(d.EventStored).Seconds())
+	}
+	o.recent.Attempted(d.OrganizationID, a.Outcome.StatusCode != 0, a.EndedAt)
+}
+
+// phase is a part of an attempt.
+type phase struct {
+	name string
+	took time.Duration
+}
+
+func phases(p delivery.Phases) [5]phase {
+	return [...]phase{{"resolve", p.Resolve}, {"connect", p.Connect}, {"tls", p.TLS}, {"first_byte", p.FirstByte}, {"total", p.Total}}
+}
+
+// Recorded counts what was recorded of an attempt, or of the decision not to
+// make it, and what that changed.
+func (m *Metrics) Recorded(a delivery.Attempt, r store.Recorded) {
+	if a.Outcome.Result == delivery.Deferred || a.Outcome.Result == delivery.Skipped {
+		m.declined.WithLabelValues(string(a.Outcome.Result)).Inc()
+	}
+	if !r.Found {
+		return
+	}
+	before, after := r.Before.Health, r.After.Health
+	switch {
+	case !before.OnHold() && after.OnHold():
+		m.held.WithLabelValues(string(a.Outcome.Reason)).Inc()
+	case before.OnHold() && a.Outcome.Result == delivery.Succeeded && !after.OnHold():
+		m.released.Inc()
+	}
+	if before.AutoDisabled != after.AutoDisabled && after.AutoDisabled != webhook.NotAutoDisabled {
+		m.disabled.WithLabelValues(string(after.AutoDisabled)).Inc()
 	}
 }
 
@@ -114,3 +173,6 @@ func (m *Metrics) Committed(attempts int, took time.Duration) {
 	m.batch.Observe(float64(attempts))
 	m.commit.Observe(took.Seconds())
 }
+
+// NotCommitted counts a transaction of the recorder that failed.
+func (m *Metrics) NotCommitted() { m.failed.Inc() }

@@ -1,6 +1,7 @@
 package metrics_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -43,53 +44,91 @@ func TestWhatIsCounted(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	m := metrics.New(registry)
+	before := series(t, registry)
+	for name, value := range before {
+		if value != 0 {
+			t.Errorf("%s begins at %v", name, value)
+		}
+	}
 	m.Consumed()
 	m.Rejected()
 	m.Matched(3)
 	m.Committed(7, time.Millisecond)
+	m.NotCommitted()
+	direct, lane := m.By(metrics.Direct), m.By(metrics.Lane)
 	target := &match.Target{Webhook: webhook.Webhook{ID: "wh_1", OrganizationID: "acme", Provider: webhook.Zapier, URL: "https://example.com"}}
+	d := delivery.Delivery{OrganizationID: "acme"}
 	failed := delivery.Outcome{Result: delivery.Failed, Reason: delivery.ReasonTimeout}
-	m.Attempted(target, delivery.Delivery{}, delivery.Attempt{Number: 1, Outcome: failed})
-	m.Attempted(target, delivery.Delivery{}, delivery.Attempt{Number: 2, Outcome: delivery.Outcome{Result: delivery.Succeeded}})
+	answered := delivery.Outcome{Result: delivery.Succeeded, StatusCode: 204, Phases: delivery.Phases{TLS: time.Millisecond, Total: time.Second}}
+	now := time.Now()
+	direct.Attempted(target, d, delivery.Attempt{Number: 1, Outcome: failed, EndedAt: now})
+	lane.Attempted(target, d, delivery.Attempt{Number: 1, Outcome: failed, EndedAt: now})
+	lane.Attempted(target, delivery.Delivery{OrganizationID: "umbrella"}, delivery.Attempt{Number: 2, Outcome: answered, EndedAt: now})
+
+	holding := store.Recorded{Found: true}
+	holding.After.Health.HoldUntil = now
+	m.Recorded(delivery.Attempt{Outcome: failed}, holding)
+	longer := store.Recorded{Found: true, Before: holding.After, After: holding.After}
+	m.Recorded(delivery.Attempt{Outcome: failed}, longer)
+	m.Recorded(delivery.Attempt{Outcome: answered}, store.Recorded{Found: true, Before: holding.After})
 	disabled := store.Recorded{Found: true}
 	disabled.After.Health.AutoDisabled = webhook.DisabledForFailures
-	m.Recorded(disabled)
-	m.Recorded(store.Recorded{Found: true, Before: disabled.After, After: disabled.After}) // was so already
-	m.Recorded(store.Recorded{})
-	got := series(t, registry)
-	for name, want := range map[string]float64{
+	m.Recorded(delivery.Attempt{Outcome: failed}, disabled)
+	m.Recorded(delivery.Attempt{Outcome: failed}, store.Recorded{Found: true, Before: disabled.After, After: disabled.After}) // was so already
+	m.Recorded(delivery.Attempt{Outcome: failed}, store.Recorded{Found: true, Before: disabled.After})                        // and was enabled
+	m.Recorded(delivery.Attempt{Outcome: delivery.Outcome{Result: delivery.Deferred}}, store.Recorded{Found: true})
+	m.Recorded(delivery.Attempt{Outcome: delivery.Outcome{Result: delivery.Skipped}}, store.Recorded{})
+
+	want := map[string]float64{
 		"events_consumed_total": 1, "events_rejected_total": 1, "deliveries_matched_total": 3,
-		"record_batch_attempts": 1, "record_commit_seconds": 1,
-		"attempts_total{provider=zapier,reason=timeout,result=failed}": 1,
+		"record_batch_attempts": 1, "record_commit_seconds": 1, "record_failures_total": 1,
+		"attempts_total{provider=zapier,reason=timeout,result=failed}": 2,
 		"attempts_total{provider=zapier,reason=,result=succeeded}":     1,
-		"attempt_duration_seconds":                                     2,
-		"first_attempt_latency_seconds":                                1,
+		"attempt_duration_seconds":                                     3,
+		"attempt_phase_seconds{phase=tls}":                             1,
+		"attempt_phase_seconds{phase=total}":                           1,
+		"first_attempt_delay_seconds{way=direct}":                      1,
+		"first_attempt_delay_seconds{way=lane}":                        1,
+		"first_attempt_latency_seconds{way=direct}":                    1,
+		"first_attempt_latency_seconds{way=lane}":                      1,
+		"recent_organizations{state=attempted}":                        2,
+		"recent_organizations{state=unanswered}":                       1,
+		"holds_begun_total{reason=timeout}":                            1,
+		"holds_ended_total":                                            1,
 		"webhooks_auto_disabled_total{reason=failures}":                1,
-	} {
-		if value, there := got[name]; !there || value != want {
-			t.Errorf("%s is %v, want %v", name, value, want)
-		}
-		delete(got, name)
+		"deliveries_declined_total{result=deferred}":                   1,
+		"deliveries_declined_total{result=skipped}":                    1,
 	}
-	for name := range got {
-		t.Errorf("a series that nobody expects: %s", name)
+	for name, value := range series(t, registry) {
+		if value != want[name] {
+			t.Errorf("%s is %v, want %v", name, value, want[name])
+		}
+		if _, there := before[name]; !there {
+			t.Errorf("the series %s was not there before it was first counted", name)
+		}
+		delete(want, name)
+	}
+	for name := range maps.Keys(want) {
+		t.Errorf("there is no %s", name)
 	}
 }
 
-func TestGaugesReadTheStateWhenTheyAreScraped(t *testing.T) {
+func TestTheStateIsReadWhenItIsScraped(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	value := 1.0
 	read := func() float64 { value++; return value }
-	metrics.Watch(registry, metrics.Gauges{
-		SlotsUsed: read, InFlight: read, Unrecorded: read, LanesOpen: read, CacheSize: read, CacheHits: read, CacheMisses: read, CacheNoLease: read,
+	metrics.Watch(registry, metrics.State{
+		SlotsUsed: read, SlotsLimit: read, InFlight: read, Unrecorded: read, LanesOpen: read,
+		CacheSize: read, CacheHits: read, CacheMisses: read, CacheNoLease: read,
+		Lanes: func() map[string]int { return map[string]int{"held": 4, "open": 0} },
 	})
 	got := series(t, registry)
-	if len(got) != 8 {
+	if len(got) != 11 || got["lanes{mode=held}"] != 4 {
 		t.Errorf("series: %v", got)
 	}
 	for name, v := range got {
-		if v < 2 || v > 9 {
+		if name != "lanes{mode=open}" && (v < 2 || v > 10) {
 			t.Errorf("%s is %v", name, v)
 		}
 	}

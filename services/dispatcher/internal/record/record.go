@@ -34,6 +34,7 @@ func DefaultOptions() Options {
 // Observer is told of each commit.
 type Observer interface {
 	Committed(attempts int, took time.Duration)
+	NotCommitted() // also of a commit that is tried again
 }
 
 // Recorder writes outcomes. Safe for concurrent use.
@@ -192,8 +193,10 @@ func (r *Recorder) write(ctx context.Context, attempts []delivery.Attempt) (reco
 		case err == nil:
 			r.observer.Committed(len(attempts), time.Since(began))
 		case fault.Is(err, fault.Unavailable):
+			r.observer.NotCommitted()
 			return err
 		default:
+			r.observer.NotCommitted()
 			failure = fmt.Errorf("record %d attempts: %w", len(attempts), err)
 		}
 		return nil

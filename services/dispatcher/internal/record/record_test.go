@@ -59,6 +59,8 @@ func (d *database) Record(ctx context.Context, _ delivery.Policy, attempts []del
 
 type observer struct{ attempts atomic.Int64 }
 
+func (o *observer) NotCommitted() {}
+
 func (o *observer) Committed(attempts int, _ time.Duration) { o.attempts.Add(int64(attempts)) }
 
 // start runs a recorder for the life of a synctest bubble.

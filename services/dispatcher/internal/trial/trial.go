@@ -67,7 +67,7 @@ func (t *Tester) Test(ctx context.Context, call stream.TestCall) (delivery.Trial
 		return delivery.Trial{}, fault.New(fault.Unavailable, "test-not-recorded",
 			"The test was sent, but our database cannot record what came of it at the moment. Try again soon.").Because(err)
 	}
-	return delivery.Trial{Attempt: a, Request: w.request()}, nil
+	return delivery.Trial{Attempt: a, Request: w.request(a.HeaderNames)}, nil
 }
 
 // find looks the webhook up in the database: a change that was saved just now
@@ -103,6 +103,13 @@ func (w *witness) Send(ctx context.Context, r egress.Request) delivery.Outcome {
 	return w.sender.Send(ctx, r)
 }
 
-func (w *witness) request() delivery.Request {
-	return delivery.Request{URL: w.sent.URL, Header: w.sent.Header, Body: w.sent.Body}
+// request returns the request with masks for the values of these headers.
+func (w *witness) request(masked []string) delivery.Request {
+	header := maps.Clone(w.sent.Header)
+	for _, name := range masked {
+		if _, sent := header[name]; sent {
+			header[name] = []string{webhook.HeaderMask}
+		}
+	}
+	return delivery.Request{URL: w.sent.URL, Header: header, Body: w.sent.Body}
 }

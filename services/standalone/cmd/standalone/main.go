@@ -1,12 +1,15 @@
 // Command standalone runs the whole system in one process, with NATS and SQLite
-// inside. With --demo it also runs a receiver and made-up traffic.
+// inside. With --demo it also runs a receiver and made-up traffic; as "standalone
+// healthcheck" it asks the running one whether it is ready.
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/ops"
@@ -31,6 +34,11 @@ func start() error {
 	settings, err := config.Load(environ)
 	if err != nil {
 		return err
+	}
+	if flag.Arg(0) == "healthcheck" { // what a container's health check runs
+		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+		defer cancel()
+		return ops.AskReady(ctx, settings.HTTPAddr)
 	}
 	version := program.Version()
 	log := ops.NewLogger(os.Stderr, settings, "standalone", version)

@@ -72,6 +72,10 @@ func (d *Demo) Close() error {
 // API for the demo organization's secrets, so that webhooks made by hand are
 // verified too.
 func (d *Demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet && r.URL.Path == PagePath {
+		d.openPage(w, r)
+		return
+	}
 	if !d.knows(r.URL.Path) && !strings.HasPrefix(r.URL.Path, receiver.ControlPrefix) {
 		if err := d.learn(r.Context()); err != nil {
 			d.log.Warn("the demo receiver cannot ask for secrets", slog.Any("error", err))

@@ -18,7 +18,7 @@ import (
 // Token returns the service token kept in the folder. At the first call it
 // makes one.
 func Token(dir string) (string, error) {
-	return kept(filepath.Join(dir, "service-token"), func() (string, error) {
+	return kept(TokenFile(dir), func() (string, error) {
 		var random [24]byte
 		if _, err := rand.Read(random[:]); err != nil {
 			return "", fmt.Errorf("read random bytes: %w", err)
@@ -26,6 +26,9 @@ func Token(dir string) (string, error) {
 		return "dnt_" + base64.RawURLEncoding.EncodeToString(random[:]), nil
 	})
 }
+
+// TokenFile returns the file in which a folder's service token is kept.
+func TokenFile(dir string) string { return filepath.Join(dir, "service-token") }
 
 // EncryptionKeys returns the keys kept in the folder, written as the setting
 // takes them. At the first call it makes one key.

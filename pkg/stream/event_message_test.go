@@ -1,4 +1,4 @@
-package dispatch
+package stream_test
 
 import (
 	"testing"
@@ -14,7 +14,7 @@ import (
 	webhooksv1 "github.com/dialnote/webhooks/proto/dialnote/webhooks/v1"
 )
 
-func TestDecode(t *testing.T) {
+func TestPublished(t *testing.T) {
 	t.Parallel()
 	text := event.Sample(event.CallCompleted, "acme", "evt_1", time.Unix(1_700_000_000, 0)).Body()
 	binary, err := protobuf.Marshal(&webhooksv1.Event{
@@ -51,7 +51,7 @@ func TestDecode(t *testing.T) {
 		"nothing":                       {right, "", nil, "any"},
 		"nothing, binary":               {right, proto.ContentTypeProtobuf, nil, "any"},
 	} {
-		e, err := decode(&stream.Message{Subject: c.subject, ContentType: c.contentType, Data: c.data})
+		e, err := (&stream.Message{Subject: c.subject, ContentType: c.contentType, Data: c.data}).Published()
 		switch {
 		case c.want == "":
 			if err != nil || e.ID != "evt_1" || e.OrganizationID != "acme" || e.Type != event.CallCompleted {

@@ -1,0 +1,135 @@
+// Package doctor looks at everything a service stands on, says what is wrong
+// with it and what to do. It changes nothing.
+//
+// What is judged is judged by pure functions of what was found.
+package doctor
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/config"
+	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/secretbox"
+	"github.com/dialnote/webhooks/pkg/stream"
+)
+
+// Level says how a finding is to be taken.
+type Level int
+
+// The levels.
+const (
+	OK   Level = iota
+	Warn       // it works, and somebody should look
+	Fail       // it does not work
+)
+
+// String returns the level as it is printed.
+func (l Level) String() string {
+	switch l {
+	case OK:
+		return "OK"
+	case Warn:
+		return "WARN"
+	case Fail:
+	}
+	return "FAIL"
+}
+
+// Finding is one thing that was looked at.
+type Finding struct {
+	Level Level
+	Part  string // settings, database, keys, nats, clock, dns or egress
+	Says  string // what is so
+	Do    string // what to do about it; "" for OK
+}
+
+// Service is whom the doctor examines for.
+type Service struct {
+	Name  string      // as the broker knows it
+	Needs []string    // the settings without which it does not start
+	Role  stream.Role // what it does over NATS
+	Sends bool        // it sends to customers' endpoints
+}
+
+// Command returns the command that examines a service's surroundings.
+func Command(s Service) program.Command {
+	return program.Command{
+		Name:    "doctor",
+		Summary: "Check settings, database, NATS, clocks, DNS and egress, and say what to do.",
+		Help: "Each line says OK, WARN or FAIL. The code is 0 unless something fails. It changes nothing, and\n" +
+			"may run beside the service: run it where the service runs, with the service's environment.",
+		Flags: func(flags *flag.FlagSet) program.Run {
+			target := flags.String("egress", "", "the `URL` to try a request to, or \"none\" (default: https:// and the first of DIALNOTE_ZAPIER_HOSTS)")
+			patience := flags.Duration("timeout", 10*time.Second, "how long each part may take to answer")
+			return func(ctx context.Context, c program.Call) error {
+				if u, err := url.Parse(*target); *target != "" && *target != none && (err != nil || u.Hostname() == "") {
+					return program.UsageError("-egress is no URL")
+				}
+				e := &examination{service: s, out: c.Out, patience: *patience, egress: *target}
+				e.all(ctx, c.Environ)
+				return e.end()
+			}
+		},
+	}
+}
+
+// examination is one look at everything.
+type examination struct {
+	service  Service
+	out      io.Writer
+	patience time.Duration
+	egress   string
+
+	settings config.Settings
+	box      *secretbox.Keyring
+	counts   [Fail + 1]int
+}
+
+// all looks at one part after the other. Without sound settings there is nothing
+// more to look at.
+func (e *examination) all(ctx context.Context, environ map[string]string) {
+	if !e.examineSettings(environ) {
+		return
+	}
+	for _, examine := range []func(context.Context){e.examineDatabase, e.examineBroker, e.examineNames, e.examineEgress} {
+		if ctx.Err() != nil {
+			return
+		}
+		bounded, cancel := context.WithTimeout(ctx, e.patience)
+		examine(bounded)
+		cancel()
+	}
+}
+
+// report prints findings as they are made.
+func (e *examination) report(findings ...Finding) {
+	for _, f := range findings {
+		e.counts[f.Level]++
+		_, _ = fmt.Fprintf(e.out, "%-4s  %-8s  %s\n", f.Level, f.Part, f.Says)
+		if f.Do != "" {
+			_, _ = fmt.Fprintf(e.out, "                → %s\n", f.Do)
+		}
+	}
+}
+
+// end sums up, and returns an error when something failed.
+func (e *examination) end() error {
+	_, _ = fmt.Fprintf(e.out, "\n%d OK, %d to look at, %d failed\n", e.counts[OK], e.counts[Warn], e.counts[Fail])
+	if e.counts[Fail] > 0 {
+		return program.ErrSaid
+	}
+	return nil
+}
+
+func ok(part, format string, args ...any) Finding {
+	return Finding{Level: OK, Part: part, Says: fmt.Sprintf(format, args...)}
+}
+
+// silent is a log that nobody reads: what is wrong is found.
+func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }

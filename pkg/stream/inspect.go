@@ -1,0 +1,178 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/proto"
+)
+
+// Inspection is what an operator should know of the broker.
+type Inspection struct {
+	Version    string         // of the server that answered
+	TooOld     bool           // for message schedules
+	Servers    int            // of the cluster, that the connection knows
+	Stored     uint64         // bytes of this account's streams
+	StoreLimit int64          // bytes that the account may have, -1 for no limit
+	Streams    []StreamHealth // those of the topology
+	Waiting    uint64         // events that no dispatcher has been given yet
+
+	// Ahead is how far the server's clock is ahead of this machine's, give or take
+	// Precision; both are zero while there is no stream.
+	Ahead, Precision time.Duration
+}
+
+// StreamHealth is how one of the streams is.
+type StreamHealth struct {
+	Name     string
+	Missing  bool // no service has made it yet
+	Replicas int
+	Leader   string
+	Lacking  []string // copies that are offline or not up to date
+}
+
+// Inspect asks the server. It returns Unavailable while the server does not
+// answer or has no JetStream for this account; the error then says which.
+func (c *Conn) Inspect(ctx context.Context) (Inspection, error) {
+	if !c.nc.IsConnected() {
+		away := fault.New(fault.Unavailable, "broker-unavailable", "The message broker does not answer.")
+		if err := c.nc.LastError(); err != nil {
+			away = away.Because(err)
+		}
+		return Inspection{}, away
+	}
+	i := Inspection{Version: c.nc.ConnectedServerVersion(), Servers: max(1, len(c.nc.Servers()))}
+	i.TooOld = !versionAtLeast(i.Version, minMajor, minMinor)
+	account, err := c.js.AccountInfo(ctx)
+	if err != nil {
+		return i, fmt.Errorf("ask JetStream: %w", unavailable(err))
+	}
+	i.Stored, i.StoreLimit = account.Store, account.Limits.MaxStore
+	for _, cfg := range (Topology{Replicas: 1}).streams() {
+		state, err := c.inspectStream(ctx, cfg.Name, &i)
+		if err != nil {
+			return i, err
+		}
+		i.Streams = append(i.Streams, state)
+	}
+	if events, err := c.Events(ctx); err == nil {
+		if i.Waiting, err = events.Pending(ctx); err != nil {
+			return i, err
+		}
+	}
+	return i, nil
+}
+
+func (c *Conn) inspectStream(ctx context.Context, name string, i *Inspection) (StreamHealth, error) {
+	asked := time.Now()
+	s, err := c.js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return StreamHealth{Name: name, Missing: true}, nil
+	}
+	if err != nil {
+		return StreamHealth{}, fmt.Errorf("look at stream %s: %w", name, unavailable(err))
+	}
+	info := s.CachedInfo()
+	if trip := time.Since(asked); i.Precision == 0 || trip < i.Precision {
+		i.Ahead, i.Precision = info.TimeStamp.Sub(asked.Add(trip/2)), trip
+	}
+	state := StreamHealth{Name: name, Replicas: info.Config.Replicas}
+	if info.Cluster != nil {
+		state.Leader = info.Cluster.Leader
+		for _, peer := range info.Cluster.Replicas {
+			if peer.Offline || !peer.Current {
+				state.Lacking = append(state.Lacking, peer.Name)
+			}
+		}
+	}
+	return state, nil
+}
+
+// Role is what a service does over NATS, as subjects to try.
+type Role struct{ publish, subscribe []string }
+
+// nobody is part of the subjects that are tried.
+const nobody = "doctor"
+
+// ConfigAPI is what config-api and its commands do.
+func ConfigAPI() Role {
+	return Role{
+		publish: []string{
+			proto.SubjectEvent(nobody, "call.completed"), proto.SubjectLane(nobody), proto.SubjectNotice(nobody, nobody), proto.SubjectFarewell(nobody),
+			proto.SubjectChanged(nobody),
+			"$JS.API.STREAM.CREATE." + proto.StreamEvents, "$JS.API.STREAM.UPDATE." + proto.StreamLanes,
+			"$JS.API.CONSUMER.CREATE." + proto.StreamEvents + ".x", "$JS.API.CONSUMER.CREATE." + proto.StreamRejected + ".x",
+		},
+		subscribe: []string{proto.SubjectHeartbeat("*"), proto.SubjectActivity(nobody)},
+	}
+}
+
+// Dispatcher is what dispatchers do.
+func Dispatcher() Role {
+	return Role{
+		publish: []string{
+			proto.SubjectLane(nobody), proto.SubjectRetry(nobody, nobody), proto.SubjectRejected(nobody), proto.SubjectNotice(nobody, nobody),
+			proto.SubjectActivity(nobody), proto.SubjectHeartbeat(nobody), proto.SubjectChanged(nobody),
+			"$JS.API.STREAM.CREATE." + proto.StreamEvents, "$JS.API.STREAM.UPDATE." + proto.StreamLanes,
+			"$JS.API.CONSUMER.CREATE." + proto.StreamEvents + ".x", "$JS.API.CONSUMER.CREATE." + proto.StreamLanes + ".x",
+			"$JS.API.CONSUMER.MSG.NEXT." + proto.StreamEvents + "." + nobody, "$JS.API.CONSUMER.MSG.NEXT." + proto.StreamLanes + "." + nobody,
+			"$JS.ACK." + proto.StreamEvents + "." + nobody + ".1.1.1.1.0",
+		},
+		subscribe: []string{proto.SubjectWebhooks, proto.SubjectTests},
+	}
+}
+
+// Refused returns what the server does not let this connection do of what a
+// role does: "publish to …", "subscribe to …". It finds out by trying, in ways
+// that change nothing: what would be stored expects a stream that is not there,
+// and a request to JetStream cannot be read.
+func (c *Conn) Refused(ctx context.Context, r Role) ([]string, error) {
+	var refused []string
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	try := func(verb, subject string, do func() error) error {
+		if err := do(); err != nil {
+			return fmt.Errorf("try %s: %w", subject, unavailable(err))
+		}
+		if err := c.nc.FlushWithContext(ctx); err != nil { // the server has answered what came before
+			return fmt.Errorf("try %s: %w", subject, unavailable(err))
+		}
+		err := c.nc.LastError()
+		if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), strconv.Quote(subject)) {
+			refused = append(refused, verb+" "+subject)
+		}
+		return nil
+	}
+	for _, subject := range r.publish {
+		err := try("publish to", subject, func() error {
+			header := nats.Header{jetstream.ExpectedStreamHeader: {"DIALNOTE_NONE"}}
+			return c.nc.PublishMsg(&nats.Msg{Subject: subject, Header: header, Data: []byte("{")})
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, subject := range append(slices.Clone(r.subscribe), c.nc.NewRespInbox()) {
+		err := try("subscribe to", subject, func() error {
+			sub, err := c.nc.SubscribeSync(subject)
+			if err != nil {
+				return fmt.Errorf("subscribe: %w", err)
+			}
+			defer func() { _ = sub.Unsubscribe() }()
+			return c.nc.FlushWithContext(ctx)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return refused, nil
+}

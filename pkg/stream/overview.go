@@ -1,0 +1,105 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dialnote/webhooks/proto"
+)
+
+// Overview is how the streams stand: what the broker knows, whoever asks.
+type Overview struct {
+	Streams []StreamLevel
+
+	// EventsPending is how many events no dispatcher has been given yet,
+	// EventsHeld how many were given out and are not acknowledged.
+	EventsPending, EventsHeld uint64
+
+	// OldestWaiting is when the oldest event was stored that is not
+	// acknowledged, zero when there is none.
+	OldestWaiting time.Time
+}
+
+// StreamLevel is how much a stream keeps.
+type StreamLevel struct {
+	Name            string
+	Messages, Bytes uint64
+	LastSequence    uint64 // how many messages were ever stored
+	Lacking         int    // copies in the cluster that are offline or behind
+}
+
+// Overview asks the broker. It returns a fault of kind Unavailable when the
+// broker is away, or the streams are not made yet.
+func (c *Conn) Overview(ctx context.Context) (Overview, error) {
+	var o Overview
+	for _, cfg := range (Topology{Replicas: 1}).streams() {
+		s, err := c.js.Stream(ctx, cfg.Name)
+		if err != nil {
+			return Overview{}, fmt.Errorf("state of stream %s: %w", cfg.Name, unavailable(err))
+		}
+		o.Streams = append(o.Streams, level(s.CachedInfo()))
+	}
+	consumer, err := c.js.Consumer(ctx, proto.StreamEvents, dispatchers)
+	if err != nil {
+		return Overview{}, fmt.Errorf("state of consumer %s: %w", dispatchers, unavailable(err))
+	}
+	info := consumer.CachedInfo()
+	o.EventsPending, o.EventsHeld = info.NumPending, uint64(max(info.NumAckPending, 0))
+	if o.EventsPending+o.EventsHeld == 0 {
+		return o, nil
+	}
+	o.OldestWaiting, err = c.storedAfter(ctx, info.AckFloor.Stream)
+	return o, err
+}
+
+func level(info *jetstream.StreamInfo) StreamLevel {
+	l := StreamLevel{Name: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes, LastSequence: info.State.LastSeq}
+	if info.Cluster != nil {
+		for _, peer := range info.Cluster.Replicas {
+			if peer.Offline || !peer.Current {
+				l.Lacking++
+			}
+		}
+	}
+	return l
+}
+
+// storedAfter returns when the first event was stored that has a greater
+// sequence, zero when there is none: the retention may have just removed it.
+func (c *Conn) storedAfter(ctx context.Context, sequence uint64) (time.Time, error) {
+	events, err := c.js.Stream(ctx, proto.StreamEvents)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("open stream %s: %w", proto.StreamEvents, unavailable(err))
+	}
+	m, err := events.GetMsg(ctx, sequence+1, jetstream.WithGetMsgSubject(proto.PrefixEvents+".>"))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the oldest waiting event: %w", unavailable(err))
+	}
+	return m.Time, nil
+}
+
+// Link is how the connection stands.
+type Link struct {
+	Connected  bool
+	Reconnects uint64 // how often it was lost and made again
+
+	// CertificateExpires is when the server's certificate does, zero on a
+	// connection without TLS.
+	CertificateExpires time.Time
+}
+
+// Link returns how the connection stands now.
+func (c *Conn) Link() Link {
+	l := Link{Connected: c.nc.IsConnected(), Reconnects: c.reconnects()}
+	if state, err := c.nc.TLSConnectionState(); err == nil && len(state.PeerCertificates) > 0 {
+		l.CertificateExpires = state.PeerCertificates[0].NotAfter
+	}
+	return l
+}

@@ -1,0 +1,114 @@
+package stream
+
+import (
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/fault"
+)
+
+// What is said about a test over NATS. Both services of two versions speak it
+// while an upgrade rolls, so it changes only by further fields that a reader can
+// do without: testdata/test-answer.json holds it. Times are RFC 3339 in UTC,
+// durations whole nanoseconds, bytes base64.
+
+// testReply is the answer to a TestCall: a trial, or a fault.
+type testReply struct {
+	Trial *trialMessage `json:"trial,omitempty"`
+	Fault *faultMessage `json:"fault,omitempty"`
+}
+
+// faultMessage is what may be told of a fault. Its cause stays with the
+// dispatcher.
+type faultMessage struct {
+	Kind   string        `json:"kind"` // by its name
+	Code   string        `json:"code"`
+	Detail string        `json:"detail"`
+	Fields []fault.Field `json:"fields,omitempty"`
+}
+
+type trialMessage struct {
+	Attempt attemptMessage `json:"attempt"`
+	Request requestMessage `json:"request"`
+}
+
+type attemptMessage struct {
+	ID             string         `json:"id"`
+	DeliveryID     string         `json:"deliveryId"`
+	WebhookID      string         `json:"webhookId"`
+	OrganizationID string         `json:"organizationId"`
+	EventID        string         `json:"eventId"`
+	EventType      event.Type     `json:"eventType"`
+	Number         int            `json:"number"`
+	URL            string         `json:"url"`
+	HeaderNames    []string       `json:"headerNames,omitempty"`
+	StartedAt      time.Time      `json:"startedAt"`
+	EndedAt        time.Time      `json:"endedAt"`
+	Outcome        outcomeMessage `json:"outcome"`
+	Body           []byte         `json:"body"`
+}
+
+type outcomeMessage struct {
+	Result     delivery.Result `json:"result"`
+	Reason     delivery.Reason `json:"reason,omitempty"`
+	Message    string          `json:"message,omitempty"`
+	StatusCode int             `json:"statusCode,omitempty"`
+	RetryAfter time.Duration   `json:"retryAfter,omitempty"`
+	Response   responseMessage `json:"response"`
+	RemoteAddr string          `json:"remoteAddr,omitempty"`
+	Phases     delivery.Phases `json:"phases"`
+}
+
+type responseMessage struct {
+	Header    map[string][]string `json:"header,omitempty"`
+	Body      []byte              `json:"body,omitempty"`
+	Truncated bool                `json:"truncated,omitempty"`
+}
+
+type requestMessage struct {
+	URL    string              `json:"url"`
+	Header map[string][]string `json:"header,omitempty"`
+	Body   []byte              `json:"body,omitempty"`
+}
+
+func messageOfTrial(t delivery.Trial) *trialMessage {
+	a, o := t.Attempt, t.Attempt.Outcome
+	return &trialMessage{
+		Attempt: attemptMessage{
+			ID: a.ID, DeliveryID: a.DeliveryID, WebhookID: a.WebhookID, OrganizationID: a.OrganizationID,
+			EventID: a.EventID, EventType: a.EventType, Number: a.Number, URL: a.URL, HeaderNames: a.HeaderNames,
+			StartedAt: a.StartedAt.UTC(), EndedAt: a.EndedAt.UTC(), Body: a.Body,
+			Outcome: outcomeMessage{
+				Result: o.Result, Reason: o.Reason, Message: o.Message, StatusCode: o.StatusCode, RetryAfter: o.RetryAfter,
+				Response: responseMessage(o.Response), RemoteAddr: o.RemoteAddr, Phases: o.Phases,
+			},
+		},
+		Request: requestMessage(t.Request),
+	}
+}
+
+// trial returns what the message says. What is tested is a test.
+func (m *trialMessage) trial() delivery.Trial {
+	a, o := m.Attempt, m.Attempt.Outcome
+	return delivery.Trial{
+		Attempt: delivery.Attempt{
+			ID: a.ID, DeliveryID: a.DeliveryID, WebhookID: a.WebhookID, OrganizationID: a.OrganizationID,
+			EventID: a.EventID, EventType: a.EventType, Number: a.Number, URL: a.URL, HeaderNames: a.HeaderNames,
+			StartedAt: a.StartedAt, EndedAt: a.EndedAt, Test: true, Body: a.Body,
+			Outcome: delivery.Outcome{
+				Result: o.Result, Reason: o.Reason, Message: o.Message, StatusCode: o.StatusCode, RetryAfter: o.RetryAfter,
+				Response: delivery.Response(o.Response), RemoteAddr: o.RemoteAddr, Phases: o.Phases,
+			},
+		},
+		Request: delivery.Request(m.Request),
+	}
+}
+
+func messageOfFault(f *fault.Error) *faultMessage {
+	return &faultMessage{Kind: f.Kind.String(), Code: f.Code, Detail: f.Detail, Fields: f.Fields}
+}
+
+func (m *faultMessage) fault() *fault.Error {
+	return &fault.Error{Kind: fault.ParseKind(m.Kind), Code: m.Code, Detail: m.Detail, Fields: m.Fields}
+}

@@ -1,0 +1,70 @@
+package portal
+
+import (
+	"net/http"
+
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/services/config-api/internal/auth"
+	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
+)
+
+// themeCookie keeps the theme that a link brought: "scheme:accent".
+const themeCookie = "dialnote_theme"
+
+// enter opens a portal link: it begins a session, and goes on to the page.
+func (p *Portal) enter(w http.ResponseWriter, r *http.Request) {
+	theme := p.theme(w, r)
+	session, text, err := p.Service.EnterPortal(r.Context(), r.FormValue("token"))
+	if err != nil && fault.Is(err, fault.NotFound) {
+		// Somebody who is in already has only opened the same link again.
+		if _, inside := p.session(r); inside == nil {
+			http.Redirect(w, r, "/portal/", http.StatusSeeOther)
+			return
+		}
+		err = fault.New(fault.Unauthenticated, "portal-link-invalid", "The link was opened before, or is too old.").Because(err)
+	}
+	if err != nil {
+		p.fail(w, r, theme, err)
+		return
+	}
+	p.Cookies.Begin(w, r, text, session.ExpiresAt)
+	http.Redirect(w, r, "/portal/", http.StatusSeeOther)
+}
+
+// leave ends the session.
+func (p *Portal) leave(v *visit) error {
+	if text, ok := auth.SessionText(v.r); ok {
+		if err := p.Service.LeavePortal(v.r.Context(), text); err != nil {
+			return err
+		}
+	}
+	p.Cookies.End(v.w, v.r)
+	return goOn(v, "/portal/", "")
+}
+
+// theme returns how the page is to look: as the query says, which is kept for
+// the pages that follow, or as an earlier one did.
+func (p *Portal) theme(w http.ResponseWriter, r *http.Request) view.Theme {
+	q := r.URL.Query()
+	if q.Has("theme") || q.Has("accent") {
+		t := view.ParseTheme(q.Get("theme"), q.Get("accent"))
+		http.SetCookie(w, &http.Cookie{
+			Name: themeCookie, Value: t.Scheme + "-" + t.Accent, Path: "/portal/",
+			HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: p.Cookies.Secure || overTLS(r),
+		})
+		return t
+	}
+	cookie, err := r.Cookie(themeCookie)
+	if err != nil {
+		return view.Theme{}
+	}
+	return view.ThemeOf(cookie.Value)
+}
+
+// accent answers with the style sheet of an accent colour. It is the same for
+// the same colour, for everybody.
+func accent(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	w.Header().Set("Cache-Control", "public, max-age=86400")
+	_, _ = w.Write([]byte(view.ParseTheme("", r.FormValue("accent")).StyleSheet())) // a reader that has left
+}

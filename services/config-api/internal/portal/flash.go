@@ -1,0 +1,68 @@
+package portal
+
+import (
+	"net/http"
+
+	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
+)
+
+// flashCookie names what the next page is to say, by a word of flashOf's.
+const flashCookie = "dialnote_flash"
+
+// The words.
+const (
+	webhookCreated    = "webhook-created"
+	webhookSaved      = "webhook-saved"
+	webhookDeleted    = "webhook-deleted"
+	webhookEnabled    = "webhook-enabled"
+	webhookEnabledNew = "webhook-enabled-new"
+	keyRevoked        = "key-revoked"
+	zapierRotated     = "zapier-rotated"
+	redelivered       = "redelivered"
+	recoveryCancelled = "recovery-cancelled"
+)
+
+// flashOf returns what is said, nil for a word that is none.
+func flashOf(word string) *view.Flash {
+	text := map[string]string{
+		webhookSaved:      "The webhook was saved.",
+		webhookDeleted:    "The webhook was deleted.",
+		webhookEnabled:    "The webhook is enabled. Events that were held are on their way.",
+		webhookEnabledNew: "The webhook is enabled. It sends events from now on.",
+		keyRevoked:        "The key was revoked.",
+		redelivered:       "The delivery is made again. Its attempt will be listed below.",
+		recoveryCancelled: "The recovery was cancelled.",
+	}[word]
+	if text == "" {
+		return nil
+	}
+	return &view.Flash{Text: text, Tone: view.Good}
+}
+
+func giveFlash(w http.ResponseWriter, r *http.Request, word string) {
+	if word != "" {
+		http.SetCookie(w, flash(r, word, 60))
+	}
+}
+
+// takeFlash returns the word that a request brings, and takes it from the
+// browser: it is said once.
+func takeFlash(w http.ResponseWriter, r *http.Request) string {
+	cookie, err := r.Cookie(flashCookie)
+	if err != nil || r.Method != http.MethodGet || scripted(r) {
+		return ""
+	}
+	http.SetCookie(w, flash(r, "", -1))
+	return cookie.Value
+}
+
+func flash(r *http.Request, word string, maxAge int) *http.Cookie {
+	return &http.Cookie{
+		Name: flashCookie, Value: word, Path: "/portal/", MaxAge: maxAge,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: overTLS(r),
+	}
+}
+
+func overTLS(r *http.Request) bool {
+	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
+}

@@ -1,0 +1,160 @@
+package portal
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/services/config-api/internal/manage"
+	"github.com/dialnote/webhooks/services/config-api/internal/portal/render"
+	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
+)
+
+// newForm answers GET /portal/webhooks/new.
+func (p *Portal) newForm(v *visit) error {
+	return p.form(v, http.StatusOK, view.NewForm())
+}
+
+func (p *Portal) form(v *visit, status int, f view.Form) error {
+	title := "Add Webhook"
+	if f.ID != "" {
+		title = "Edit"
+	}
+	return p.page(v, status, render.Frame{Title: title, Tab: "webhooks"}, "form", f)
+}
+
+// entered returns what a form holds.
+func entered(r *http.Request) view.Entered {
+	return view.Entered{
+		Name: r.FormValue("name"), Provider: r.FormValue("provider"), URL: r.FormValue("url"), Event: r.FormValue("event"),
+		Ordered: r.FormValue("ordered") != "", Headers: enteredHeaders(r),
+	}
+}
+
+// enteredHeaders returns the headers of a form: rows of a name and a value, and
+// the names of those to remove.
+func enteredHeaders(r *http.Request) []view.EnteredHeader {
+	removed := make(map[string]bool)
+	for _, name := range r.Form["headerRemove"] {
+		removed[name] = true
+	}
+	values := r.Form["headerValue"]
+	var rows []view.EnteredHeader
+	for i, name := range r.Form["headerName"] {
+		if i < len(values) && (name != "" || values[i] != "") {
+			kept := r.Form["headerKept"]
+			rows = append(rows, view.EnteredHeader{Name: name, Value: values[i], Kept: slices.Contains(kept, name), Remove: removed[name]})
+		}
+	}
+	return rows
+}
+
+func draftOf(e view.Entered) webhook.Draft {
+	d := webhook.Draft{Name: e.Name, Provider: webhook.Provider(e.Provider), URL: e.URL, Event: webhook.Setting(e.Event)}
+	for _, h := range e.Headers {
+		d.Headers = append(d.Headers, webhook.Header{Name: h.Name, Value: webhook.HeaderValue(h.Value)})
+	}
+	return d
+}
+
+func changeOf(e view.Entered) webhook.Change {
+	event := webhook.Setting(e.Event)
+	c := webhook.Change{Name: &e.Name, URL: &e.URL, Event: &event}
+	for _, h := range e.Headers {
+		c.Headers = append(c.Headers, webhook.HeaderChange{Name: h.Name, Value: webhook.HeaderValue(h.Value), Remove: h.Remove})
+	}
+	return c
+}
+
+// create answers POST /portal/webhooks/new.
+func (p *Portal) create(v *visit) error {
+	e := entered(v.r)
+	w, err := p.Service.Create(v.r.Context(), v.actor, v.org, draftOf(e), e.Ordered, nil)
+	if err != nil {
+		return p.refused(v, view.Form{}, e, err)
+	}
+	return goOn(v, "/portal/webhooks/"+w.ID+"/secret", webhookCreated)
+}
+
+// refused shows a form again with what is wrong with it; other errors pass.
+func (p *Portal) refused(v *visit, edited view.Form, e view.Entered, err error) error {
+	f := fault.Of(err)
+	var form view.Form
+	switch f.Kind {
+	case fault.Invalid:
+		form = view.FormOf(e, f.Fields)
+	case fault.Conflict, fault.Stale:
+		form = view.FormOf(e, nil)
+		form.Problem = f.Detail
+	default:
+		return err
+	}
+	form.ID, form.Version = edited.ID, edited.Version
+	return p.form(v, p.StatusOf(f.Kind), form)
+}
+
+// editForm answers GET /portal/webhooks/{id}/edit.
+func (p *Portal) editForm(v *visit) error {
+	_, w, err := p.cardOf(v)
+	if err != nil {
+		return err
+	}
+	return p.form(v, http.StatusOK, view.EditForm(w.Webhook))
+}
+
+// edit answers POST /portal/webhooks/{id}/edit. The form holds the version that
+// it was made of: what somebody else changed meanwhile is not overwritten
+// unseen.
+func (p *Portal) edit(v *visit) error {
+	id, e := v.r.PathValue("id"), entered(v.r)
+	_, err := p.Service.Change(v.r.Context(), v.actor, v.org, id, versions(v.r), changeOf(e), nil)
+	if err == nil {
+		return goOn(v, "/portal/", webhookSaved)
+	}
+	edited := view.Form{ID: id}
+	edited.Version, _ = strconv.ParseInt(v.r.FormValue("version"), 10, 64)
+	if fault.Is(err, fault.Stale) {
+		_, w, gone := p.cardOf(v)
+		if gone != nil {
+			return gone
+		}
+		edited.Version = w.Version
+		err = fault.New(fault.Stale, "stale-version",
+			"Somebody changed this webhook while you did. Saving again replaces what they saved with what stands here.")
+	}
+	return p.refused(v, edited, e, err)
+}
+
+// versions returns the version of a form, any when it has none.
+func versions(r *http.Request) manage.Versions {
+	n, err := strconv.ParseInt(r.FormValue("version"), 10, 64)
+	if err != nil || n <= 0 {
+		return manage.Versions{}
+	}
+	return manage.OnlyVersions([]int64{n})
+}
+
+// checkNew answers POST /portal/webhooks/new/check: what is wrong with a form
+// that is being typed.
+func (p *Portal) checkNew(v *visit) error {
+	e := entered(v.r)
+	return p.checked(v, view.FormOf(e, p.Service.CheckDraft(v.org, draftOf(e))))
+}
+
+// checkEdit answers POST /portal/webhooks/{id}/edit/check.
+func (p *Portal) checkEdit(v *visit) error {
+	e := entered(v.r)
+	wrong, err := p.Service.CheckChange(v.r.Context(), v.org, v.r.PathValue("id"), changeOf(e))
+	if err != nil {
+		return err
+	}
+	f := view.FormOf(e, wrong)
+	f.ID = v.r.PathValue("id")
+	return p.checked(v, f)
+}
+
+func (p *Portal) checked(v *visit, f view.Form) error {
+	return p.page(v, http.StatusOK, render.Frame{Title: "Add Webhook", Tab: "webhooks"}, "checked", f)
+}

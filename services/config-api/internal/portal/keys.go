@@ -1,0 +1,68 @@
+package portal
+
+import (
+	"net/http"
+
+	"github.com/dialnote/webhooks/pkg/access"
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/services/config-api/internal/portal/render"
+	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
+)
+
+// keys answers GET /portal/keys.
+func (p *Portal) keys(v *visit) error { return p.keysPage(v, http.StatusOK, view.KeysPage{}) }
+
+func (p *Portal) keysPage(v *visit, status int, page view.KeysPage) error {
+	after := v.r.URL.Query().Get("after")
+	list, next, err := p.Service.APIKeys(v.r.Context(), v.org, store.Page{Limit: pageSize, After: after})
+	if fault.Is(err, fault.Invalid) {
+		return goOn(v, "/portal/keys", "")
+	}
+	if err != nil {
+		return err
+	}
+	for _, k := range list {
+		page.Keys = append(page.Keys, view.KeyOf(k, v.clock))
+	}
+	if next != "" {
+		page.Older = here("/portal/keys", nil, next)
+	}
+	return p.page(v, status, render.Frame{Title: "API keys", Tab: "keys"}, "keys", page)
+}
+
+// createKey answers POST /portal/keys. The key's text is in this answer and
+// nowhere else.
+func (p *Portal) createKey(v *visit) error {
+	name := v.r.PostFormValue("name")
+	key, text, err := p.Service.CreateAPIKey(v.r.Context(), v.actor, v.org, name, nil)
+	if f := fault.Of(err); err != nil && (f.Kind == fault.Invalid || f.Kind == fault.Conflict) {
+		return p.keysPage(v, p.StatusOf(f.Kind), view.KeysPage{Name: view.Input{Value: name, Error: view.Sentence(f.Detail)}})
+	}
+	if err != nil {
+		return err
+	}
+	return p.keysPage(v, http.StatusCreated, view.KeysPage{New: text, Named: key.Name})
+}
+
+// askRevoke answers GET /portal/keys/{key}/revoke.
+func (p *Portal) askRevoke(v *visit) error {
+	list, _, err := p.Service.APIKeys(v.r.Context(), v.org, store.Page{Limit: access.MaxKeys})
+	if err != nil {
+		return err
+	}
+	for _, k := range list {
+		if k.ID == v.r.PathValue("key") {
+			return p.page(v, http.StatusOK, render.Frame{Title: "Revoke", Tab: "keys"}, "revoke", view.RevokePage{Key: view.KeyOf(k, v.clock)})
+		}
+	}
+	return fault.New(fault.NotFound, "key-not-found", "There is no such key. It may have been revoked meanwhile.")
+}
+
+// revoke answers POST /portal/keys/{key}/revoke.
+func (p *Portal) revoke(v *visit) error {
+	if err := p.Service.RevokeAPIKey(v.r.Context(), v.actor, v.org, v.r.PathValue("key")); err != nil {
+		return err
+	}
+	return goOn(v, "/portal/keys", keyRevoked)
+}

@@ -1,0 +1,201 @@
+// What the page does beyond links, forms and htmx. Everything here makes
+// something better that already works without it.
+
+import { countdown, relative } from "./words.js";
+
+const root = document.documentElement;
+root.classList.add("js");
+
+const dialog = document.getElementById("dialog");
+const dialogBody = document.getElementById("dialog-body");
+
+const announce = (text) => {
+  const line = document.getElementById("announce");
+  line.textContent = "";
+  requestAnimationFrame(() => { line.textContent = text; });
+};
+
+// Times: what is relative is kept true, and a hold counts down.
+
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "long" });
+
+function tellTimes(within = document) {
+  const now = Date.now();
+  for (const time of within.querySelectorAll("time[data-relative]")) {
+    const at = Date.parse(time.dateTime);
+    if (!time.dataset.local) {
+      time.title = exact.format(at);
+      time.dataset.local = "yes";
+    }
+    const words = relative(at - now);
+    if (time.textContent !== words) time.textContent = words;
+  }
+  for (const time of within.querySelectorAll("time[data-countdown]")) {
+    const left = countdown(Date.parse(time.dateTime) - now);
+    const words = left ? `in ${left}` : "Now";
+    if (time.textContent !== words) time.textContent = words;
+  }
+}
+
+setInterval(() => { if (!document.hidden) tellTimes(); }, 1000);
+document.addEventListener("visibilitychange", () => tellTimes());
+
+// The server writes exact times in the zone of the browser.
+
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.includes(`dialnote_zone=${encodeURIComponent(zone)}`)) {
+  document.cookie = `dialnote_zone=${encodeURIComponent(zone)}; path=/portal/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+}
+
+// Copying: from an element's text, or from a template's.
+
+async function copy(button) {
+  const source = document.getElementById(button.dataset.copy);
+  const text = source.content ? source.content.textContent : source.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // A frame may not be allowed to use the clipboard: a selection still can be.
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "unseen";
+    button.after(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+    button.focus();
+  }
+  const label = button.dataset.label ??= button.textContent;
+  button.textContent = "Copied";
+  announce("Copied");
+  clearTimeout(button.timer);
+  button.timer = setTimeout(() => { button.textContent = label; }, 2000);
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) copy(button);
+});
+
+// The dialog: htmx puts an answer into it, and then it opens. When it closes,
+// the focus returns to what opened it, or to what has taken its place.
+
+let opener = "";
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (!dialog.open && event.detail.target === dialogBody) opener = event.detail.elt.id;
+});
+document.addEventListener("close-dialog", () => dialog.close());
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target !== dialogBody) return;
+  const opens = !dialog.open;
+  if (opens) dialog.showModal();
+  const problem = dialogBody.querySelector("[role=alert]");
+  const invalid = dialogBody.querySelector("[aria-invalid=true]");
+  const first = invalid ?? problem ?? (opens ? dialogBody.querySelector("[autofocus]") : null);
+  if (first) {
+    if (first === problem) first.tabIndex = -1;
+    first.focus();
+  } else {
+    const title = document.getElementById("dialog-title");
+    title.tabIndex = -1;
+    title.focus();
+  }
+  tellTimes(dialogBody);
+});
+
+document.addEventListener("click", (event) => {
+  const close = event.target.closest("[data-close]");
+  if (close && dialog.open && dialog.contains(close)) {
+    event.preventDefault();
+    dialog.close();
+  }
+});
+dialog.addEventListener("close", () => {
+  dialogBody.replaceChildren();
+  document.getElementById(opener)?.focus();
+});
+// A click beside the sheet closes it, unless something was typed.
+dialog.addEventListener("click", (event) => {
+  if (event.target !== dialog || dialogBody.querySelector("form.touched")) return;
+  const box = dialog.getBoundingClientRect();
+  const outside = event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom;
+  if (outside) dialog.close();
+});
+dialogBody.addEventListener("input", (event) => event.target.closest("form")?.classList.add("touched"));
+
+// As-you-type checks: the server answers with the errors' texts; what is wrong
+// is marked here, and only what was touched.
+
+document.addEventListener("htmx:oobAfterSwap", (event) => {
+  const line = event.detail.target?.isConnected ? event.detail.target : document.getElementById(event.detail.target?.id);
+  if (!line?.id.endsWith("-error")) return;
+  const field = document.getElementById(line.id.replace(/-error$/, ""));
+  if (!field) return;
+  if (line.textContent.trim() && field.dataset.touched) field.setAttribute("aria-invalid", "true");
+  else field.removeAttribute("aria-invalid");
+  if (!field.dataset.touched) line.replaceChildren();
+});
+document.addEventListener("input", (event) => { event.target.dataset.touched = "yes"; });
+
+// An address holds only what is filtered.
+
+document.addEventListener("htmx:configRequest", (event) => {
+  const { verb, parameters } = event.detail;
+  if (verb !== "get") return;
+  for (const [name, value] of [...parameters.entries()]) if (value === "") parameters.delete(name);
+});
+
+// Live: the connection says when it is lost, and reads anew when it is back.
+
+const state = document.querySelector(".link-state");
+let opened = false;
+const lost = () => {
+  if (!state || state.classList.contains("lost")) return;
+  state.classList.add("lost");
+  state.textContent = "Connection lost. Trying again…";
+};
+document.addEventListener("htmx:sseOpen", () => {
+  if (!state) return;
+  const again = opened || state.classList.contains("lost");
+  opened = true;
+  state.classList.remove("lost");
+  state.textContent = "Live";
+  if (again) for (const part of document.querySelectorAll("[hx-trigger*=refresh]")) htmx.trigger(part, "refresh");
+});
+document.addEventListener("htmx:sseError", lost);
+addEventListener("offline", lost);
+document.addEventListener("htmx:sendError", () => announce("Not sent: the connection is lost. Try again."));
+// A page that comes back from the browser's cache may be old.
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+// What was unfolded stays so when its card is replaced.
+
+let unfolded = new Set();
+const remember = () => { unfolded = new Set([...document.querySelectorAll("details[id][open]")].map((d) => d.id)); };
+const restore = () => {
+  for (const d of document.querySelectorAll("details[id]")) if (unfolded.has(d.id)) d.open = true;
+  tellTimes();
+};
+document.addEventListener("htmx:sseBeforeMessage", remember);
+document.addEventListener("htmx:beforeSwap", remember);
+document.addEventListener("htmx:sseMessage", restore);
+document.addEventListener("htmx:afterSettle", restore);
+
+// In a frame: the page that shows it is told how high it is. Browsers let only
+// those that the policy names show it; where they do not say which one it is,
+// all that are named exactly are told, and each hears only what is for it.
+
+const named = document.querySelector("meta[name=dialnote-embedders]")?.content.split(" ") ?? [];
+if (window.parent !== window && named.length) {
+  const embedders = location.ancestorOrigins?.length ? [location.ancestorOrigins[0]] :
+    named.filter((host) => !host.includes("*")).map((host) => (host.includes("://") ? host : `${location.protocol}//${host}`));
+  const tell = () => {
+    const height = Math.ceil(document.body.getBoundingClientRect().height);
+    for (const origin of embedders) window.parent.postMessage({ type: "dialnote:height", height }, origin);
+  };
+  new ResizeObserver(tell).observe(document.body);
+  tell();
+}
+
+tellTimes();

@@ -1,0 +1,34 @@
+package portal
+
+import (
+	"net/http"
+
+	"github.com/dialnote/webhooks/services/config-api/internal/portal/render"
+	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
+)
+
+// secret answers GET /portal/webhooks/{id}/secret: the code that verifies, and
+// right after the webhook was made the secret too.
+func (p *Portal) secret(v *visit) error {
+	return p.secretPage(v, v.flash == webhookCreated, v.flash == webhookCreated)
+}
+
+// showSecret answers POST /portal/webhooks/{id}/secret. It is noted in the
+// audit log who saw it.
+func (p *Portal) showSecret(v *visit) error { return p.secretPage(v, true, false) }
+
+func (p *Portal) secretPage(v *visit, show, created bool) error {
+	card, _, err := p.cardOf(v)
+	if err != nil {
+		return err
+	}
+	page := view.SecretPage{Head: view.HeadOf(card, "/secret"), New: created, Languages: p.languages}
+	if show {
+		secret, err := p.Service.Secret(v.r.Context(), v.actor, v.org, card.ID)
+		if err != nil {
+			return err
+		}
+		page.Secret = secret.Reveal()
+	}
+	return p.page(v, http.StatusOK, render.Frame{Title: card.Name, Tab: "webhooks"}, "secret", page)
+}

@@ -1,0 +1,68 @@
+package portal
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"net/url"
+	"strconv"
+
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/services/config-api/internal/manage"
+)
+
+// A page that has just been read follows what happens from a moment later on.
+// It brings along a digest of what it shows; when that is no longer what there
+// is, the page is read anew, and else it need not be.
+
+// seenCards returns the digest of an organization's webhooks.
+func seenCards(views []manage.View) string {
+	h := fnv.New64a()
+	for _, v := range views {
+		held := int64(-1)
+		if v.Held != nil {
+			held = *v.Held
+		}
+		v.Secret = ""
+		_, _ = fmt.Fprintf(h, "%s %d %d %+v %v\n", v.ID, v.Version, held, v.Health, v.Health.LastError) // a hash never fails to write
+	}
+	return strconv.FormatUint(h.Sum64(), 36)
+}
+
+// seenDelivery returns the digest of the latest activity of a webhook, or of
+// one of its deliveries.
+func seenDelivery(list []store.LoggedDelivery) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return list[0].ID + "." + strconv.FormatInt(list[0].UpdatedAt.UnixMicro(), 36) + "." + string(list[0].Status)
+}
+
+// seen returns the digest of what a page shows now, "" when that cannot be told.
+func (p *Portal) seen(ctx context.Context, org, webhookID, deliveryID string) string {
+	if webhookID == "" {
+		views, err := p.webhooks(ctx, org)
+		if err != nil {
+			return ""
+		}
+		return seenCards(views)
+	}
+	list, _, err := p.Service.ListDeliveries(ctx, org, webhookID, store.DeliveryFilter{DeliveryID: deliveryID}, store.Page{Limit: 1})
+	if err != nil {
+		return ""
+	}
+	return seenDelivery(list)
+}
+
+// liveOf returns the address of the changes that a page follows: of the cards,
+// or of one webhook's deliveries, or of one delivery.
+func liveOf(webhookID, deliveryID, seen string) string {
+	q := url.Values{"seen": {seen}}
+	if webhookID != "" {
+		q.Set("webhook", webhookID)
+	}
+	if deliveryID != "" {
+		q.Set("delivery", deliveryID)
+	}
+	return "/portal/live?" + q.Encode()
+}

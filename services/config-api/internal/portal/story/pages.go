@@ -1,0 +1,196 @@
+package story
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/access"
+	"github.com/dialnote/webhooks/pkg/audit"
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/proto/receivers"
+	"github.com/dialnote/webhooks/services/config-api/internal/manage"
+	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
+)
+
+func logged(n int, s delivery.Status, attempts, code int, took, past time.Duration, reason delivery.Reason, message string) store.LoggedDelivery {
+	return store.LoggedDelivery{
+		ID: fmt.Sprintf("dlv_4rjk2m3v5ew6dq7npx2mtz5h%02d", n), WebhookID: active().ID, EventID: fmt.Sprintf("evt_01jd9v7q6w3k8m5n2p4r6t8v%02d", n),
+		EventType: event.CallCompleted, Status: s, Message: message, UpdatedAt: ago(past), Attempts: attempts,
+		FirstAttemptAt: ago(past + time.Minute), LastAttemptAt: ago(past + took), StatusCode: code, Duration: took, Reason: reason,
+	}
+}
+
+func everyRow() []view.Row {
+	retrying := logged(2, delivery.StatusRetrying, 2, 503, 310*time.Millisecond, 48*time.Second, delivery.ReasonServerError, "Server answered 503 Service Unavailable")
+	retrying.NextAt = clock().Now.Add(4*time.Minute + 12*time.Second)
+	test := logged(7, delivery.StatusDelivered, 1, 200, 84*time.Millisecond, 40*time.Minute, "", "")
+	test.Test, test.EventID = true, "evt_test_01jd9v7q6w3k8m5n2p4r6t8v07"
+	longID := logged(8, delivery.StatusDelivered, 1, 204, 61*time.Millisecond, 3*time.Hour, "", "")
+	longID.EventID = "an-event-id-that-a-publisher-chose-and-that-goes-on-and-on-and-on-without-any-place-to-break-it-anywhere"
+	var rows []view.Row
+	for _, d := range []store.LoggedDelivery{
+		logged(1, delivery.StatusDelivered, 1, 200, 84*time.Millisecond, 2*time.Minute, "", ""),
+		retrying,
+		logged(3, delivery.StatusHeld, 0, 0, 0, 70*time.Second, "", "Waiting: the webhook is on hold."),
+		logged(4, delivery.StatusFailed, 6, 404, 120*time.Millisecond, 5*time.Hour, delivery.ReasonClientError, "Server answered 404 Not Found"),
+		logged(5, delivery.StatusSkipped, 0, 0, 0, 6*time.Hour, "", "Skipped: the webhook was disabled."),
+		logged(6, delivery.StatusDelivered, 3, 200, 1240*time.Millisecond, 26*time.Hour, "", ""),
+		test, longID,
+		logged(9, delivery.StatusFailed, 6, 0, 30*time.Second, 50*time.Hour, delivery.ReasonTimeout, "No answer within 30 seconds"),
+	} {
+		rows = append(rows, view.RowOf(d, clock()))
+	}
+	return rows
+}
+
+func filter(status delivery.Status) view.Filter {
+	f := view.Filter{Status: string(status), Active: status != ""}
+	for _, s := range view.DeliveryStatuses() {
+		f.Statuses = append(f.Statuses, view.Choice{Value: string(s), Label: view.DeliveryBadge(s).Text, Chosen: s == status})
+	}
+	for _, t := range event.Types() {
+		f.Types = append(f.Types, view.Choice{Value: string(t), Label: view.EventLabel(t)})
+	}
+	for _, w := range view.Withins() {
+		f.Withins = append(f.Withins, view.Choice{Value: w.Value, Label: w.Label})
+	}
+	return f
+}
+
+func entry(number int, past time.Duration, o delivery.Outcome, status delivery.Status) manage.EntryView {
+	e := event.Sample(event.CallCompleted, "acme", "evt_01jd9v7q6w3k8m5n2p4r6t8v04", ago(6*time.Hour))
+	v := manage.EntryView{LoggedAttempt: store.LoggedAttempt{Attempt: delivery.Attempt{
+		ID: fmt.Sprintf("att_%d%d", number, int(past)), Number: number, StartedAt: ago(past), EndedAt: ago(past - o.Phases.Total), Outcome: o,
+	}, Status: status}}
+	if number > 0 {
+		v.Request = &delivery.Request{URL: "https://crm.acme.example/hooks/dialnote", Header: signedHeaders(e.ID, true), Body: e.Body()}
+	}
+	return v
+}
+
+func logStories() []Story {
+	frame := tab("webhooks")
+	head := view.HeadOf(active(), "")
+	log := func(l view.Log) view.Log {
+		l.Head, l.Kept, l.Zone, l.Here = head, "7 days", "UTC", "/portal/webhooks/x"
+		return l
+	}
+	held := delivery.Outcome{Result: delivery.Deferred, Message: "Waiting: the webhook is on hold."}
+	timeout := delivery.Outcome{Result: delivery.Failed, Reason: delivery.ReasonTimeout, Message: "No answer within 30 seconds", Phases: delivery.Phases{Resolve: 2 * time.Millisecond, Connect: 9 * time.Millisecond, TLS: 25 * time.Millisecond, Total: 30 * time.Second}, RemoteAddr: "203.0.113.7:443"}
+	hostileAnswer := answered(503, "<script>alert('body')</script>\n‮gnp.exe‬ \x00\xff\xfe not UTF-8, and a very long line: "+longText())
+	hostileAnswer.Response.Truncated = true
+	hostileAnswer.Response.Header["X-Evil"] = []string{`"><img src=x onerror=alert(1)>`}
+	delivered := manage.DeliveryView{LoggedDelivery: logged(1, delivery.StatusDelivered, 2, 200, 84*time.Millisecond, 2*time.Minute, "", ""), Payload: manage.PayloadKept, Entries: []manage.EntryView{
+		entry(2, 2*time.Minute, answered(200, `{"received":true,"id":4711}`), delivery.StatusDelivered),
+		entry(0, 5*time.Minute, held, delivery.StatusHeld),
+		entry(1, 7*time.Minute, timeout, delivery.StatusRetrying),
+	}}
+	failedOne := manage.DeliveryView{LoggedDelivery: logged(4, delivery.StatusFailed, 1, 503, 120*time.Millisecond, 5*time.Hour, delivery.ReasonServerError, "Server answered 503 Service Unavailable"), Payload: manage.PayloadKept, Entries: []manage.EntryView{entry(1, 5*time.Hour, hostileAnswer, delivery.StatusFailed)}}
+	expired := manage.DeliveryView{LoggedDelivery: logged(1, delivery.StatusDelivered, 1, 200, 84*time.Millisecond, 9*24*time.Hour, "", ""), Payload: manage.PayloadExpired, Entries: []manage.EntryView{entry(1, 9*24*time.Hour, answered(204, ""), delivery.StatusDelivered)}}
+	expired.Entries[0].Request.Body = nil
+	return []Story{
+		{Name: "log", Title: "Delivery log", Template: "log", Frame: frame, Body: log(view.Log{Filter: filter(""), Rows: everyRow(), Older: "?cursor=x"})},
+		{Name: "log-filtered", Title: "Delivery log, filtered in vain", Template: "log", Frame: frame, Body: log(view.Log{Filter: filter(delivery.StatusFailed)})},
+		{Name: "log-empty", Title: "Delivery log, empty", Template: "log", Frame: frame, Body: log(view.Log{Filter: filter("")})},
+		{Name: "delivery", Title: "A delivery", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(delivered, clock())}},
+		{Name: "delivery-failed", Title: "A delivery that failed, with a hostile answer", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(failedOne, clock())}},
+		{Name: "delivery-expired", Title: "A delivery without its payload", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(expired, clock())}},
+	}
+}
+
+func longText() string {
+	text := ""
+	for range 60 {
+		text += "abcdefghij"
+	}
+	return text
+}
+
+func recovery(status delivery.RecoveryStatus, preview bool, total, examined, queued int64) view.Recovery {
+	r := delivery.Recovery{
+		ID: "rec_01jd9v7q6w3k8m5n2p4r6t8v0x", Since: ago(24 * time.Hour), Until: clock().Now, DryRun: preview, Status: status,
+		Total: total, Examined: examined, Queued: queued, CreatedAt: ago(20 * time.Second),
+	}
+	if status != delivery.RecoveryRunning {
+		r.EndedAt = clock().Now
+	}
+	if status == delivery.RecoveryFailed {
+		r.Message = "The webhook was disabled meanwhile."
+	}
+	return view.RecoveryOf(r, clock())
+}
+
+func webhookStories() []Story {
+	frame := tab("webhooks")
+	head := func(path string) view.Head { return view.HeadOf(active(), path) }
+	secret := view.SecretPage{Head: head("/secret"), Languages: languages()}
+	created := secret
+	created.New, created.Secret = true, "whsec_ZGlhbG5vdGUgZ29sZGVuIHRlc3Qga2V5"
+	withins := []view.Choice{}
+	for _, w := range view.Withins() {
+		withins = append(withins, view.Choice{Value: w.Value, Label: w.Label, Chosen: w.Value == "24h"})
+	}
+	form := view.RecoverPage{Head: head("/recover"), Withins: withins, Zone: "UTC", Earlier: []view.Recovery{recovery(delivery.RecoveryDone, false, 812, 812, 37), recovery(delivery.RecoveryCancelled, false, 90_210, 12_000, 800)}}
+	of := func(r view.Recovery) view.RecoveryPage { return view.RecoveryPage{Head: head("/recover"), Recovery: r} }
+	check := func(f ...view.Finding) view.CheckPage {
+		return view.CheckPage{Head: head("/check"), Headers: "X-DialNote-Signature: sha256=5f2b8c1e", Body: `{"id":"evt_1"}`, Findings: f}
+	}
+	return []Story{
+		{Name: "created", Title: "After creating", Template: "secret", Frame: frame, Body: created},
+		{Name: "secret", Title: "Secret and code", Template: "secret", Frame: frame, Body: secret},
+		{Name: "check", Title: "Signature checker", Template: "check", Frame: frame, Body: view.CheckPage{Head: head("/check")}},
+		{Name: "check-matches", Title: "Signature checker, a match", Template: "check", Frame: frame, Body: check(view.Finding{Scheme: "X-DialNote-Signature", Badge: view.Badge{Text: "Matches", Tone: view.Good}, Title: "The signature matches", Says: "It was made with this webhook's secret over exactly this body."})},
+		{Name: "check-changed", Title: "Signature checker, changed bytes", Template: "check", Frame: frame, Body: check(view.Finding{Scheme: "X-DialNote-Signature", Badge: view.Badge{Text: "Differs", Tone: view.Bad}, Title: "The body was changed", Says: "The signature is right for the body that was sent, but what you pasted has other bytes.", Do: []string{"Verify the raw body, before anything parses it."}, Want: `…"status":"completed","duration":180}`, Given: `…"status": "completed", "duration": 180 }`})},
+		{Name: "recover", Title: "Recover", Template: "recover", Frame: frame, Body: form},
+		{Name: "recover-preview", Title: "Recover, the preview", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryDone, true, 812, 812, 37))},
+		{Name: "recover-running", Title: "Recover, running", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryRunning, false, 90_210, 31_400, 800))},
+		{Name: "recover-done", Title: "Recover, done", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryDone, false, 812, 812, 37))},
+		{Name: "recover-nothing", Title: "Recover, nothing missed", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryDone, true, 812, 812, 0))},
+		{Name: "recover-failed", Title: "Recover, failed", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryFailed, false, 812, 200, 0))},
+	}
+}
+
+func languages() []view.Language {
+	examples, err := receivers.All()
+	if err != nil {
+		return nil // their own test says so
+	}
+	return view.LanguagesOf(examples)
+}
+
+func keys() []view.Key {
+	c := clock()
+	return []view.Key{
+		view.KeyOf(access.Key{ID: "key_01jd9v7q6w3k8m5n2p4r6t8v0x", Name: "Reporting", LastCharacters: "x7Qa", CreatedAt: ago(30 * 24 * time.Hour), LastUsedAt: ago(3 * time.Minute)}, c),
+		view.KeyOf(access.Key{ID: "key_01jd9v7q6w3k8m5n2p4r6t8v0y", Name: "Nightly export", LastCharacters: "9Zk_", CreatedAt: ago(2 * 24 * time.Hour)}, c),
+	}
+}
+
+func settingStories() []Story {
+	c := clock()
+	person := audit.Actor{Kind: audit.Portal, Name: "anna@acme.example", Via: "app"}
+	hookID := active().ID
+	target := audit.Target{Kind: audit.Webhook, ID: hookID, WebhookID: hookID}
+	var entries []view.Entry
+	for _, e := range []audit.Entry{
+		{ID: "aud_1", At: ago(2 * time.Minute), Actor: person, Action: audit.WebhookUpdated, Target: target, Before: []byte(`{"url":"https://old.acme.example/hook"}`), After: []byte(`{"url":"https://crm.acme.example/hooks/dialnote"}`)},
+		{ID: "aud_2", At: ago(19 * time.Hour), Actor: audit.Itself(), Action: audit.WebhookAutoDisabled, Target: target, After: []byte(`{"status":"auto_disabled","disabledReason":"failures","failureCount":3,"lastError":"The certificate expired on 22 November 2026"}`)},
+		{ID: "aud_3", At: ago(26 * time.Hour), Actor: audit.Actor{Kind: audit.APIKey, Name: "Reporting"}, Action: audit.WebhookCreated, Target: target, After: []byte(`{"name":"CRM Call Sync","provider":"custom","url":"https://old.acme.example/hook","event":"call.completed"}`)},
+		{ID: "aud_4", At: ago(9 * 24 * time.Hour), Actor: audit.Actor{Kind: audit.ServiceToken, Name: "app"}, Action: audit.PortalLinkCreated, Target: audit.Target{Kind: audit.PortalLink, ID: "lnk_01jd9v7q6w3k8m5n2p4r6t8v0x"}},
+	} {
+		entries = append(entries, view.EntryOf(e, c))
+	}
+	actions := []view.Choice{}
+	for _, a := range audit.Actions() {
+		actions = append(actions, view.Choice{Value: string(a), Label: view.ActionLabel(a)})
+	}
+	return []Story{
+		{Name: "keys", Title: "API keys", Template: "keys", Frame: tab("keys"), Body: view.KeysPage{Keys: keys()}},
+		{Name: "keys-new", Title: "A new API key", Template: "keys", Frame: tab("keys"), Body: view.KeysPage{Keys: keys(), New: "dnk_3vXo7cJ2mQ9tB1sLw8Zr4Ey6Hn0Kd5Gfx7Qa", Named: "Reporting"}},
+		{Name: "keys-empty", Title: "No API keys", Template: "keys", Frame: tab("keys"), Body: view.KeysPage{Name: view.Input{Error: "The name is required."}}},
+		{Name: "audit", Title: "Audit log", Template: "audit", Frame: tab("audit"), Body: view.AuditPage{Entries: entries, Actions: actions, Older: "?cursor=x"}},
+		{Name: "audit-empty", Title: "Audit log, empty", Template: "audit", Frame: tab("audit"), Body: view.AuditPage{Actions: actions, Active: true}},
+	}
+}

@@ -1,0 +1,203 @@
+package portal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/access"
+	"github.com/dialnote/webhooks/pkg/audit"
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/services/config-api/internal/auth"
+	"github.com/dialnote/webhooks/services/config-api/internal/portal/render"
+	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
+)
+
+const (
+	// workTime bounds the work for one request, but for a test.
+	workTime = 30 * time.Second
+
+	// maxForm bounds what a form may send: a body to check is at most as large
+	// as what is delivered.
+	maxForm = 1 << 20
+)
+
+// visit is one request of somebody with a session.
+type visit struct {
+	session access.Session
+	actor   audit.Actor
+	org     string
+	clock   view.Clock
+	theme   view.Theme
+	flash   string
+
+	w http.ResponseWriter
+	r *http.Request
+}
+
+// handler answers a visit, or returns an error for it.
+type handler func(v *visit) error
+
+// visited calls h for a request with a session.
+func (p *Portal) visited(h handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), max(workTime, p.Service.TestTime()+time.Second))
+		defer cancel()
+		r = r.WithContext(ctx)
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		theme := p.theme(w, r)
+		v, err := p.begin(w, r, theme)
+		if err == nil {
+			err = h(v)
+		}
+		if err != nil {
+			p.fail(w, r, theme, err)
+		}
+	}
+}
+
+func (p *Portal) begin(w http.ResponseWriter, r *http.Request, theme view.Theme) (*visit, error) {
+	session, err := p.session(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.ParseForm(); err != nil {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
+			return nil, fault.New(fault.TooLarge, "too-large", "That is too much to send at once.")
+		}
+		return nil, fault.New(fault.Malformed, "malformed", "The form could not be read. Go back and try again.").Because(err)
+	}
+	return &visit{
+		session: session, actor: audit.Person(session), org: session.OrganizationID,
+		clock: view.Clock{Now: p.Now(), Zone: zone(r)}, theme: theme, flash: takeFlash(w, r), w: w, r: r,
+	}, nil
+}
+
+// session returns the session of a request, or a fault of kind
+// Unauthenticated.
+func (p *Portal) session(r *http.Request) (access.Session, error) {
+	text, ok := auth.SessionText(r)
+	if !ok {
+		return access.Session{}, fault.New(fault.Unauthenticated, "unauthenticated", "No session.")
+	}
+	session, err := p.Service.PortalSession(r.Context(), text)
+	if err != nil {
+		return access.Session{}, fmt.Errorf("find the session: %w", err)
+	}
+	return session, nil
+}
+
+// scripted reports whether a script asks for a part of the page.
+func scripted(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
+
+// inDialog reports whether the answer goes into the dialog.
+func inDialog(r *http.Request) bool { return r.Header.Get("HX-Target") == "dialog-body" }
+
+// zone returns the time zone that the browser's script has noted, UTC without.
+func zone(r *http.Request) *time.Location {
+	cookie, err := r.Cookie("dialnote_zone")
+	if err != nil {
+		return time.UTC
+	}
+	name, err := url.QueryUnescape(cookie.Value)
+	if err != nil || name == "" || name == "Local" {
+		return time.UTC
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+// page answers with the page whose content the named template makes of body.
+func (p *Portal) page(v *visit, status int, frame render.Frame, name string, body any) error {
+	frame.Theme, frame.Embedders = v.theme, p.Embedders
+	frame.Part = scripted(v.r)
+	frame.Flash = flashOf(v.flash)
+	return p.write(v.w, v.r, status, frame, name, body)
+}
+
+func (p *Portal) write(w http.ResponseWriter, r *http.Request, status int, frame render.Frame, name string, body any) error {
+	var page bytes.Buffer
+	if err := p.renderer.Page(&page, frame, name, body); err != nil {
+		return fmt.Errorf("show the page: %w", err)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Add("Vary", "HX-Request, HX-Target")
+	p.writers.write(w, r, status, page.Bytes())
+	return nil
+}
+
+// goOn sends the browser to a page, to say there what was done.
+func goOn(v *visit, path, flash string) error {
+	giveFlash(v.w, v.r, flash)
+	if scripted(v.r) {
+		v.w.Header().Set("HX-Redirect", path)
+		v.w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	http.Redirect(v.w, v.r, path, http.StatusSeeOther)
+	return nil
+}
+
+// fail answers with a page that says what went wrong. What nobody classified is
+// told the operator only.
+func (p *Portal) fail(w http.ResponseWriter, r *http.Request, theme view.Theme, err error) {
+	f := fault.Of(err)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		f = fault.New(fault.Unavailable, "timed-out", "This took too long. Try again.")
+	}
+	status := p.StatusOf(f.Kind)
+	if status >= http.StatusInternalServerError {
+		p.Log.ErrorContext(r.Context(), "the page could not be shown",
+			slog.String("requestId", w.Header().Get("X-Request-Id")), slog.String("problem", f.Code), slog.Any("error", err))
+	}
+	frame, notice := noticeOf(f, w.Header().Get("X-Request-Id"))
+	frame.Theme, frame.Embedders, frame.Part = theme, p.Embedders, scripted(r)
+	if f.Kind == fault.Unauthenticated && scripted(r) && !inDialog(r) {
+		// A part of the page is asked for and there is no session any more: the
+		// whole page is to say so.
+		w.Header().Set("HX-Refresh", "true")
+	}
+	if err := p.write(w, r, status, frame, "notice", notice); err != nil {
+		p.Log.ErrorContext(r.Context(), "an error could not be shown", slog.Any("error", err))
+		http.Error(w, "Something went wrong on our side.", http.StatusInternalServerError)
+	}
+}
+
+// noticeOf returns what a page says of an error.
+func noticeOf(f *fault.Error, requestID string) (render.Frame, view.Notice) {
+	frame, n := render.Frame{Tab: "webhooks"}, view.Notice{Says: f.Detail, Back: true}
+	switch f.Kind {
+	case fault.Unauthenticated:
+		frame.Tab, n.Back = "", false
+		n.Title = "Open this page from dialnote"
+		n.Says = "In dialnote, go to Settings → Webhooks. The page opens with your organization's webhooks. For your safety it closes after a working day."
+	case fault.NotFound:
+		n.Title = "There is nothing here"
+		if f.Code == "webhook-not-found" {
+			n.Title = "There is no such webhook"
+			n.Says = "It may have been deleted meanwhile."
+		}
+	case fault.Internal:
+		n.Title, n.RequestID = "Something went wrong on our side", requestID
+		n.Says = "Try again in a moment. If it goes on, tell us the request below."
+	case fault.Unavailable:
+		n.Title, n.RequestID = "This does not work at the moment", requestID
+	default:
+		n.Title = "That was not possible"
+	}
+	frame.Title = n.Title
+	return frame, n
+}
+
+// unknown answers for an address that nothing is at.
+func (p *Portal) unknown(*visit) error {
+	return fault.New(fault.NotFound, "not-found", "There is nothing at this address.")
+}

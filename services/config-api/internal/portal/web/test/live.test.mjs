@@ -1,0 +1,108 @@
+// What is live, what is lost and found again, and who sees what.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { BASE, CONTROL, RECEIVER, api, behave, card, close, done, enter, fact, happens, hook, live, open, organization, says, until } from "./lib.mjs";
+
+after(close);
+
+test("cards come and go while somebody watches", async () => {
+  const page = await open();
+  const org = organization();
+  await enter(page, org);
+  await live(page);
+  const { id } = await hook(org, `/ok/${org}`);
+  await card(page, "CRM Call Sync").waitFor();
+  await card(page, "CRM Call Sync").getByRole("link", { name: "Edit" }).focus();
+  await api("PATCH", `${org}/webhooks/${id}`, { name: "Renamed meanwhile" });
+  await card(page, "Renamed meanwhile").waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), `edit-${id}`, "the focus stays");
+  await api("DELETE", `${org}/webhooks/${id}`);
+  await page.getByRole("heading", { name: "Tell your systems when a call ends" }).waitFor();
+  await done(page);
+});
+
+test("two organizations never see each other", async () => {
+  const [ours, theirs] = [organization(), organization()];
+  const [page, other] = [await open(), await open()];
+  await enter(page, ours);
+  await enter(other, theirs);
+  await Promise.all([live(page), live(other)]);
+  const { id } = await hook(ours, `/ok/${ours}`, { name: "Secret plans" });
+  await hook(theirs, `/ok/${theirs}`, { name: "Theirs" });
+  await card(page, "Secret plans").waitFor();
+  await card(other, "Theirs").waitFor();
+  await happens(ours);
+  await says(fact(page, "Secret plans", "Last sent"), "just now");
+  assert.ok(!(await other.content()).includes("Secret plans"));
+  assert.equal(await fact(other, "Theirs", "Last sent").innerText(), "Never");
+  for (const path of ["", "/edit", "/secret", "/check", "/recover", "/delete"]) {
+    const answer = await other.goto(`${BASE}/portal/webhooks/${id}${path}`);
+    assert.equal(answer.status(), 404, path);
+    assert.ok(!(await other.content()).includes("Secret plans"), path);
+  }
+  const stranger = await open();
+  assert.equal((await stranger.goto(`${BASE}/portal/`)).status(), 401);
+  await stranger.getByRole("heading", { name: "Open this page from dialnote" }).waitFor();
+  await done(page);
+  await done(other);
+  await done(stranger);
+});
+
+test("what others chose is shown as text", async () => {
+  const page = await open();
+  const org = organization(), path = `/ok/${org}`;
+  const names = [`<script>alert("name")</script><img src=x onerror=alert(1)>`.slice(0, 100), "‮txt.exe‬ עברית", "📞👩‍💻 " + "W".repeat(93), "{{.}} ${7*7} #{7*7} <%= 7*7 %>"];
+  for (const name of names) await hook(org, path, { name });
+  const bad = await hook(org, path, { name: "last", url: `${RECEIVER}${path}/?q="><script>alert(2)</script>&r='${"x".repeat(1500)}`, event: "note.created" });
+  await behave(`${path}/`, "status/400");
+  const note = "<script>alert('note')</script>\u202e </textarea></template>";
+  await happens(org, "note.created", { noteId: "n1", conversationId: "c1", body: note, authorId: "u1", createdAt: "2026-11-23T10:00:00Z" });
+  await enter(page, org);
+  await live(page);
+  for (const name of names) assert.equal(await page.getByRole("heading", { name, exact: true }).locator("bdi").innerText(), name);
+  await until("the page to fit", () => page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  await page.goto(`${BASE}/portal/webhooks/${bad.id}`);
+  await page.locator("#log tbody a").first().click();
+  await says(page.getByLabel("Payload", { exact: true }), "<script>alert('note')</script>");
+  const copied = await page.locator("#payload-exact").evaluate((t) => t.content.textContent);
+  assert.equal(JSON.parse(copied).data.body, note, "what is copied is what was sent");
+  await page.setViewportSize({ width: 360, height: 740 });
+  await until("the page to fit", () => page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  await page.goto(`${BASE}/portal/?q=${encodeURIComponent('"><script>alert(3)</script>')}`);
+  assert.equal(await page.locator("script:not([src])").count(), 0);
+  await done(page);
+});
+
+test("a lost connection says so, and what happened meanwhile is shown", async () => {
+  const page = await open();
+  const org = organization();
+  await hook(org, `/ok/${org}`);
+  await enter(page, org);
+  await live(page);
+  await fetch(`${CONTROL}/stop`);
+  await says(page.locator(".link-state"), "Connection lost.");
+  await fetch(`${CONTROL}/start`);
+  await happens(org);
+  await live(page);
+  await says(fact(page, "CRM Call Sync", "Last sent"), /just now|second/);
+  await done(page);
+});
+
+test("without scripts everything else is there", async () => {
+  const page = await open({ javaScriptEnabled: false });
+  const org = organization(), path = `/ok/${org}`;
+  await enter(page, org);
+  await page.getByRole("link", { name: "Add Webhook" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("CRM Call Sync");
+  await page.getByLabel("Webhook URL").fill(RECEIVER + path);
+  await page.getByRole("button", { name: "Create webhook" }).click();
+  await page.getByRole("heading", { name: "Your webhook is ready" }).waitFor();
+  await page.getByRole("button", { name: "Test" }).click();
+  await page.getByRole("heading", { name: /Delivered: your endpoint answered 200 OK/ }).waitFor();
+  await page.goto(`${BASE}/portal/`);
+  await page.getByRole("link", { name: "Delete" }).click();
+  await page.getByRole("button", { name: "Delete webhook" }).click();
+  await says(page.locator("#flash"), "The webhook was deleted.");
+  await done(page);
+});

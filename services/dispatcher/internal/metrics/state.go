@@ -1,0 +1,77 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialnote/webhooks/services/dispatcher/internal/spread"
+)
+
+// State reads the dispatcher's state when it is scraped.
+type State struct {
+	SlotsUsed    func() float64
+	SlotsLimit   func() float64
+	InFlight     func() float64
+	Unrecorded   func() float64
+	LanesOpen    func() float64
+	Lanes        func() map[string]int // by how they are read; the same keys each time
+	CacheSize    func() float64
+	CacheHits    func() float64
+	CacheMisses  func() float64
+	CacheNoLease func() float64
+}
+
+// Watch registers the metrics of the state.
+func Watch(r prometheus.Registerer, s State) {
+	read := func(name, help string, value func() float64) {
+		r.MustRegister(prometheus.NewGaugeFunc(gauge(name, help), value))
+	}
+	count := func(name, help string, value func() float64) {
+		r.MustRegister(prometheus.NewCounterFunc(counter(name, help), value))
+	}
+	read("slots_used", "Places for deliveries that are taken.", s.SlotsUsed)
+	read("slots_limit", "Places for deliveries in all.", s.SlotsLimit)
+	read("attempts_in_flight", "HTTP requests that are being made.", s.InFlight)
+	read("outcomes_unrecorded", "Outcomes that the database has not stored yet.", s.Unrecorded)
+	read("lanes_open", "Lanes that this replica reads or keeps parked.", s.LanesOpen)
+	read("cache_webhooks", "Webhooks in the cache, about.", s.CacheSize)
+	count("cache_hits_total", "Lookups answered from the cache.", s.CacheHits)
+	count("cache_misses_total", "Lookups that read the database.", s.CacheMisses)
+	count("cache_unleased_total", "Lookups that read the database because the lease had run out.", s.CacheNoLease)
+	r.MustRegister(&counted{
+		desc:  desc("lanes", "Lanes that this replica knows of, by how they are read.", "mode"),
+		count: s.Lanes,
+	})
+}
+
+// newRecent returns the metric of the organizations of the last five minutes.
+func newRecent(w *spread.Window) prometheus.Collector {
+	return &counted{
+		desc: desc("recent_organizations", "Organizations that were sent to in the last five minutes, and those of them from which nothing answered.", "state"),
+		count: func() map[string]int {
+			attempted, unanswered := w.Count(time.Now())
+			return map[string]int{"attempted": attempted, "unanswered": unanswered}
+		},
+	}
+}
+
+func desc(name, help, label string) *prometheus.Desc {
+	return prometheus.NewDesc(prometheus.BuildFQName(namespace, subsystem, name), help, []string{label}, nil)
+}
+
+// counted is a gauge whose values are counted together, by one label.
+type counted struct {
+	desc  *prometheus.Desc
+	count func() map[string]int
+}
+
+// Describe implements prometheus.Collector.
+func (c *counted) Describe(to chan<- *prometheus.Desc) { to <- c.desc }
+
+// Collect implements prometheus.Collector.
+func (c *counted) Collect(to chan<- prometheus.Metric) {
+	for value, n := range c.count() {
+		to <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(n), value)
+	}
+}
