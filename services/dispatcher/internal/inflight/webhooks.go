@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/maypok86/otter/v2"
 )
 
 // Limits bound the attempts of a replica.
@@ -17,17 +19,35 @@ type Limits struct {
 //
 // A webhook may have PerWebhook attempts in flight, and never more than an
 // eighth of what is free in all: many slow webhooks together leave room for
-// the others (a dynamic threshold, as switches share their buffers).
+// the others (a dynamic threshold, as switches share their buffers). However
+// many there are, a quarter of all places is kept for webhooks that have shown
+// that they answer fast: hundreds that hang until the deadline delay none of
+// those.
 type Webhooks struct {
 	limits Limits
-	mu     sync.Mutex
-	total  int
-	byID   map[string]*load
+	proven *otter.Cache[string, struct{}] // those that answered fast, the latest
+
+	mu    sync.Mutex
+	total int
+	slow  int // of total, those that were not known to be fast
+	byID  map[string]*load
 }
+
+const (
+	// fast is how long attempts take, on average, of a webhook that answers fast.
+	fast = 250 * time.Millisecond
+
+	// remembered is how many fast webhooks are known by name.
+	remembered = 100_000
+
+	// reserved is the share of all places that is kept for them.
+	reserved = 4
+)
 
 // load is what one webhook has in flight.
 type load struct {
 	inFlight int
+	slow     int         // of inFlight, those that began when it was not known to be fast
 	suspects int         // failures that are being recorded
 	waiting  []chan bool // in order of arrival; true: your turn
 	took     time.Duration
@@ -36,7 +56,11 @@ type load struct {
 
 // NewWebhooks returns counts at zero.
 func NewWebhooks(l Limits) *Webhooks {
-	return &Webhooks{limits: l, byID: make(map[string]*load)}
+	return &Webhooks{
+		limits: l,
+		proven: otter.Must(&otter.Options[string, struct{}]{MaximumSize: remembered}),
+		byID:   make(map[string]*load),
+	}
 }
 
 // InFlight returns how many attempts are in flight in all.
@@ -52,8 +76,13 @@ func (w *Webhooks) InFlight() int {
 func (w *Webhooks) Enter(id string) bool {
 	w.mu.Lock()
 	l := w.load(id)
+	if !w.welcome(id, l) {
+		w.forget(id, l)
+		w.mu.Unlock()
+		return false
+	}
 	if w.free(l) {
-		w.take(l)
+		w.take(id, l)
 		w.mu.Unlock()
 		return true
 	}
@@ -82,9 +111,9 @@ func (w *Webhooks) TryEnter(id string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l := w.load(id)
-	free := w.free(l)
+	free := w.free(l) && w.welcome(id, l)
 	if free {
-		w.take(l)
+		w.take(id, l)
 	}
 	w.forget(id, l)
 	return free
@@ -105,7 +134,7 @@ func (w *Webhooks) Queue(id string) Turn {
 	t := Turn{webhooks: w, id: id, come: make(chan bool, 1)}
 	l := w.load(id)
 	if w.free(l) {
-		w.take(l)
+		w.take(id, l)
 		t.come <- true
 	} else {
 		l.waiting = append(l.waiting, t.come)
@@ -127,14 +156,18 @@ func (t Turn) Wait(ctx context.Context) bool {
 // Window returns how many deliveries of a webhook it makes sense to hold when
 // at most atMost of them may be in flight: those, and as many more as will have
 // their turn within some milliseconds, so that a fast endpoint never waits for
-// the next and a slow one holds nothing that others could use.
+// the next and a slow one holds nothing that others could use. It is 0 while
+// there is no place for webhooks that are not known to be fast.
 func (w *Webhooks) Window(id string, atMost int) int {
 	const ahead = 10 * time.Millisecond
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	limit := min(atMost, w.limit())
 	l, ok := w.byID[id]
-	if !ok || l.took == 0 || limit == 1 {
+	switch {
+	case !w.welcome(id, l):
+		return 0
+	case !ok || l.took == 0 || limit == 1:
 		return limit
 	}
 	return limit + min(limit, int(ahead*time.Duration(limit)/l.took))
@@ -148,9 +181,14 @@ func (w *Webhooks) Leave(id string, took time.Duration) {
 	l := w.byID[id]
 	w.total--
 	l.inFlight--
+	if l.slow > 0 {
+		l.slow--
+		w.slow--
+	}
 	if took > 0 {
 		l.progress = time.Now()
 		l.took = smooth(l.took, took)
+		w.prove(id, l.took)
 	}
 	w.serve(id, l)
 }
@@ -178,7 +216,7 @@ func (w *Webhooks) serve(id string, l *load) {
 	for len(l.waiting) > 0 && l.suspects == 0 && l.inFlight < w.limit() {
 		l.waiting[0] <- true
 		l.waiting = l.waiting[1:]
-		w.take(l)
+		w.take(id, l)
 	}
 	w.forget(id, l)
 }
@@ -213,12 +251,47 @@ func (w *Webhooks) load(id string) *load {
 	return l
 }
 
-func (w *Webhooks) take(l *load) {
+func (w *Webhooks) take(id string, l *load) {
+	if !w.fast(id, l) {
+		l.slow++
+		w.slow++
+	}
 	if l.inFlight == 0 {
 		l.progress = time.Now()
 	}
 	l.inFlight++
 	w.total++
+}
+
+// welcome reports whether there is a place for a webhook, apart from its own
+// limit. l is nil for one that has nothing in flight. The lock is held.
+func (w *Webhooks) welcome(id string, l *load) bool {
+	return w.slow < w.limits.Total-w.limits.Total/reserved || w.fast(id, l)
+}
+
+// fast reports whether a webhook is known to answer fast, and does now.
+func (w *Webhooks) fast(id string, l *load) bool {
+	if l != nil && l.inFlight > 0 {
+		if time.Since(l.progress) > fast {
+			return false
+		}
+		if l.took > 0 {
+			return l.took <= fast
+		}
+	}
+	_, known := w.proven.GetIfPresent(id)
+	return known
+}
+
+// prove remembers whether a webhook answers fast.
+func (w *Webhooks) prove(id string, took time.Duration) {
+	_, known := w.proven.GetIfPresent(id)
+	switch {
+	case took <= fast && !known:
+		w.proven.Set(id, struct{}{})
+	case took > fast && known:
+		w.proven.Invalidate(id)
+	}
 }
 
 // forget drops a webhook that has nothing in flight, so that memory follows

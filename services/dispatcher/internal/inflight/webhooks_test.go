@@ -39,19 +39,48 @@ func TestAWebhookHasItsLimit(t *testing.T) {
 	}
 }
 
-// However many webhooks hang, each newcomer still gets a place, and no webhook
-// more than an eighth of what was left.
+// However many webhooks hang, none has more than an eighth of what was left, and
+// all together leave a quarter to those that have shown that they are fast.
 func TestManySlowWebhooksLeaveRoom(t *testing.T) {
 	t.Parallel()
-	const total = 512
-	w := NewWebhooks(limits(total, 64))
-	for i := range 100 {
-		before := w.InFlight()
-		n := enterMany(w, fmt.Sprint(i), 64)
-		if n < 1 || n > max(1, (total-before)/8) {
-			t.Fatalf("webhook %d took %d places of %d that were left", i, n, total-before)
+	synctest.Test(t, func(t *testing.T) {
+		const total = 512
+		w := NewWebhooks(limits(total, 64))
+		for range 3 {
+			w.Enter("fast")
+			w.Leave("fast", 20*time.Millisecond)
+			w.Enter("slow")
+			w.Leave("slow", 2*time.Second)
 		}
-	}
+		for i := range 1000 {
+			before := w.InFlight()
+			n := enterMany(w, fmt.Sprint(i), 64)
+			if n > max(1, (total-before)/8) || n == 0 && before < total*3/4 {
+				t.Fatalf("webhook %d took %d places of %d that were left", i, n, total-before)
+			}
+		}
+		if n := w.InFlight(); n != total*3/4 {
+			t.Errorf("those that hang have %d places, want %d", n, total*3/4)
+		}
+		began := time.Now()
+		if w.Enter("new") || w.Enter("slow") || time.Since(began) != 0 {
+			t.Error("one that is not known to be fast has a place")
+		}
+		if w.Window("slow", 32) != 0 || w.Window("fast", 32) == 0 {
+			t.Error("the lane of a slow webhook is read, or that of a fast one is not")
+		}
+		if n := enterMany(w, "fast", 64); n != 14 {
+			t.Errorf("the fast one took %d places, want as many as an eighth of what is then left", n)
+		}
+		<-time.After(time.Second) // now it hangs, too
+		if w.Enter("fast") {
+			t.Error("one that hangs now is still taken for fast")
+		}
+		w.Leave("0", 3*time.Second)
+		if !w.TryEnter("new") {
+			t.Error("a place that was given back is not free")
+		}
+	})
 }
 
 func TestADeliveryWaitsItsTurnInOrder(t *testing.T) {

@@ -18,6 +18,10 @@ const (
 	// pullWait is how long a pull waits for company to its first message.
 	pullWait = 25 * time.Millisecond
 
+	// crowded is how long a reader sleeps when slow webhooks have all the places
+	// that they may have.
+	crowded = 250 * time.Millisecond
+
 	// idleWait is how long a reader sleeps, at most, when its lane has messages
 	// that it is not given: another replica holds them.
 	idleWait = time.Second
@@ -209,6 +213,10 @@ func (r *reader) enter(ctx context.Context, inFlight int) (int, error) {
 		return 0, err
 	}
 	window := r.lanes.Webhooks.Window(r.webhookID, inFlight)
+	if window == 0 {
+		r.sleep(ctx, crowded)
+		return 0, nil
+	}
 	more := window - int(r.outstanding.Load())
 	if more < max(1, window/worth) {
 		r.sleep(ctx, pullWait)
