@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/dialnote/webhooks/services/hooklab/bench"
+	"github.com/dialnote/webhooks/services/hooklab/bench/baseline"
+)
+
+// check measures briefly and fails when a ratio is worse than it may be. With
+// -update it writes down the new ones instead.
+func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c := bench.Config{Progress: stderr}
+	flags := flagsOf("check", stderr, &c)
+	file := flags.String("baseline", "services/hooklab/bench/baseline.json", "the committed ratios")
+	update := flags.Bool("update", false, "commit to the ratios measured now")
+	if err := parse(flags, args, &c); err != nil {
+		return err
+	}
+	committed, err := baseline.Read(*file)
+	if err != nil {
+		return err
+	}
+	found, err := bench.Check(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, one := range found.Cases {
+		if one.Error != "" {
+			return errors.New(one.Error)
+		}
+	}
+	lines, err := committed.Compare(found)
+	for _, line := range lines {
+		_, _ = fmt.Fprintln(stdout, line)
+	}
+	if !*update {
+		return err
+	}
+	renewed, err := committed.Renewed(found)
+	if err != nil {
+		return err
+	}
+	return renewed.Write(*file)
+}
