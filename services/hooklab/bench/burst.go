@@ -37,10 +37,10 @@ func toOrganization(n int, run string) publish.Source {
 	}
 }
 
-// warm delivers some events, so that connections are open and code and caches
-// are warm.
-func (b *bench) warm(ctx context.Context, s *system.System) error {
-	n := b.size(5000, 500)
+// warm makes some deliveries, of events that go to that many webhooks each, so
+// that connections are open and code and caches are warm.
+func (b *bench) warm(ctx context.Context, s *system.System, webhooks int) error {
+	n := b.size(5000, 500) / webhooks
 	if err := s.NATS.Pipelined(ctx, n, toOne(b.runID())); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (b *bench) withOne(ctx context.Context, o system.Options, url func(*system.
 		if _, err := s.Webhook(ctx, specimen.Organization(1), url(s)+"/ok/0", event.CallCompleted); err != nil {
 			return err
 		}
-		if err := b.warm(ctx, s); err != nil {
+		if err := b.warm(ctx, s, 1); err != nil {
 			return err
 		}
 		return do(ctx, s)

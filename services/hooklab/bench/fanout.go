@@ -29,7 +29,7 @@ func fanout() Case {
 						return err
 					}
 				}
-				if err := b.warm(ctx, s); err != nil {
+				if err := b.warm(ctx, s, fan); err != nil {
 					return err
 				}
 				found, err := b.lastArrivals(ctx, s)

@@ -95,6 +95,10 @@ func (b *bench) ratedRun(ctx context.Context, s *system.System, r rated, into *r
 	if err := s.Sink.Expect(ctx, sink.Plan{Slots: r.deliveries, Stride: r.stride, Mark: r.mark}); err != nil {
 		return counted{}, err
 	}
+	kept, err := s.Keeps(ctx)
+	if err != nil {
+		return counted{}, err
+	}
 	m, err := begin(s)
 	if err != nil {
 		return counted{}, err
@@ -121,6 +125,9 @@ func (b *bench) ratedRun(ctx context.Context, s *system.System, r rated, into *r
 	if err != nil {
 		return counted{}, err
 	}
+	if err := addKept(ctx, s, kept, r.deliveries, into); err != nil {
+		return counted{}, err
+	}
 	into.Add("recorded and acknowledged after", "ms", report.Milliseconds(settled))
 	into.Add("duplicates", "deliveries", float64(counts.Duplicates))
 	if r.after != nil {
@@ -129,6 +136,24 @@ func (b *bench) ratedRun(ctx context.Context, s *system.System, r rated, into *r
 		}
 	}
 	return counted{rate: rate, dispatcher: used}, nil
+}
+
+// addKept adds what n deliveries left behind, and which share of them went by a
+// lane: each of those is stored, recorded and read once more.
+func addKept(ctx context.Context, s *system.System, before system.Kept, n int, into *report.Samples) error {
+	if s.NATS == nil || s.DB == nil {
+		return nil
+	}
+	after, err := s.Keeps(ctx)
+	if err != nil {
+		return err
+	}
+	into.Add("went by a lane", "% of the deliveries", 100*stat.Ratio(float64(after.Laned-before.Laned), float64(n)))
+	into.Add("database grew by", "bytes/delivery", stat.Ratio(float64(after.Database-before.Database), float64(n)))
+	if after.Events > before.Events { // not where they were queued before, which is not watched
+		into.Add("event stream grew by", "bytes/delivery", stat.Ratio(float64(after.Events-before.Events), float64(n)))
+	}
+	return nil
 }
 
 func rateOf(c sink.Counts, began time.Time) float64 {

@@ -21,7 +21,7 @@ func replicas() Case {
 							return err
 						}
 					}
-					if err := b.warm(ctx, s); err != nil {
+					if err := b.warm(ctx, s, 1); err != nil {
 						return err
 					}
 					found, err := b.rated(ctx, s, b.drainOf(s, strconv.Itoa(n), b.size(manyEvents, 1000)))

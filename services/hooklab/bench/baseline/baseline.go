@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 
 	"github.com/dialnote/webhooks/services/hooklab/bench/report"
@@ -98,7 +99,7 @@ func (b Baseline) Renewed(d report.Document) (Baseline, error) {
 		if !ok {
 			return b, fmt.Errorf("%s, %s, %s was not measured", bound.Case, bound.Row, bound.Measure)
 		}
-		bound.Value = value
+		bound.Value = math.Round(value*1000) / 1000
 		renewed.Bounds = append(renewed.Bounds, bound)
 	}
 	return renewed, nil

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"regexp"
 	"testing"
-	"time"
 
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/pgtest"
@@ -46,25 +45,20 @@ func TestFilledWebhooksAreReal(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	secret, err := signature.NewSecret(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template, wrong := webhook.Rules{CheckURL: func(string) error { return nil }}.New("wh_01hm6a3kz0v8w2c4xq5y7n9rbt", "acme", secret, webhook.Draft{
-		Name: "template", Provider: webhook.Custom, URL: "https://example.com/", Event: webhook.SendNotes,
-	}, time.Now())
-	if len(wrong) > 0 {
-		t.Fatal(wrong)
-	}
-	if err := store.Create(t.Context(), template, 10); err != nil {
-		t.Fatal(err)
-	}
 	db, err := sql.Open("postgres", dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	err = fill.Webhooks(t.Context(), db, box, rand.Reader, template.ID, 7, 30, func(i int) fill.Row {
+	const template = "wh_01hm6a3kz0v8w2c4xq5y7n9rbt"
+	_, err = db.ExecContext(t.Context(), `
+		INSERT INTO webhooks (id, organization_id, name, provider, url, event, secret, created_at, updated_at, ordered_from, version,
+			failure_count, outages, auto_disabled)
+		VALUES ($1, 'acme', 'template', 'custom', 'https://example.com/', 'note.created', 'sealed', now(), now(), 0, 1, 0, '[]', '')`, template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = fill.Webhooks(t.Context(), db, box, rand.Reader, template, 7, 30, func(i int) fill.Row {
 		return fill.Row{Organization: []string{"a", "b", "c"}[i%3], URL: "https://example.com/x", Event: event.CallCompleted}
 	})
 	if err != nil {

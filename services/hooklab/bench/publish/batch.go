@@ -119,6 +119,22 @@ func (p *NATS) Stored(ctx context.Context, stream string) (int, error) {
 	return int(s.CachedInfo().State.Msgs), nil //nolint:gosec // far fewer than 2^63 messages
 }
 
+// Content is what a stream holds, and held.
+type Content struct {
+	Sequence uint64 // messages ever stored
+	Bytes    uint64 // of those that it holds
+}
+
+// Content returns what a stream holds, and held.
+func (p *NATS) Content(ctx context.Context, stream string) (Content, error) {
+	s, err := p.JS.Stream(ctx, stream)
+	if err != nil {
+		return Content{}, fmt.Errorf("look at stream %s: %w", stream, err)
+	}
+	state := s.CachedInfo().State
+	return Content{Sequence: state.LastSeq, Bytes: state.Bytes}, nil
+}
+
 // Purge empties a stream.
 func (p *NATS) Purge(ctx context.Context, stream string) error {
 	s, err := p.JS.Stream(ctx, stream)

@@ -122,6 +122,34 @@ func (s *System) until(ctx context.Context, left func() (int, error)) error {
 	}
 }
 
+// Kept is what the system keeps.
+type Kept struct {
+	Laned    uint64 // deliveries that were ever put into a lane
+	Events   uint64 // bytes of the event stream
+	Database int64  // bytes of the database
+}
+
+// Keeps returns what the system keeps: nothing with standalone, whose streams
+// and database only it sees.
+func (s *System) Keeps(ctx context.Context) (Kept, error) {
+	if s.NATS == nil || s.DB == nil {
+		return Kept{}, nil
+	}
+	lanes, err := s.NATS.Content(ctx, proto.StreamLanes)
+	if err != nil {
+		return Kept{}, err
+	}
+	events, err := s.NATS.Content(ctx, proto.StreamEvents)
+	if err != nil {
+		return Kept{}, err
+	}
+	k := Kept{Laned: lanes.Sequence, Events: events.Bytes}
+	if err := s.DB.QueryRowContext(ctx, "SELECT pg_database_size(current_database())").Scan(&k.Database); err != nil {
+		return Kept{}, fmt.Errorf("ask for the size of the database: %w", err)
+	}
+	return k, nil
+}
+
 // Profile returns a processor profile of the first dispatcher over a time, in
 // the form that "go tool pprof" reads. The dispatcher must have the setting
 // PROFILES.

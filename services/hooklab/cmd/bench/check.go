@@ -33,16 +33,16 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return errors.New(one.Error)
 		}
 	}
+	if *update {
+		renewed, err := committed.Renewed(found)
+		if err != nil {
+			return err
+		}
+		return renewed.Write(*file)
+	}
 	lines, err := committed.Compare(found)
 	for _, line := range lines {
 		_, _ = fmt.Fprintln(stdout, line)
 	}
-	if !*update {
-		return err
-	}
-	renewed, err := committed.Renewed(found)
-	if err != nil {
-		return err
-	}
-	return renewed.Write(*file)
+	return err
 }
