@@ -8,6 +8,7 @@ import (
 
 	"github.com/dialnote/webhooks/services/hooklab/bench"
 	"github.com/dialnote/webhooks/services/hooklab/bench/baseline"
+	"github.com/dialnote/webhooks/services/hooklab/bench/report"
 )
 
 // check measures briefly and fails when a ratio is worse than it may be. With
@@ -44,5 +45,24 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	for _, line := range lines {
 		_, _ = fmt.Fprintln(stdout, line)
 	}
+	if others := busiest(found); others > quiet {
+		_, _ = fmt.Fprintf(stdout, "other programs took %.0f%% of the cores: a rate says little then, run it again\n", others)
+	}
 	return err
+}
+
+// quiet is what other programs may take of the cores, in per cent, before rates
+// say little.
+const quiet = 10
+
+// busiest returns what other programs took of the cores, in per cent, in the row
+// where it was most.
+func busiest(d report.Document) (most float64) {
+	for _, c := range d.Cases {
+		for _, r := range c.Rows {
+			m, _ := r.Measure(report.Others)
+			most = max(most, m.Median)
+		}
+	}
+	return most
 }
