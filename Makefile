@@ -100,6 +100,25 @@ $(N8N)/installed: deploy/n8n/package.json
 quick: ## Run the tests without the race detector.
 	go test work
 
+# What `make bench` measures. It runs the programs as they are shipped.
+.PHONY: bench-programs
+bench-programs: needs build
+	go build -trimpath -o bin/ github.com/nats-io/nats-server/v2
+	go build -trimpath -o bin/hooklab-bench ./services/hooklab/cmd/bench
+
+.PHONY: bench
+bench: bench-programs ## Measure the whole system; BENCH=burst,latency for some cases (docs/performance.md).
+	bin/hooklab-bench run
+
+.PHONY: bench-check
+bench-check: bench-programs ## Compare burst and latency with the committed ratios: a minute.
+	bin/hooklab-bench check
+
+.PHONY: bench-hot
+bench-hot: ## Run the hot functions' benchmarks six times, for benchstat.
+	go test -run '^$$' -bench 'Canonical|ParseJSON|Body|Signer|Match|Fold|Target|Classify' -benchmem -count 6 \
+	  ./pkg/event ./pkg/signature ./pkg/delivery ./pkg/endpoint ./services/dispatcher/internal/match
+
 .PHONY: build
 build: page-scripts ## Build the programs into bin/.
 	go build -trimpath -o bin/ ./services/config-api/cmd/config-api ./services/dispatcher/cmd/dispatcher \

@@ -17,6 +17,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -25,6 +27,10 @@ type Options struct {
 	// Durable leaves fsync and full-page writes on, as in production: for
 	// benchmarks, and where the server is killed. Tests do without.
 	Durable bool
+
+	// Port lets the server listen on this port of 127.0.0.1, as production does
+	// on some address, in place of a Unix socket. 0 means the socket.
+	Port int
 
 	// Settings are further server settings, such as "max_wal_size": "4GB".
 	Settings map[string]string
@@ -45,9 +51,9 @@ wait $pid
 case $word in *-keep) ;; *) rm -rf "$dir";; esac
 `
 
-// Cluster is one running Postgres server with its own data. It listens on a
-// Unix socket in its own folder, so that no port can be taken by another. It
-// lives as long as the Cluster is held, Stop is not called and the owner runs.
+// Cluster is one running Postgres server with its own data. Unless a port was
+// chosen, it listens on a Unix socket in its own folder, so that no port can be
+// taken by another. It lives as long as the Cluster is held, Stop is not called and the owner runs.
 type Cluster struct {
 	dir      string
 	binaries string
@@ -76,8 +82,26 @@ func Start(o Options) (*Cluster, error) {
 // DSN returns the URL of the cluster's database. It stays the same over
 // restarts.
 func (c *Cluster) DSN() string {
+	if c.options.Port != 0 {
+		return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", c.options.Port)
+	}
 	q := url.Values{"host": {c.dir}, "sslmode": {"disable"}}
 	return (&url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: q.Encode()}).String()
+}
+
+// PID returns the process id of the running server, which is the parent of all
+// its processes.
+func (c *Cluster) PID() (int, error) {
+	text, err := os.ReadFile(filepath.Join(c.data(), "postmaster.pid"))
+	if err != nil {
+		return 0, fmt.Errorf("read the server's process id: %w", err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(line)
+	if err != nil {
+		return 0, fmt.Errorf("read the server's process id: %w", err)
+	}
+	return pid, nil
 }
 
 // Stop stops the server and removes its files. Stopping twice is harmless.
@@ -159,6 +183,9 @@ func (c *Cluster) serverArgs() []string {
 		"listen_addresses":        "",
 		"max_connections":         "200",
 		"shared_buffers":          "128MB",
+	}
+	if c.options.Port != 0 {
+		settings["listen_addresses"], settings["port"] = "127.0.0.1", strconv.Itoa(c.options.Port)
 	}
 	if !c.options.Durable {
 		settings["fsync"] = "off"

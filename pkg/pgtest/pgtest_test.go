@@ -4,9 +4,13 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +75,37 @@ func TestClusterKeepsItsDataOverPauseAndCrash(t *testing.T) {
 	}
 	if got := query(t, c.DSN(), "SELECT word FROM kept"); got != "still here" {
 		t.Errorf("word = %q", got)
+	}
+}
+
+func TestPortAndProcess(t *testing.T) {
+	t.Parallel()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := free.Addr().(*net.TCPAddr).Port
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := pgtest.Start(pgtest.Options{Port: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if got := query(t, c.DSN(), "SELECT inet_server_port()"); got != strconv.Itoa(port) {
+		t.Errorf("the server is at port %s", got)
+	}
+	pid, err := c.PID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err != nil || !strings.HasPrefix(string(name), "postgres") {
+		t.Errorf("process %d is %q: %v", pid, name, err)
 	}
 }
 

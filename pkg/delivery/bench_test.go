@@ -1,0 +1,45 @@
+package delivery_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/webhook"
+)
+
+// BenchmarkFold is the outcomes of one full transaction: of one webhook that
+// succeeds, of many that do, and of many that fail.
+func BenchmarkFold(b *testing.B) {
+	const batch = 512
+	for _, c := range []struct {
+		name     string
+		webhooks int
+		result   delivery.Result
+		reason   delivery.Reason
+	}{
+		{"one succeeds", 1, delivery.Succeeded, ""},
+		{"many succeed", batch, delivery.Succeeded, ""},
+		{"many fail", batch, delivery.Failed, delivery.ReasonServerError},
+	} {
+		given := make(map[string]webhook.Webhook, c.webhooks)
+		attempts := make([]delivery.Attempt, 0, batch)
+		for i := range batch {
+			id := fmt.Sprintf("wh_%d", i%c.webhooks)
+			given[id] = webhook.Webhook{ID: id, Provider: webhook.Custom, Event: webhook.SendNotes, Version: 1}
+			start := foldStart.Add(time.Duration(i) * time.Millisecond)
+			attempts = append(attempts, delivery.Attempt{
+				ID: fmt.Sprintf("att_%d", i), WebhookID: id, Number: 1, StartedAt: start, EndedAt: start.Add(time.Millisecond),
+				Outcome: delivery.Outcome{Result: c.result, Reason: c.reason, StatusCode: 500},
+			})
+		}
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				delivery.Fold(delivery.DefaultPolicy(), given, attempts)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/attempt")
+		})
+	}
+}

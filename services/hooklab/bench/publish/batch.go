@@ -1,0 +1,148 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+)
+
+// AllowBatches lets a stream take batches: atomic ones (nats-server 2.12),
+// which are stored whole or not at all, and fast ones (2.14), which are stored
+// message by message with few acknowledgements.
+func (p *NATS) AllowBatches(ctx context.Context, stream string) error {
+	s, err := p.JS.Stream(ctx, stream)
+	if err != nil {
+		return fmt.Errorf("look at stream %s: %w", stream, err)
+	}
+	cfg := s.CachedInfo().Config
+	if cfg.AllowAtomicPublish && cfg.AllowBatchPublish {
+		return nil
+	}
+	cfg.AllowAtomicPublish, cfg.AllowBatchPublish = true, true
+	if _, err := p.JS.UpdateStream(ctx, cfg); err != nil {
+		return fmt.Errorf("allow batches to stream %s: %w", stream, err)
+	}
+	return nil
+}
+
+// Atomic publishes n events in atomic batches of a size, each publisher waiting
+// for one batch before the next. The server syncs once for each batch.
+func (p *NATS) Atomic(ctx context.Context, n, size, publishers int, source Source) error {
+	batches := (n + size - 1) / size
+	return each(ctx, batches, publishers, func(ctx context.Context, b int) error {
+		messages := make([]*nats.Msg, 0, size)
+		for i := b * size; i < min(n, (b+1)*size); i++ {
+			messages = append(messages, message(source(i)))
+		}
+		// The acknowledgement of the commit is enough.
+		_, err := jetstreamext.PublishMsgBatch(ctx, p.JS, messages,
+			jetstreamext.BatchFlowControl{AckFirst: false, AckTimeout: acknowledgedWithin})
+		if err != nil {
+			return fmt.Errorf("publish batch %d: %w", b, err)
+		}
+		return nil
+	})
+}
+
+// Fast publishes n events in one fast batch for each publisher.
+func (p *NATS) Fast(ctx context.Context, n, publishers int, source Source) error {
+	return each(ctx, publishers, publishers, func(ctx context.Context, w int) error {
+		batch, err := jetstreamext.NewFastPublisher(p.JS)
+		if err != nil {
+			return fmt.Errorf("begin a fast batch: %w", err)
+		}
+		for i := w; i < n; i += publishers {
+			if _, err := batch.AddMsg(message(source(i))); err != nil {
+				return fmt.Errorf("publish in a fast batch: %w", err)
+			}
+		}
+		if _, err := batch.Close(ctx); err != nil {
+			return fmt.Errorf("end a fast batch: %w", err)
+		}
+		return nil
+	})
+}
+
+// The consumer that all dispatchers share, as pkg/stream names it.
+const dispatchers = "dispatchers"
+
+// Hold keeps the events of a stream from the dispatchers, so that they queue.
+func (p *NATS) Hold(ctx context.Context, stream string) error {
+	if _, err := p.JS.PauseConsumer(ctx, stream, dispatchers, time.Now().Add(time.Hour)); err != nil {
+		return fmt.Errorf("hold %s: %w", stream, err)
+	}
+	return nil
+}
+
+// Release gives the dispatchers what was held.
+func (p *NATS) Release(ctx context.Context, stream string) error {
+	if _, err := p.JS.ResumeConsumer(ctx, stream, dispatchers); err != nil {
+		return fmt.Errorf("release %s: %w", stream, err)
+	}
+	return nil
+}
+
+// Unsettled returns how many of a stream's events no dispatcher has
+// acknowledged.
+func (p *NATS) Unsettled(ctx context.Context, stream string) (int, error) {
+	c, err := p.JS.Consumer(ctx, stream, dispatchers) // asks the server each time
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("ask what is not acknowledged: %w", err)
+	}
+	info := c.CachedInfo()
+	return int(info.NumPending) + info.NumAckPending, nil //nolint:gosec // far fewer than 2^63 messages
+}
+
+// Undelivered returns how many events the dispatchers have not been given.
+func (p *NATS) Undelivered(ctx context.Context, stream string) (int, error) {
+	c, err := p.JS.Consumer(ctx, stream, dispatchers)
+	if err != nil {
+		return 0, fmt.Errorf("ask what is not delivered: %w", err)
+	}
+	return int(c.CachedInfo().NumPending), nil //nolint:gosec // far fewer than 2^63 messages
+}
+
+// Stored returns how many messages a stream holds.
+func (p *NATS) Stored(ctx context.Context, stream string) (int, error) {
+	s, err := p.JS.Stream(ctx, stream)
+	if err != nil {
+		return 0, fmt.Errorf("look at stream %s: %w", stream, err)
+	}
+	return int(s.CachedInfo().State.Msgs), nil //nolint:gosec // far fewer than 2^63 messages
+}
+
+// Content is what a stream holds, and held.
+type Content struct {
+	Sequence uint64 // messages ever stored
+	Bytes    uint64 // of those that it holds
+}
+
+// Content returns what a stream holds, and held.
+func (p *NATS) Content(ctx context.Context, stream string) (Content, error) {
+	s, err := p.JS.Stream(ctx, stream)
+	if err != nil {
+		return Content{}, fmt.Errorf("look at stream %s: %w", stream, err)
+	}
+	state := s.CachedInfo().State
+	return Content{Sequence: state.LastSeq, Bytes: state.Bytes}, nil
+}
+
+// Purge empties a stream.
+func (p *NATS) Purge(ctx context.Context, stream string) error {
+	s, err := p.JS.Stream(ctx, stream)
+	if err != nil {
+		return fmt.Errorf("look at stream %s: %w", stream, err)
+	}
+	if err := s.Purge(ctx); err != nil {
+		return fmt.Errorf("empty stream %s: %w", stream, err)
+	}
+	return nil
+}
