@@ -1,0 +1,48 @@
+package postgres_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/pgtest"
+	"github.com/dialnote/webhooks/pkg/store/internal/sqlstore"
+	"github.com/dialnote/webhooks/pkg/store/storetest"
+)
+
+// Hundreds of deliveries that come again are looked up in a partition that
+// nobody has analyzed yet, which is full already: by its index.
+func TestProgressIsReadByTheIndexOfAFreshPartition(t *testing.T) {
+	t.Parallel()
+	s := open(t, pgtest.Schema(t))
+	w := storetest.Webhook("acme")
+	if err := s.Create(t.Context(), storetest.By(), w, 10); err != nil {
+		t.Fatal(err)
+	}
+	const rows, asked = 20_000, 256
+	attempts := make([]delivery.Attempt, 0, rows)
+	for i := range rows {
+		a := storetest.Succeeded(w, time.Now(), time.Millisecond)
+		a.DeliveryID = fmt.Sprintf("dlv_%d", i)
+		attempts = append(attempts, a)
+	}
+	if _, err := s.Record(t.Context(), delivery.DefaultPolicy(), attempts); err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]any, asked)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("dlv_%d", i*7)
+	}
+	var plan []string
+	query := s.Reader.Rebind("EXPLAIN (ANALYZE) " + sqlstore.ProgressQuery(asked))
+	if err := s.Reader.SelectContext(t.Context(), &plan, query, ids...); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(plan, "\n")
+	today := "attempts_" + time.Now().UTC().Format("20060102")
+	if !strings.Contains(text, today) || strings.Contains(text, "Seq Scan on "+today) {
+		t.Errorf("the plan is\n%s", text)
+	}
+}
