@@ -43,6 +43,7 @@ func TestThePageIsForThoseWithALink(t *testing.T) {
 		v.open(t, path).want(t, http.StatusUnauthorized).sees(t, "Open this page from dialnote")
 	}
 	link := s.portalLink(t, "acme", "anna@acme.example")
+	v.request(t, http.MethodHead, link, nil).want(t, http.StatusOK) // a preview of the link does not open it
 	v.open(t, link).want(t, http.StatusOK).sees(t, "Webhooks", "Zapier Integration")
 	v.open(t, link).want(t, http.StatusOK).sees(t, "Zapier Integration") // who is in stays in
 	s.stranger(t).open(t, link).want(t, http.StatusUnauthorized).sees(t, "Open this page from dialnote")
@@ -278,7 +279,10 @@ func TestTheSignatureChecker(t *testing.T) {
 	v := s.visit(t, "acme", "anna")
 	other := v.add(t, "Other")
 	id := v.add(t, "CRM")
-	kept := s.addDelivery(t, id, "evt_kept", time.Minute, func(a *delivery.Attempt) { a.EventSequence = keptSequence })
+	kept := s.addDelivery(t, id, "evt_1", time.Minute, func(a *delivery.Attempt) {
+		a.Test, a.EventSequence = true, 0 // its body is in the log
+		a.Body = []byte(`{"id":"evt_1","type":"call.completed","timestamp":"2024-01-15T10:30:00Z","organizationId":"acme","data":{"direction":"inbound"}}`)
+	})
 	detail := s.do(t, call{path: webhooks + "/" + id + "/deliveries/" + kept}).want(t, http.StatusOK).object(t)
 	log, _ := detail["log"].([]any)
 	entry, _ := log[0].(map[string]any)

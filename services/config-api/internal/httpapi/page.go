@@ -24,7 +24,7 @@ func (s *server) servePage(e *echo.Echo) {
 		return
 	}
 	e.GET(strings.TrimSuffix(PagePath, "/"), func(c echo.Context) error {
-		return c.Redirect(http.StatusSeeOther, PagePath) //nolint:wrapcheck // nothing is written
+		return c.Redirect(http.StatusSeeOther, PagePath)
 	})
 	e.Any(PagePath+"*", echo.WrapHandler(s.Page), s.limiters.page)
 }

@@ -57,7 +57,7 @@ func takeFlash(w http.ResponseWriter, r *http.Request) string {
 }
 
 func flash(r *http.Request, word string, maxAge int) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // secure where the page is reached by https
 		Name: flashCookie, Value: word, Path: "/portal/", MaxAge: maxAge,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: overTLS(r),
 	}

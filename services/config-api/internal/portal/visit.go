@@ -120,6 +120,7 @@ func (p *Portal) page(v *visit, status int, frame render.Frame, name string, bod
 	frame.Theme, frame.Embedders = v.theme, p.Embedders
 	frame.Part = scripted(v.r)
 	frame.Flash = flashOf(v.flash)
+	frame.Organization, frame.Person = v.org, v.session.Person
 	return p.write(v.w, v.r, status, frame, name, body)
 }
 
@@ -142,7 +143,7 @@ func goOn(v *visit, path, flash string) error {
 		v.w.WriteHeader(http.StatusOK)
 		return nil
 	}
-	http.Redirect(v.w, v.r, path, http.StatusSeeOther)
+	http.Redirect(v.w, v.r, path, http.StatusSeeOther) //nolint:gosec // each path begins with /portal/
 	return nil
 }
 

@@ -28,16 +28,6 @@ func TestThePageInABrowser(t *testing.T) {
 	node(t, s.env(), "--test", "--test-concurrency=1", "--test-timeout=100000", "--test-reporter=spec", "test/")
 }
 
-// TestScreenshots makes the documentation's pictures when it is told where to.
-func TestScreenshots(t *testing.T) {
-	t.Parallel()
-	folder := os.Getenv("SCREENSHOTS")
-	if folder == "" {
-		return // make screenshots asks for them
-	}
-	node(t, []string{"STORYBOOK=" + storybook(t, programs(t)), "SCREENSHOTS=" + folder}, "screenshots.mjs")
-}
-
 // node runs a script of the page's folder until it ends.
 func node(t *testing.T, env []string, args ...string) {
 	t.Helper()

@@ -24,6 +24,9 @@ type Frame struct {
 	Refresh   int      // seconds after which a browser without scripts reads the page anew; 0 for never
 	Embedders []string // origins that may show the page in a frame
 
+	Organization string // whose page it is; "" when nobody is in
+	Person       string // for whom it was opened
+
 	// Part asks for the content alone: a script puts it into a page.
 	Part bool
 }

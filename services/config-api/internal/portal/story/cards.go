@@ -126,7 +126,7 @@ func hostile() []view.Card {
 			FailureCount: 1, LastError: failed(ago(time.Minute), delivery.ReasonClientError, `Server answered 400 <b onclick="alert(1)">Bad</b>`, 400),
 		}), busy()),
 		card(hook("1b", strings.Repeat("Wörterbuchstabenlänge", 5)[:100], "https://"+strings.Repeat("a-very-long-label.", 8)+"example/"+strings.Repeat("path", 30), webhook.SendCallRecordings, 0, webhook.Health{LastSentAt: ago(time.Hour)}), busy()),
-		card(hook("1c", "‮txt.exe‬ התראות על שיחות", "https://עברית.example/%E2%80%AE/hook", webhook.SendNotes, 0, webhook.Health{LastSentAt: ago(time.Hour)}), busy()),
+		card(hook("1c", "\u202etxt.exe\u202c התראות על שיחות", "https://עברית.example/%E2%80%AE/hook", webhook.SendNotes, 0, webhook.Health{LastSentAt: ago(time.Hour)}), busy()),
 		card(hook("1d", "📞🔔 👩‍💻👨‍👩‍👧‍👦 🇺🇳 Z̷̢̛a̸l̵g̶o̴", "https://emoji.example/"+strings.Repeat("x", 1900), webhook.SendCallLogs, 0, webhook.Health{LastSentAt: ago(time.Hour)}), busy()),
 		card(hook("1e", "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW", "https://wide.example/hook", webhook.SendCallLogs, 987654321, webhook.Health{FailureCount: 2, HoldUntil: clock().Now.Add(5 * time.Hour), LastSentAt: ago(time.Hour)}), busy()),
 	}

@@ -2,6 +2,7 @@ package story
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/access"
@@ -79,7 +80,7 @@ func logStories() []Story {
 	}
 	held := delivery.Outcome{Result: delivery.Deferred, Message: "Waiting: the webhook is on hold."}
 	timeout := delivery.Outcome{Result: delivery.Failed, Reason: delivery.ReasonTimeout, Message: "No answer within 30 seconds", Phases: delivery.Phases{Resolve: 2 * time.Millisecond, Connect: 9 * time.Millisecond, TLS: 25 * time.Millisecond, Total: 30 * time.Second}, RemoteAddr: "203.0.113.7:443"}
-	hostileAnswer := answered(503, "<script>alert('body')</script>\n‮gnp.exe‬ \x00\xff\xfe not UTF-8, and a very long line: "+longText())
+	hostileAnswer := answered(503, "<script>alert('body')</script>\n\u202egnp.exe\u202c \x00\xff\xfe not UTF-8, and a very long line: "+strings.Repeat("abcdefghij", 60))
 	hostileAnswer.Response.Truncated = true
 	hostileAnswer.Response.Header["X-Evil"] = []string{`"><img src=x onerror=alert(1)>`}
 	delivered := manage.DeliveryView{LoggedDelivery: logged(1, delivery.StatusDelivered, 2, 200, 84*time.Millisecond, 2*time.Minute, "", ""), Payload: manage.PayloadKept, Entries: []manage.EntryView{
@@ -98,14 +99,6 @@ func logStories() []Story {
 		{Name: "delivery-failed", Title: "A delivery that failed, with a hostile answer", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(failedOne, clock())}},
 		{Name: "delivery-expired", Title: "A delivery without its payload", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(expired, clock())}},
 	}
-}
-
-func longText() string {
-	text := ""
-	for range 60 {
-		text += "abcdefghij"
-	}
-	return text
 }
 
 func recovery(status delivery.RecoveryStatus, preview bool, total, examined, queued int64) view.Recovery {

@@ -40,4 +40,6 @@ func All() []Story {
 }
 
 // tab is the frame of a page under a tab.
-func tab(name string) render.Frame { return render.Frame{Tab: name} }
+func tab(name string) render.Frame {
+	return render.Frame{Tab: name, Organization: "acme", Person: "anna@acme.example"}
+}

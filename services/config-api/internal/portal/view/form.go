@@ -143,8 +143,13 @@ func (f Form) Wrong() bool {
 // begins with the field's name as programs know it.
 func Sentence(detail string) string {
 	for _, word := range []struct{ api, page string }{
-		{"name ", "The name "}, {"provider ", "The provider "}, {"url ", "The URL "}, {"event ", "The event setting "},
-		{"since ", "The start "}, {"until ", "The end "}, {"data ", "The data "},
+		{"name ", "The name "},
+		{"provider ", "The provider "},
+		{"url ", "The URL "},
+		{"event ", "The event setting "},
+		{"since ", "The start "},
+		{"until ", "The end "},
+		{"data ", "The data "},
 	} {
 		if rest, is := strings.CutPrefix(detail, word.api); is {
 			return word.page + rest

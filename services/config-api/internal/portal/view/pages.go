@@ -44,8 +44,10 @@ type Head struct {
 func HeadOf(c Card, path string) Head {
 	h := Head{Card: c}
 	for _, tab := range []Link{
-		{Text: "Deliveries", URL: ""}, {Text: "Secret and code", URL: "/secret"},
-		{Text: "Signature checker", URL: "/check"}, {Text: "Recover", URL: "/recover"},
+		{Text: "Deliveries", URL: ""},
+		{Text: "Secret and code", URL: "/secret"},
+		{Text: "Signature checker", URL: "/check"},
+		{Text: "Recover", URL: "/recover"},
 	} {
 		h.Tabs = append(h.Tabs, Link{Text: tab.Text, URL: "/portal/webhooks/" + c.ID + tab.URL, Here: tab.URL == path})
 	}

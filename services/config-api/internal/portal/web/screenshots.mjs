@@ -10,18 +10,18 @@ const fonts = fileURLToPath(new URL("fonts/fonts.conf", import.meta.url));
 
 // Name of the picture, story, and what is unusual about the window.
 const pictures = [
-  ["webhooks", "list", {}],
-  ["webhooks-dark", "list", { colorScheme: "dark" }],
-  ["webhooks-phone", "list", { phone: true, height: 1500 }],
+  ["webhooks", "list", { height: 1180 }],
+  ["webhooks-dark", "list", { colorScheme: "dark", height: 1180 }],
   ["every-state", "cards", {}],
+  ["webhooks-phone", "list", { phone: true, height: 1240 }],
   ["empty", "empty", {}],
   ["add-webhook", "form-dialog", { height: 980 }],
   ["created", "created", { height: 1000 }],
   ["test", "test-delivered", {}],
   ["log", "log", {}],
-  ["log-phone", "log", { phone: true, height: 1200 }],
+  ["log-phone", "log", { phone: true, height: 1100 }],
   ["attempt", "delivery", {}],
-  ["attempt-dark", "delivery", { colorScheme: "dark" }],
+  ["attempt-dark", "delivery", { colorScheme: "dark", height: 900 }],
   ["checker", "check-changed", {}],
   ["recover", "recover-running", {}],
   ["keys", "keys-new", {}],

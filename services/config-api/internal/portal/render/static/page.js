@@ -163,9 +163,38 @@ document.addEventListener("htmx:sseOpen", () => {
   state.textContent = "Live";
   if (again) for (const part of document.querySelectorAll("[hx-trigger*=refresh]")) htmx.trigger(part, "refresh");
 });
-document.addEventListener("htmx:sseError", lost);
+document.addEventListener("htmx:sseError", (event) => {
+  lost();
+  // A stream that is refused may be one of a session that has ended: then the
+  // page says so.
+  if (event.detail.source?.readyState === EventSource.CLOSED) {
+    fetch(location.href, { method: "HEAD" }).then((answer) => { if (answer.status === 401) location.reload(); }, () => {});
+  }
+});
 addEventListener("offline", lost);
-document.addEventListener("htmx:sendError", () => announce("Not sent: the connection is lost. Try again."));
+
+// What went wrong is said where the person is. A part of the page that cannot
+// be read anew stays as it is.
+
+function complain(text) {
+  const line = document.createElement("p");
+  line.className = dialog.open ? "note bad" : "flash bad";
+  line.setAttribute("role", "alert");
+  line.textContent = text;
+  const place = dialog.open ? dialogBody : document.getElementById("flash");
+  if (!dialog.open) place.replaceChildren();
+  place.prepend(line);
+}
+
+document.addEventListener("htmx:sendError", (event) => {
+  if (event.detail.requestConfig?.verb !== "get") complain("Not sent: the connection is lost. Try again in a moment.");
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, xhr, requestConfig } = event.detail;
+  if (xhr.status < 400 || target === dialogBody) return;
+  event.detail.shouldSwap = false;
+  if (requestConfig?.verb !== "get" && xhr.status !== 401) complain("That did not work. Try again in a moment.");
+});
 // A page that comes back from the browser's cache may be old.
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import http from "node:http";
 import { after, test } from "node:test";
-import { BASE, api, close, done, hook, open, organization, says, until } from "./lib.mjs";
+import { BASE, api, close, done, hook, open, organization, says, until } from "../walk.mjs";
 
 after(close);
 

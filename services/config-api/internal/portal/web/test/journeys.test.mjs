@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import crypto from "node:crypto";
 import { execFileSync } from "node:child_process";
 import { after, test } from "node:test";
-import { BASE, RECEIVER, accessible, api, behave, card, close, done, enter, fact, happens, hook, live, open, organization, received, says, until } from "./lib.mjs";
+import { BASE, RECEIVER, accessible, api, behave, card, close, done, enter, fact, happens, hook, live, open, organization, received, says, until } from "../walk.mjs";
 
 after(close);
 

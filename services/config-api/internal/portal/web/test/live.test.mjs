@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { BASE, CONTROL, RECEIVER, api, behave, card, close, done, enter, fact, happens, hook, live, open, organization, says, until } from "./lib.mjs";
+import { BASE, CONTROL, RECEIVER, api, behave, card, close, done, enter, fact, happens, hook, live, open, organization, says, until } from "../walk.mjs";
 
 after(close);
 
@@ -82,10 +82,26 @@ test("a lost connection says so, and what happened meanwhile is shown", async ()
   await live(page);
   await fetch(`${CONTROL}/stop`);
   await says(page.locator(".link-state"), "Connection lost.");
+  await card(page, "CRM Call Sync").getByRole("button", { name: "Test" }).click();
+  await says(page.locator("#flash"), "Not sent: the connection is lost.");
   await fetch(`${CONTROL}/start`);
   await happens(org);
   await live(page);
   await says(fact(page, "CRM Call Sync", "Last sent"), /just now|second/);
+  await done(page);
+});
+
+test("whoever leaves is out, in every window", async () => {
+  const page = await open();
+  const org = organization();
+  await enter(page, org, "Anna");
+  await says(page.locator("footer"), `Opened for Anna, organization ${org}`);
+  const other = await page.context().newPage();
+  await other.goto(`${BASE}/portal/`);
+  await other.getByRole("button", { name: "Leave" }).click();
+  await other.getByRole("heading", { name: "Open this page from dialnote" }).waitFor();
+  await page.getByRole("button", { name: "Show Key" }).click();
+  await page.getByRole("heading", { name: "Open this page from dialnote" }).waitFor();
   await done(page);
 });
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { STORYBOOK, accessible, close, done, open } from "./lib.mjs";
+import { STORYBOOK, accessible, close, done, open } from "../walk.mjs";
 
 after(close);
 

@@ -110,7 +110,7 @@ export async function says(locator, text) {
 // live waits until the page hears what happens.
 export const live = (page) => says(page.locator(".link-state"), "Live");
 
-const axeSource = fs.readFileSync(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+const axeSource = fs.readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 
 // accessible fails the walk when axe finds something against the page; only
 // these rules, when some are given.
