@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -52,6 +53,8 @@ type Settings struct {
 type Conn struct {
 	nc *nats.Conn
 	js jetstream.JetStream
+
+	certificateExpires atomic.Pointer[time.Time] // of the server's that was shown last
 }
 
 // Connect starts connecting and returns at once: the server may be started
@@ -87,7 +90,9 @@ func Connect(s Settings, log *slog.Logger) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
+	c := &Conn{}
 	opts = append(opts, secure...)
+	opts = append(opts, c.noticeCertificate)
 	if s.Inbox != "" {
 		opts = append(opts, nats.CustomInboxPrefix(s.Inbox))
 	}
@@ -105,7 +110,8 @@ func Connect(s Settings, log *slog.Logger) (*Conn, error) {
 		nc.Close()
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	return &Conn{nc: nc, js: js}, nil
+	c.nc, c.js = nc, js
+	return c, nil
 }
 
 // Close closes the connection. What was published and not yet acknowledged is

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/proto"
 )
 
@@ -37,6 +38,7 @@ func (c *Conn) publish(ctx context.Context, e event.Event, contentType string, d
 		},
 		Data: data,
 	}
+	trace.Inject(ctx, msg.Header)
 	if err := c.store(ctx, msg); err != nil {
 		return fmt.Errorf("publish event %s: %w", e.ID, err)
 	}
@@ -54,6 +56,14 @@ type Message struct {
 	Again       bool      // it may have been handed out before, here or to another
 
 	raw jetstream.Msg
+}
+
+// Headers returns the message's headers, in which its trace is named.
+func (m *Message) Headers() trace.Headers {
+	if m.raw == nil {
+		return nats.Header{}
+	}
+	return m.raw.Headers()
 }
 
 // Ack tells the server that the message is done with. It does not wait for the

@@ -13,13 +13,14 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/proto"
 )
 
 // A waiting delivery carries the body that will be sent, so that a lane needs
-// nothing but itself.
-func laneMessage(d delivery.Delivery, subject, messageID string) *nats.Msg {
+// nothing but itself, and the trace that it is in.
+func laneMessage(ctx context.Context, d delivery.Delivery, subject, messageID string) *nats.Msg {
 	msg := &nats.Msg{
 		Subject: subject,
 		Header: nats.Header{
@@ -36,6 +37,7 @@ func laneMessage(d delivery.Delivery, subject, messageID string) *nats.Msg {
 	if d.Earlier > 0 {
 		msg.Header.Set(proto.HeaderEarlier, strconv.Itoa(d.Earlier))
 	}
+	trace.Inject(ctx, msg.Header)
 	return msg
 }
 
@@ -87,7 +89,7 @@ func parseEarlier(header string) (int, error) {
 // Enlane puts a delivery, after its first attempts, at the end of its webhook's
 // lane and returns when the server has stored it.
 func (c *Conn) Enlane(ctx context.Context, d delivery.Delivery, attempts int) error {
-	if err := c.store(ctx, laneMessage(d, proto.SubjectLane(d.WebhookID), laneMessageID("lane", d, attempts))); err != nil {
+	if err := c.store(ctx, laneMessage(ctx, d, proto.SubjectLane(d.WebhookID), laneMessageID("lane", d, attempts))); err != nil {
 		return fmt.Errorf("put delivery %s into its lane: %w", d.ID, err)
 	}
 	return nil
@@ -97,7 +99,7 @@ func (c *Conn) Enlane(ctx context.Context, d delivery.Delivery, attempts int) er
 // until at and then puts it there, whoever is alive. A delivery has at most
 // one schedule; a later one replaces it.
 func (c *Conn) EnlaneAt(ctx context.Context, d delivery.Delivery, attempts int, at time.Time) error {
-	msg := laneMessage(d, proto.SubjectRetry(d.WebhookID, d.ID), laneMessageID("retry", d, attempts))
+	msg := laneMessage(ctx, d, proto.SubjectRetry(d.WebhookID, d.ID), laneMessageID("retry", d, attempts))
 	msg.Header.Set(headerSchedule, "@at "+at.UTC().Format(time.RFC3339Nano))
 	msg.Header.Set(headerScheduleTarget, proto.SubjectLane(d.WebhookID))
 	if err := c.store(ctx, msg); err != nil {
@@ -110,7 +112,7 @@ func (c *Conn) EnlaneAt(ctx context.Context, d delivery.Delivery, attempts int, 
 // lane and returns when the server has stored it. The same request for the same
 // delivery is stored once, within two minutes.
 func (c *Conn) Requeue(ctx context.Context, d delivery.Delivery, request string) error {
-	msg := laneMessage(d, proto.SubjectLane(d.WebhookID), "again:"+request+":"+d.ID)
+	msg := laneMessage(ctx, d, proto.SubjectLane(d.WebhookID), "again:"+request+":"+d.ID)
 	if err := c.store(ctx, msg); err != nil {
 		return fmt.Errorf("put delivery %s into its lane again: %w", d.ID, err)
 	}

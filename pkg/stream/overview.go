@@ -2,10 +2,12 @@ package stream
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dialnote/webhooks/proto"
@@ -98,8 +100,24 @@ type Link struct {
 // Link returns how the connection stands now.
 func (c *Conn) Link() Link {
 	l := Link{Connected: c.nc.IsConnected(), Reconnects: c.reconnects()}
-	if state, err := c.nc.TLSConnectionState(); err == nil && len(state.PeerCertificates) > 0 {
-		l.CertificateExpires = state.PeerCertificates[0].NotAfter
+	if at := c.certificateExpires.Load(); at != nil {
+		l.CertificateExpires = *at
 	}
 	return l
+}
+
+// noticeCertificate is an option that keeps, of each handshake, when the
+// server's certificate expires. Asking the client for it afterwards races with
+// its reconnecting (nats.go 1.55).
+func (c *Conn) noticeCertificate(o *nats.Options) error {
+	if o.TLSConfig == nil {
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12} // as the client's own
+	}
+	o.TLSConfig.VerifyConnection = func(state tls.ConnectionState) error {
+		if len(state.PeerCertificates) > 0 {
+			c.certificateExpires.Store(&state.PeerCertificates[0].NotAfter)
+		}
+		return nil
+	}
+	return nil
 }

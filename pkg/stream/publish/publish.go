@@ -58,6 +58,8 @@ func Open(o Options) (*Publisher, error) {
 func (p *Publisher) Close() { p.conn.Close() }
 
 // Publish publishes a typed event, as protobuf, and returns when it is stored.
+// An OpenTelemetry span in ctx goes with it: what becomes of the event is in its
+// trace.
 // A wrong event is a *fault.Error of kind Invalid that names each field; while
 // the broker is away the error is one of kind Unavailable.
 func (p *Publisher) Publish(ctx context.Context, e *webhooksv1.Event) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/outbox"
 	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/proto"
 	"github.com/dialnote/webhooks/services/config-api/internal/auth"
@@ -94,7 +95,8 @@ type Events = follow.Source
 // Notices tells the platform of webhooks.
 type Notices = outbox.Publisher
 
-// Dependencies are what the config API works with. All are needed.
+// Dependencies are what the config API works with. All are needed but the
+// tracer.
 type Dependencies struct {
 	Store     Store
 	Changes   Changes
@@ -118,6 +120,8 @@ type Dependencies struct {
 	Registry *prometheus.Registry // gets the API's metrics and is what /metrics serves
 	Now      func() time.Time
 	Log      *slog.Logger
+
+	Tracer *trace.Tracer // nil for none
 }
 
 // App is a wired config API.
@@ -167,6 +171,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 		MaxWebhooks:     cfg.MaxWebhooks,
 		Now:             deps.Now,
 		Log:             deps.Log,
+		Tracer:          deps.Tracer,
 	}
 	hub, err := live.New(live.Options{
 		Source: deps.Activity, Webhooks: service, Limits: live.DefaultLimits(), Registry: deps.Registry, Log: deps.Log,
@@ -187,6 +192,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 		Registry:      deps.Registry,
 		Now:           deps.Now,
 		Log:           deps.Log,
+		Tracer:        deps.Tracer,
 		Service:       service,
 		Live:          hub,
 		Follower:      follower,

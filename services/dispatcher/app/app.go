@@ -17,6 +17,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/outbox"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/activity"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/attempt"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/courier"
@@ -68,6 +69,7 @@ type Dependencies struct {
 	Log      *slog.Logger
 	Registry prometheus.Registerer
 	Health   *ops.Health
+	Tracer   *trace.Tracer // nil for none
 }
 
 // App is one dispatcher replica.
@@ -166,17 +168,17 @@ func (a *App) assemble() (*parts, error) {
 	webhooks := inflight.NewWebhooks(inflight.Limits{Total: a.cfg.MaxInFlight, PerWebhook: a.cfg.WebhookMaxInFlight, Patience: patience})
 	carrier := &courier.Courier{
 		Maker: attempt.NewMaker(a.deps.Sender, time.Now), Recorder: recorder, Cache: matcher,
-		Announcer: a.deps.Stream, Webhooks: webhooks, Log: log, Observer: a.metrics.By(metrics.Direct),
+		Announcer: a.deps.Stream, Webhooks: webhooks, Log: log, Observer: a.metrics.By(metrics.Direct), Tracer: a.deps.Tracer,
 	}
 	recorded := progress.New(a.deps.Store)
 	lanes := &lane.Lanes{
 		Stream: a.deps.Stream, Matcher: matcher, Progress: recorded, Carrier: a.by(metrics.Lane, carrier), Room: recorder,
 		Webhooks: webhooks, Slots: slots, InFlight: a.cfg.WebhookMaxInFlight,
-		Retention: a.cfg.Retention, Now: time.Now, Logger: log,
+		Retention: a.cfg.Retention, Now: time.Now, Logger: log, Tracer: a.deps.Tracer,
 	}
 	inOrder := &ordered.Ordered{
 		Stream: a.deps.Stream, Matcher: matcher, Log: a.deps.Store, Carrier: a.by(metrics.Ordered, carrier), Room: recorder,
-		Webhooks: webhooks, Slots: slots, Retention: a.cfg.Retention, Now: time.Now, Logger: log,
+		Webhooks: webhooks, Slots: slots, Retention: a.cfg.Retention, Now: time.Now, Logger: log, Tracer: a.deps.Tracer,
 	}
 	listener.begin(matcher, lanes, inOrder)
 	metrics.Watch(a.deps.Registry, state(slots, webhooks, recorder, lanes, matcher))
@@ -185,7 +187,7 @@ func (a *App) assemble() (*parts, error) {
 		dispatcher: &dispatch.Dispatcher{
 			Rejector: a.deps.Stream, Matcher: matcher, Room: recorder, Slots: slots, Lanes: lanes, Ordered: inOrder,
 			Webhooks: webhooks, Carrier: carrier, Progress: recorded,
-			Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Log: log, Observer: a.metrics,
+			Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Log: log, Observer: a.metrics, Tracer: a.deps.Tracer,
 		},
 		tests:      a.tests(matcher, carrier),
 		recoveries: a.recoveries(matcher, carrier, recorder),

@@ -19,7 +19,7 @@ import (
 func (a *App) tests(matcher *match.Matcher, carrier *courier.Courier) *stream.TestService {
 	tester := &trial.Tester{
 		Matcher: matcher, Sender: a.deps.Sender, Courier: carrier,
-		UserAgent: delivery.UserAgent(program.Version()), Now: time.Now,
+		UserAgent: delivery.UserAgent(program.Version()), Now: time.Now, Tracer: a.deps.Tracer,
 	}
 	return a.deps.Stream.NewTestService(a.deps.Log, tester.Test)
 }

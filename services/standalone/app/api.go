@@ -11,10 +11,11 @@ import (
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/trace"
 	configapi "github.com/dialnote/webhooks/services/config-api/app"
 )
 
-func newAPI(s config.Settings, b *backbone.Backbone, fleet *stream.Fleet, health *ops.Health, registry *prometheus.Registry, log *slog.Logger) (*configapi.App, error) {
+func newAPI(s config.Settings, b *backbone.Backbone, fleet *stream.Fleet, health *ops.Health, registry *prometheus.Registry, tracer *trace.Tracer, log *slog.Logger) (*configapi.App, error) {
 	cfg, checkURL, err := configapi.FromSettings(s)
 	if err != nil {
 		return nil, err
@@ -22,7 +23,7 @@ func newAPI(s config.Settings, b *backbone.Backbone, fleet *stream.Fleet, health
 	queue := configapi.NewQueue(b.Stream, fleet)
 	api, err := configapi.New(cfg, configapi.Dependencies{
 		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, History: queue, Tester: queue, Farewells: queue, Activity: queue, Events: queue, Notices: queue, CheckURL: checkURL,
-		Health: health, Registry: registry, Now: time.Now, Log: log,
+		Health: health, Registry: registry, Now: time.Now, Log: log, Tracer: tracer,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the config API: %w", err)

@@ -19,6 +19,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/program"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/trace"
 	configapi "github.com/dialnote/webhooks/services/config-api/app"
 	dispatcher "github.com/dialnote/webhooks/services/dispatcher/app"
 	"github.com/dialnote/webhooks/services/standalone/internal/broker"
@@ -34,6 +35,7 @@ type Options struct {
 	NATSAddr string    // where the embedded NATS server listens, if it can; "" for no socket
 	Out      io.Writer // for people: what runs where, what to do next, what arrives
 	Log      *slog.Logger
+	Tracer   *trace.Tracer // nil for none
 }
 
 // Standalone is the running system.
@@ -139,7 +141,7 @@ func (s *Standalone) Run(ctx, now context.Context) error {
 		return err
 	}
 	defer fleet.Close()
-	api, err := newAPI(s.settings, b, fleet, s.health, registry, log) //nolint:contextcheck // each request brings its own
+	api, err := newAPI(s.settings, b, fleet, s.health, registry, s.opts.Tracer, log) //nolint:contextcheck // each request brings its own
 	if err != nil {
 		return err
 	}
@@ -152,7 +154,7 @@ func (s *Standalone) Run(ctx, now context.Context) error {
 	working, stopWorking := context.WithCancel(ctx)
 	group.Add(func() error {
 		return dispatcher.New(dispatcher.FromSettings(s.settings), dispatcher.Dependencies{
-			Store: b.Store, Stream: b.Stream, Sender: sender, Log: log, Registry: registry, Health: s.health,
+			Store: b.Store, Stream: b.Stream, Sender: sender, Log: log, Registry: registry, Health: s.health, Tracer: s.opts.Tracer,
 		}).Run(working, now)
 	}, func(error) { stopWorking() })
 	group.Add(func() error { return api.Run(working) }, func(error) { stopWorking() })

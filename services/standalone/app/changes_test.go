@@ -35,6 +35,12 @@ type system struct {
 
 func start(t *testing.T) *system {
 	t.Helper()
+	return startWith(t, app.Options{Log: slog.New(slog.DiscardHandler)})
+}
+
+// startWith is start with some of the options.
+func startWith(t *testing.T, o app.Options) *system {
+	t.Helper()
 	settings, err := config.Load(map[string]string{
 		config.Prefix + "DATA_DIR": t.TempDir(), config.Prefix + "HTTP_ADDR": "127.0.0.1:0",
 		config.Prefix + "ALLOW_HTTP_ENDPOINTS": "true", config.Prefix + "ALLOW_PRIVATE_ENDPOINTS": "true",
@@ -49,9 +55,8 @@ func start(t *testing.T) *system {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
-	s, err := app.New(t.Context(), app.Options{
-		Settings: settings, NATSAddr: "127.0.0.1:0", Out: io.Discard, Log: slog.New(slog.DiscardHandler),
-	})
+	o.Settings, o.NATSAddr, o.Out = settings, "127.0.0.1:0", io.Discard
+	s, err := app.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -127,6 +128,9 @@ func TestMigrate(t *testing.T) {
 	s.says(t, 0, "migrate -dry-run", `^the schema is at version 0; to be done:\n  0001_begin.sql\n  0002_`)
 	s.says(t, 0, "migrate", `^the schema went from version 0 to \d+ and serves programs that know version \d+ or later\n$`)
 	s.says(t, 0, "migrate -dry-run", "nothing to do")
+	s.environ["DIALNOTE_DATABASE_URL"] = "sqlite://" + filepath.Join(t.TempDir(), "new.db")
+	s.says(t, 0, "migrate -dry-run", "everything: there is no such file yet")
+	s.says(t, 0, "migrate", "the schema went from version 0 to ")
 	s.environ["DIALNOTE_DATABASE_URL"] = "postgres://x@127.0.0.1:1/x?sslmode=disable"
 	s.says(t, 1, "migrate -wait 10ms", "look at the database: .*connection refused")
 	s.says(t, 2, "migrate now", `"now" is not a flag`)

@@ -18,6 +18,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/trace"
+	"github.com/dialnote/webhooks/pkg/trace/export"
 	"github.com/dialnote/webhooks/services/config-api/app"
 )
 
@@ -37,6 +39,11 @@ func serve(ctx, now context.Context, environ map[string]string) error {
 	log := ops.NewLogger(os.Stderr, settings, "config-api", program.Version())
 	log.Info("starting", slog.Any("settings", settings))
 
+	tracer, stopTracing, err := export.Open(ctx, environ, "config-api", program.Version(), log)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
 	public, err := listen(ctx, log, "HTTP_ADDR", settings.HTTPAddr)
 	if err != nil {
 		return err
@@ -45,7 +52,7 @@ func serve(ctx, now context.Context, environ map[string]string) error {
 	if err != nil {
 		return err
 	}
-	p := &process{settings: settings, log: log, health: ops.NewHealth(), registry: ops.NewRegistry()}
+	p := &process{settings: settings, log: log, health: ops.NewHealth(), registry: ops.NewRegistry(), tracer: tracer}
 	if err := ops.Observe(p.registry, p.health, "config-api"); err != nil {
 		return err
 	}
@@ -66,6 +73,7 @@ type process struct {
 	log      *slog.Logger
 	health   *ops.Health
 	registry *prometheus.Registry
+	tracer   *trace.Tracer
 }
 
 // run serves until ctx ends and the requests under way are answered, or until
@@ -88,7 +96,7 @@ func (p *process) run(ctx, now context.Context, public, operators net.Listener) 
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
-		if err := gate.Run(ctx, public); err != nil {
+		if err := gate.Run(ctx, public, p.settings.DrainDelay); err != nil {
 			fail(err)
 		}
 	}()
@@ -130,7 +138,7 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 	queue := app.NewQueue(b.Stream, fleet)
 	a, err := app.New(cfg, app.Dependencies{ //nolint:contextcheck // each request has its own
 		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, History: queue, Tester: queue, Farewells: queue, Activity: queue, Events: queue, Notices: queue, CheckURL: checkURL,
-		Health: p.health, Registry: p.registry, Now: time.Now, Log: p.log,
+		Health: p.health, Registry: p.registry, Now: time.Now, Log: p.log, Tracer: p.tracer,
 	})
 	if err != nil {
 		closeBackbone()

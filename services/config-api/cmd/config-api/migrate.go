@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -40,6 +42,9 @@ func migrate(ctx context.Context, databaseURL string, dry bool, wait time.Durati
 		return err
 	}
 	before, err := backbone.Wait(ctx, wait, func() (store.Schema, error) { return schemaOf(ctx, databaseURL, box) })
+	if errors.Is(err, fs.ErrNotExist) { // a file that is to be made
+		before, err = store.Schema{Pending: []string{"everything: there is no such file yet"}}, nil
+	}
 	if err != nil {
 		return fmt.Errorf("look at the database: %w", err)
 	}

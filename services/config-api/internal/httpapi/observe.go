@@ -10,6 +10,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialnote/webhooks/pkg/trace"
 )
 
 // writeTime bounds the writing of an answer: a caller that reads too slowly is
@@ -20,16 +22,18 @@ const writeTime = time.Minute
 type observer struct {
 	log      *slog.Logger
 	now      func() time.Time
+	tracer   *trace.Tracer
 	routes   map[string]bool
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
 }
 
-func newObserver(registerer prometheus.Registerer, log *slog.Logger, now func() time.Time) (*observer, error) {
+func newObserver(registerer prometheus.Registerer, tracer *trace.Tracer, log *slog.Logger, now func() time.Time) (*observer, error) {
 	o := &observer{
-		log: log,
-		now: now,
+		log:    log,
+		now:    now,
+		tracer: tracer,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialnote_api_requests_total",
 			Help: "Requests answered, by route, method and status.",
@@ -64,10 +68,17 @@ func (o *observer) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		_ = http.NewResponseController(c.Response()).SetWriteDeadline(start.Add(writeTime)) // not every writer can
 		o.inFlight.Inc()
 		defer o.inFlight.Dec()
+		var span trace.Span
+		if !askedByMachines(c.Request().URL.Path) {
+			var traced *http.Request
+			traced, span = o.tracer.Request(c.Request())
+			c.SetRequest(traced)
+		}
 		if err := next(c); err != nil {
 			c.Error(err)
 		}
 		o.tell(c, known, o.now().Sub(start))
+		span.Answered(methodLabel(c.Request().Method), o.route(c), c.Response().Status)
 		return nil
 	}
 }
@@ -116,11 +127,17 @@ func level(route string, status int) slog.Level {
 	switch {
 	case status >= http.StatusInternalServerError && status != http.StatusNotImplemented && route != "/readyz":
 		return slog.LevelError
-	case route == "/livez", route == "/readyz", route == "/metrics":
-		return slog.LevelDebug // asked every few seconds by machines
+	case askedByMachines(route):
+		return slog.LevelDebug
 	default:
 		return slog.LevelInfo
 	}
+}
+
+// askedByMachines reports whether a path is one that somebody asks every few
+// seconds.
+func askedByMachines(path string) bool {
+	return path == "/livez" || path == "/readyz" || path == "/metrics"
 }
 
 // route returns the pattern of the request's path: a bounded label.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/services/config-api/internal/api"
 	"github.com/dialnote/webhooks/services/config-api/internal/auth"
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
@@ -33,7 +34,8 @@ type Authenticator interface {
 	Authenticate(r *http.Request, schemes []string) (auth.Caller, error)
 }
 
-// Options are what the server works with. All are needed.
+// Options are what the server works with. All are needed but those that say
+// otherwise.
 type Options struct {
 	Document      *contract.Document
 	Service       *manage.Service
@@ -45,8 +47,9 @@ type Options struct {
 	Registry      *prometheus.Registry
 	Now           func() time.Time
 	Log           *slog.Logger
-	Limits        Limits   // none when zero
-	EmbedHosts    []string // that may show the page in theirs; nobody may when empty
+	Tracer        *trace.Tracer // nil for none
+	Limits        Limits        // none when zero
+	EmbedHosts    []string      // that may show the page in theirs; nobody may when empty
 
 	// Page is the settings page; without one there is nothing at its address.
 	Page http.Handler
@@ -71,7 +74,7 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	s := &server{Options: o, docs: page, metrics: promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}), limiters: limiters}
-	observer, err := newObserver(o.Registry, o.Log, o.Now)
+	observer, err := newObserver(o.Registry, o.Tracer, o.Log, o.Now)
 	if err != nil {
 		return nil, err
 	}

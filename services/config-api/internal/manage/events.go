@@ -14,7 +14,10 @@ func (s *Service) Publish(ctx context.Context, organizationID string, body []byt
 	if err != nil {
 		return "", fmt.Errorf("read event: %w", err)
 	}
-	if err := s.Publisher.Publish(ctx, e); err != nil {
+	ctx, span := s.Tracer.Publish(ctx, e)
+	err = s.Publisher.Publish(ctx, e)
+	span.Fail(err)
+	if err != nil {
 		return "", fmt.Errorf("publish event %s: %w", e.ID, err)
 	}
 	return e.ID, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
@@ -75,8 +76,9 @@ type Service struct {
 	Audit     store.Audit
 	PublicURL string // where browsers find the service, without a slash at its end
 
-	Now func() time.Time
-	Log *slog.Logger
+	Now    func() time.Time
+	Log    *slog.Logger
+	Tracer *trace.Tracer // nil for none
 }
 
 // View is a webhook as it is shown.

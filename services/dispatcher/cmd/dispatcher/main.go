@@ -20,6 +20,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/program"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/trace/export"
 	"github.com/dialnote/webhooks/services/dispatcher/app"
 )
 
@@ -54,6 +55,11 @@ func serve(ctx, now context.Context, environ map[string]string) error {
 	log := ops.NewLogger(os.Stderr, settings, "dispatcher", version)
 	log.Info("starting", slog.Any("settings", settings))
 
+	tracer, stopTracing, err := export.Open(ctx, environ, "dispatcher", version, log)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", settings.OpsAddr)
 	if err != nil {
 		return fmt.Errorf("%sOPS_ADDR: %w", config.Prefix, err)
@@ -88,7 +94,7 @@ func serve(ctx, now context.Context, environ map[string]string) error {
 			return err
 		}
 		return app.New(app.FromSettings(settings), app.Dependencies{
-			Store: b.Store, Stream: b.Stream, Sender: sender, Log: log, Registry: registry, Health: health,
+			Store: b.Store, Stream: b.Stream, Sender: sender, Log: log, Registry: registry, Health: health, Tracer: tracer,
 		}).Run(workCtx, now)
 	}, func(error) { stopWork() })
 	return group.Run()

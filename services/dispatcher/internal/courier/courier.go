@@ -11,6 +11,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
@@ -50,6 +51,7 @@ type Courier struct {
 	Webhooks  *inflight.Webhooks
 	Log       *slog.Logger
 	Observer  Observer
+	Tracer    *trace.Tracer
 }
 
 // Carry makes the number-th attempt of a delivery and returns what was recorded
@@ -59,7 +61,9 @@ type Courier struct {
 // to be recorded: the delivery must be tried again.
 func (c *Courier) Carry(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot) (store.Recorded, error) {
 	began := time.Now()
-	a, ok := c.Maker.Make(ctx, t, d, number)
+	sending, span := c.Tracer.Attempt(ctx, &d, t.Webhook.Provider, number)
+	a, ok := c.Maker.Make(sending, t, d, number)
+	span.Attempted(&a.Outcome)
 	if ok && a.Outcome.Result == delivery.Failed && a.Outcome.Reason.Trouble() {
 		c.Webhooks.Suspect(d.WebhookID)
 		defer c.Webhooks.Settled(d.WebhookID)
@@ -80,25 +84,27 @@ func (c *Courier) Decline(ctx context.Context, t *match.Target, d delivery.Deliv
 }
 
 func (c *Courier) record(ctx context.Context, a delivery.Attempt) (store.Recorded, error) {
-	r, err := c.Recorder.Record(ctx, a)
+	recording, span := c.Tracer.Record(ctx)
+	r, err := c.Recorder.Record(recording, a)
+	span.Fail(err)
 	if err != nil {
 		return store.Recorded{}, fmt.Errorf("record attempt of delivery %s: %w", a.DeliveryID, err)
 	}
 	c.Observer.Recorded(a, r)
 	if changes(r) {
-		c.tell(r.Before)
+		c.tell(ctx, r.Before)
 	}
 	return r, nil
 }
 
 // tell drops what this replica knows of the webhook before anything that
 // follows from the change is done, and tells the others.
-func (c *Courier) tell(w webhook.Webhook) {
+func (c *Courier) tell(ctx context.Context, w webhook.Webhook) {
 	c.Cache.Drop(w.OrganizationID)
 	err := c.Announcer.Announce(stream.Change{OrganizationID: w.OrganizationID, WebhookID: w.ID})
 	if err != nil {
 		// The others find out when their lease ends or an attempt fails.
-		c.Log.Warn("a webhook's change was not announced", slog.String("webhook", w.ID), slog.Any("error", err))
+		c.Log.WarnContext(ctx, "a webhook's change was not announced", slog.String("webhook", w.ID), slog.Any("error", err))
 	}
 }
 

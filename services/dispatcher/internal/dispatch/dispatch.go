@@ -12,7 +12,9 @@ import (
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/proto"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
@@ -78,6 +80,7 @@ type Dispatcher struct {
 	Webhooks *inflight.Webhooks
 	Carrier  Carrier
 	Progress Progress
+	Tracer   *trace.Tracer
 	Batch    int // events asked for at once, by each puller
 	Log      *slog.Logger
 	Observer Observer
@@ -129,12 +132,15 @@ func (d *Dispatcher) handle(work context.Context, m *stream.Message) {
 	defer slot.Free()
 	defer m.KeepAlive()()
 	d.Observer.Consumed()
+	work, span := d.Tracer.Consume(work, proto.StreamEvents, m.Headers())
+	defer span.End()
 
 	e, err := m.Published()
 	if err != nil {
 		d.reject(work, m, err)
 		return
 	}
+	span.Of(e)
 	targets, err := d.match(work, e, m.Sequence)
 	if err != nil {
 		d.unmatched(work, m, err)
@@ -142,7 +148,7 @@ func (d *Dispatcher) handle(work context.Context, m *stream.Message) {
 	}
 	d.Observer.Matched(len(targets))
 	if d.deliver(work, m, e, targets, slot) {
-		d.ack(m)
+		d.ack(work, m)
 	}
 }
 
@@ -158,7 +164,7 @@ func (d *Dispatcher) deliver(work context.Context, m *stream.Message, e event.Ev
 		defer slot.Free()
 		err := d.Deliver(work, t, delivery.Of(e, body, t.Webhook.ID, m.Sequence, m.Stored), again, slot)
 		if err != nil && work.Err() == nil {
-			d.Log.Error("a delivery is neither recorded nor in its lane; its event will come again",
+			d.Log.ErrorContext(work, "a delivery is neither recorded nor in its lane; its event will come again",
 				slog.String("webhook", t.Webhook.ID), slog.Uint64("sequence", m.Sequence), slog.Any("error", err))
 		}
 		return err == nil
@@ -193,15 +199,17 @@ func (d *Dispatcher) reject(work context.Context, m *stream.Message, reason erro
 		return
 	}
 	d.Observer.Rejected()
-	d.Log.Warn("message rejected", slog.String("subject", m.Subject),
+	d.Log.WarnContext(work, "message rejected", slog.String("subject", m.Subject),
 		slog.Uint64("sequence", m.Sequence), slog.Any("error", reason))
-	d.ack(m)
+	d.ack(work, m)
 }
 
 // match returns the webhooks to deliver to from here, and has the ordered ones
 // follow the stream by themselves. It waits for as long as the database is away.
 func (d *Dispatcher) match(work context.Context, e event.Event, sequence uint64) ([]*match.Target, error) {
-	all, err := d.matching(work, e)
+	looking, span := d.Tracer.Match(work)
+	all, err := d.matching(looking, e)
+	span.Matched(len(all), err)
 	if err != nil {
 		return nil, err
 	}
@@ -236,15 +244,15 @@ func (d *Dispatcher) unmatched(work context.Context, m *stream.Message, reason e
 	if work.Err() != nil {
 		return // it comes again when its time is up
 	}
-	d.Log.Error("an event's webhooks cannot be read; it will come again",
+	d.Log.ErrorContext(work, "an event's webhooks cannot be read; it will come again",
 		slog.String("subject", m.Subject), slog.Uint64("sequence", m.Sequence), slog.Any("error", reason))
 	if err := m.Return(unmatchedDelay); err != nil {
-		d.Log.Warn("event was not returned and will come again later", slog.Any("error", err))
+		d.Log.WarnContext(work, "event was not returned and will come again later", slog.Any("error", err))
 	}
 }
 
-func (d *Dispatcher) ack(m *stream.Message) {
+func (d *Dispatcher) ack(work context.Context, m *stream.Message) {
 	if err := m.Ack(); err != nil {
-		d.Log.Warn("event was not acknowledged and will come again", slog.Any("error", err))
+		d.Log.WarnContext(work, "event was not acknowledged and will come again", slog.Any("error", err))
 	}
 }

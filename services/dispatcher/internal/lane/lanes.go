@@ -13,6 +13,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
@@ -67,6 +68,7 @@ type Lanes struct {
 	Retention time.Duration // how old an event may be to be sent
 	Now       func() time.Time
 	Logger    *slog.Logger
+	Tracer    *trace.Tracer
 
 	mu      sync.Mutex
 	pulling context.Context //nolint:containedctx // the life of the readers, which begin at any time

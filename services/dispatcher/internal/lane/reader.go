@@ -10,6 +10,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/proto"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
 )
@@ -238,8 +239,10 @@ func (r *reader) begin(work context.Context, d delivery.Delivery, m *stream.Mess
 		defer r.wakeUp()
 		defer slot.Free()
 		defer m.KeepAlive()()
+		work, span := r.lanes.Tracer.Consume(work, proto.StreamLanes, m.Headers())
+		defer span.End()
 		if r.see(work, d, m, turn, slot) {
-			r.ack(m)
+			r.ack(work, m)
 		}
 	})
 }
@@ -303,9 +306,9 @@ func (r *reader) sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (r *reader) ack(m *stream.Message) {
+func (r *reader) ack(ctx context.Context, m *stream.Message) {
 	if err := m.Ack(); err != nil {
-		r.lanes.Logger.Warn("a waiting delivery was not acknowledged and will come again",
+		r.lanes.Logger.WarnContext(ctx, "a waiting delivery was not acknowledged and will come again",
 			slog.String("webhook", r.webhookID), slog.Any("error", err))
 	}
 }
@@ -344,7 +347,7 @@ func (r *reader) deliver(work context.Context, h taken, slot *inflight.Slot) boo
 	recorded, err := r.lanes.Carrier.Carry(work, t, h.delivery, number, slot)
 	if err != nil {
 		if work.Err() == nil {
-			r.lanes.Logger.Error("a delivery's attempt is not recorded; it will come again",
+			r.lanes.Logger.ErrorContext(work, "a delivery's attempt is not recorded; it will come again",
 				slog.String("webhook", r.webhookID), slog.Any("error", err))
 		}
 		return false
@@ -385,7 +388,7 @@ func (r *reader) keepPlace(ctx context.Context, h taken, w webhook.Webhook) {
 		err = h.message.Return(0)
 	}
 	if err != nil {
-		r.lanes.Logger.Warn("a delivery keeps its place in its lane only after a while",
+		r.lanes.Logger.WarnContext(ctx, "a delivery keeps its place in its lane only after a while",
 			slog.String("webhook", r.webhookID), slog.Any("error", err))
 	}
 }

@@ -30,7 +30,7 @@ func Watch(r prometheus.Registerer, s State) {
 	count := func(name, help string, value func() float64) {
 		r.MustRegister(prometheus.NewCounterFunc(counter(name, help), value))
 	}
-	read("slots_used", "Places for deliveries that are taken.", s.SlotsUsed)
+	read("slots_used", "Places for deliveries that are taken, those included that are kept for events just asked for.", s.SlotsUsed)
 	read("slots_limit", "Places for deliveries in all.", s.SlotsLimit)
 	read("attempts_in_flight", "HTTP requests that are being made.", s.InFlight)
 	read("outcomes_unrecorded", "Outcomes that the database has not stored yet.", s.Unrecorded)

@@ -17,6 +17,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
@@ -68,6 +69,7 @@ type Ordered struct {
 	Retention time.Duration // how old an event may be to be sent
 	Now       func() time.Time
 	Logger    *slog.Logger
+	Tracer    *trace.Tracer
 
 	mu      sync.Mutex
 	pulling context.Context //nolint:containedctx // the life of the readers, which begin at any time

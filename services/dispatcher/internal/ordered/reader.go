@@ -8,6 +8,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/proto"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
@@ -135,6 +136,8 @@ func (r *reader) read(pulling, work context.Context, seen uint64) (bool, error) 
 		return r.idle(pulling, seen)
 	}
 	defer message.KeepAlive()()
+	work, span := r.ordered.Tracer.Consume(work, proto.StreamEvents, message.Headers())
+	defer span.End()
 	done, wait := r.deliver(work, next, slot)
 	if done {
 		return false, message.Ack()

@@ -26,7 +26,7 @@ func Until(ctx context.Context, log *slog.Logger, trouble string, do func() erro
 		err := do()
 		if err == nil {
 			if try > 0 {
-				log.Info("over", slog.String("trouble", trouble), slog.Int("tries", try+1))
+				log.InfoContext(ctx, "over", slog.String("trouble", trouble), slog.Int("tries", try+1))
 			}
 			return nil
 		}
@@ -34,7 +34,7 @@ func Until(ctx context.Context, log *slog.Logger, trouble string, do func() erro
 			return ctx.Err()
 		}
 		if try == 0 {
-			log.Warn("in trouble; trying until it works", slog.String("trouble", trouble), slog.Any("error", err))
+			log.WarnContext(ctx, "in trouble; trying until it works", slog.String("trouble", trouble), slog.Any("error", err))
 		}
 		Pause(ctx, Backoff(try))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/attempt"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
@@ -40,6 +41,7 @@ type Tester struct {
 	Courier   Courier
 	UserAgent string // as the sender's: it is set here to be shown
 	Now       func() time.Time
+	Tracer    *trace.Tracer
 }
 
 // Test sends the call's event to its webhook, once, and returns what came of it
@@ -56,7 +58,9 @@ func (t *Tester) Test(ctx context.Context, call stream.TestCall) (delivery.Trial
 	}
 	d := delivery.Of(e, e.Body(), target.Webhook.ID, 0, t.Now())
 	w := &witness{sender: t.Sender, userAgent: t.UserAgent}
-	a, ok := attempt.NewMaker(w, t.Now).Make(ctx, target, d, 1)
+	sending, span := t.Tracer.Attempt(ctx, &d, target.Webhook.Provider, 1)
+	a, ok := attempt.NewMaker(w, t.Now).Make(sending, target, d, 1)
+	span.Attempted(&a.Outcome)
 	if !ok {
 		return delivery.Trial{}, fault.New(fault.Unavailable, "no-dispatcher", "The test was interrupted. Try again in a moment.").Because(context.Cause(ctx))
 	}

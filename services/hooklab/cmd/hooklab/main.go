@@ -20,6 +20,8 @@ const usage = `hooklab receives webhooks as scripted, and publishes events to ha
   hooklab receive   answer every path as it says: /ok, /status/503, /delay/2s, /hang …
   hooklab load      publish made-up events through the API or straight to NATS
 
+  hooklab healthcheck   ask the receiver on this machine whether it answers
+
 "hooklab listen -h" and the like show the flags.
 `
 

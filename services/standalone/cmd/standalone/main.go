@@ -14,6 +14,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/trace/export"
 	"github.com/dialnote/webhooks/services/standalone/app"
 )
 
@@ -45,7 +46,12 @@ func start() error {
 	log.Info("starting", slog.Any("settings", settings))
 	ctx, now, stop := program.Signals()
 	defer stop()
-	options := app.Options{Settings: settings, Demo: *demo, Out: os.Stdout, Log: log}
+	tracer, stopTracing, err := export.Open(ctx, environ, "standalone", version, log)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
+	options := app.Options{Settings: settings, Demo: *demo, Out: os.Stdout, Log: log, Tracer: tracer}
 	if *demo {
 		options.DemoAddr, options.NATSAddr = "127.0.0.1:8089", "127.0.0.1:4222"
 	}
