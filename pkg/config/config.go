@@ -43,6 +43,7 @@ type Settings struct {
 	APITokensFile  string `env:"API_TOKENS_FILE"`
 	EncryptionKeys string `env:"ENCRYPTION_KEYS" print:"secret"`
 
+	DrainDelay         time.Duration   `env:"DRAIN_DELAY" envDefault:"3s"`
 	DeliveryTimeout    time.Duration   `env:"DELIVERY_TIMEOUT" envDefault:"30s"`
 	RetrySchedule      []time.Duration `env:"RETRY_SCHEDULE" envDefault:"10s,5m,30m,2h,5h"`
 	AutoDisableAfter   int             `env:"AUTO_DISABLE_AFTER" envDefault:"3"`
@@ -139,6 +140,7 @@ func (s Settings) problems() []string {
 			problems = append(problems, Prefix+name+" must be "+rule)
 		}
 	}
+	check(s.DrainDelay >= 0 && s.DrainDelay <= 5*time.Minute, "DRAIN_DELAY", "0 to 5m")
 	check(s.DeliveryTimeout > 0 && s.DeliveryTimeout <= 5*time.Minute, "DELIVERY_TIMEOUT", "more than 0 and at most 5m")
 	check(len(s.RetrySchedule) > 0, "RETRY_SCHEDULE", "a list of at least one pause, like 10s,5m")
 	for _, step := range s.RetrySchedule {

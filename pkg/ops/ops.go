@@ -18,17 +18,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/dialnote/webhooks/pkg/config"
+	"github.com/dialnote/webhooks/pkg/trace"
 )
 
 // NewLogger returns the service's logger, in the format and from the level of
-// the settings.
+// the settings. Lines about a traced event or request name its trace.
 func NewLogger(w io.Writer, s config.Settings, service, version string) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: s.LogLevel}
 	var h slog.Handler = slog.NewJSONHandler(w, opts)
 	if s.LogFormat == "text" {
 		h = slog.NewTextHandler(w, opts)
 	}
-	return slog.New(h).With(slog.String("service", service), slog.String("version", version))
+	return slog.New(trace.LogHandler(h)).With(slog.String("service", service), slog.String("version", version))
 }
 
 // NewRegistry returns a registry of the service's own, with the metrics of the

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/proto"
 )
 
@@ -40,7 +41,9 @@ func (c *Conn) Test(ctx context.Context, call TestCall) (delivery.Trial, error) 
 	if err != nil {
 		return delivery.Trial{}, fmt.Errorf("write test of webhook %s: %w", call.WebhookID, err)
 	}
-	msg, err := c.nc.RequestWithContext(ctx, proto.SubjectTests, body)
+	request := &nats.Msg{Subject: proto.SubjectTests, Header: nats.Header{}, Data: body}
+	trace.Inject(ctx, request.Header)
+	msg, err := c.nc.RequestMsgWithContext(ctx, request)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
 		return delivery.Trial{}, fault.New(fault.Unavailable, "no-dispatcher", "Nothing can be sent at the moment. Try again in a moment.").Because(err)
@@ -109,6 +112,7 @@ func (s *TestService) receive(work context.Context, r micro.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	reply, data := r.Reply(), r.Data()
+	work = trace.From(work, nats.Header(r.Headers()))
 	select {
 	case s.free <- struct{}{}:
 	default:

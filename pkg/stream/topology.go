@@ -2,7 +2,9 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,6 +17,15 @@ import (
 // times.
 
 const (
+	// topologyVersion counts the changes of this file: raise it with each. A
+	// stream says which version it has. A program leaves what a later one has made
+	// as it is, so that a replica of the version before, which starts or comes back
+	// while an upgrade rolls, does not undo it.
+	topologyVersion = 1
+
+	// topologyKey is where a stream says it, among its metadata.
+	topologyKey = "dialnote.topology"
+
 	// duplicateWindow is how long the same event id is recognised as the same
 	// event.
 	duplicateWindow = 10 * time.Minute
@@ -172,23 +183,54 @@ func laneConsumer(webhookID string, inFlight int, until time.Time) jetstream.Con
 	return cfg
 }
 
-// Ensure creates the streams and the shared consumer, or updates them to this
-// version's configuration. It returns ErrServerTooOld before anything is
-// touched when the server lacks message schedules.
+// Ensure creates the streams and the shared consumers, or updates them to this
+// version's configuration, unless a later version made them. It returns
+// ErrServerTooOld before anything is touched when the server lacks message
+// schedules.
 func (c *Conn) Ensure(ctx context.Context, t Topology) error {
 	if err := c.checkVersion(); err != nil {
 		return err
 	}
 	for _, cfg := range t.streams() {
+		later, err := c.madeLater(ctx, cfg.Name)
+		if err != nil {
+			return err
+		}
+		if later {
+			continue
+		}
+		cfg.Metadata = map[string]string{topologyKey: strconv.Itoa(topologyVersion)}
 		if _, err := c.js.CreateOrUpdateStream(ctx, cfg); err != nil {
 			return fmt.Errorf("create or update stream %s: %w", cfg.Name, unavailable(err))
 		}
-	}
-	if _, err := c.js.CreateOrUpdateConsumer(ctx, proto.StreamEvents, dispatchersConsumer()); err != nil {
-		return fmt.Errorf("create or update consumer %s: %w", dispatchers, unavailable(err))
-	}
-	if _, err := c.js.CreateOrUpdateConsumer(ctx, proto.StreamFarewells, farewellsConsumer()); err != nil {
-		return fmt.Errorf("create or update the consumer of farewells: %w", unavailable(err))
+		if consumer, has := sharedConsumers()[cfg.Name]; has {
+			if _, err := c.js.CreateOrUpdateConsumer(ctx, cfg.Name, consumer); err != nil {
+				return fmt.Errorf("create or update consumer %s of %s: %w", consumer.Durable, cfg.Name, unavailable(err))
+			}
+		}
 	}
 	return nil
+}
+
+// sharedConsumers are the consumers that all dispatcher replicas share, by their
+// streams.
+func sharedConsumers() map[string]jetstream.ConsumerConfig {
+	return map[string]jetstream.ConsumerConfig{
+		proto.StreamEvents:    dispatchersConsumer(),
+		proto.StreamFarewells: farewellsConsumer(),
+	}
+}
+
+// madeLater reports whether a later version of the program has made a stream, or
+// changed it last.
+func (c *Conn) madeLater(ctx context.Context, name string) (bool, error) {
+	s, err := c.js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at stream %s: %w", name, unavailable(err))
+	}
+	version, err := strconv.Atoi(s.CachedInfo().Config.Metadata[topologyKey])
+	return err == nil && version > topologyVersion, nil
 }

@@ -341,7 +341,7 @@ func TestStreamsEndWhenTheServiceStops(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 2)
 	go func() { ended <- a.Run(ctx) }()
-	go func() { ended <- gate.Run(ctx, listener) }()
+	go func() { ended <- gate.Run(ctx, listener, 0) }()
 	served := *s
 	served.url = "http://" + listener.Addr().String()
 	f := served.begun(t, changes)

@@ -51,17 +51,44 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.waiting.ServeHTTP(w, r)
 }
 
-// grace is how long requests may go on once Run was told to stop: a little
+// grace is how long requests may go on once no new ones are taken: a little
 // more than the longest request may take.
 const grace = 45 * time.Second
 
 // Run serves on listener until ctx ends. Then the service is no longer ready,
-// takes no new requests, and Run returns when the ones under way are answered,
-// within 45 seconds. It closes the listener.
-func (g *Gate) Run(ctx context.Context, listener net.Listener) error {
-	stop := context.AfterFunc(ctx, g.health.Stopping)
+// and goes on taking requests for so long as drain: those who send them, a load
+// balancer or a browser with a connection, hear of it a moment later. Each
+// answer ends its connection by then, so that nobody is about to use one when
+// it is closed. At last Run takes no new requests, and returns when those under
+// way are answered, within 45 seconds. It closes the listener.
+func (g *Gate) Run(ctx context.Context, listener net.Listener, drain time.Duration) error {
+	return g.run(ctx, listener, func(late context.Context) {
+		timer := time.NewTimer(drain)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-late.Done():
+		}
+	})
+}
+
+// run is Run with what waits for the drain, until it is called off.
+func (g *Gate) run(ctx context.Context, listener net.Listener, drain func(context.Context)) error {
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	if err := ops.Serve(ctx, listener, g, grace); err != nil {
+	told := context.AfterFunc(ctx, func() {
+		g.health.Stopping()
+		drain(serving)
+		stop()
+	})
+	defer told()
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ctx.Err() != nil {
+			w.Header().Set("Connection", "close")
+		}
+		g.ServeHTTP(w, r)
+	})
+	if err := ops.Serve(serving, listener, handler, grace); err != nil {
 		return fmt.Errorf("config API: %w", err)
 	}
 	return nil

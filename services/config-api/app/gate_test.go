@@ -25,7 +25,7 @@ func TestGateWaitsServesAndDrains(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- gate.Run(ctx, l) }()
+	go func() { ended <- gate.Run(ctx, l, 0) }()
 	s.url = "http://" + l.Addr().String()
 	s.document = nil // until it is open, what answers is not the API
 
@@ -61,6 +61,48 @@ func TestGateWaitsServesAndDrains(t *testing.T) {
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// Whoever has not heard yet that the service stops is served all the same, once
+// more on each connection.
+func TestGateServesThoseWhoHaveNotHeard(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	gate := app.NewGate(s.health, prometheus.NewRegistry())
+	gate.Open(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	drained, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- gate.RunUntil(ctx, l, drained) }()
+	ask := func() (status int, last bool, err error) { // last: the answer ends its connection
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+l.Addr().String()+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := (&http.Client{Transport: &http.Transport{}}).Do(r)
+		if err != nil {
+			return 0, false, err
+		}
+		return resp.StatusCode, resp.Close, resp.Body.Close()
+	}
+	if status, last, err := ask(); err != nil || last {
+		t.Fatalf("%d, %t, %v", status, last, err)
+	}
+	stop()
+	<-stopping(t, s.health)
+	if status, last, err := ask(); err != nil || status != http.StatusNoContent || !last {
+		t.Errorf("while it drains: %d, %t, %v", status, last, err)
+	}
+	close(drained)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, _, err := ask(); err == nil {
+		t.Error("it still takes requests")
 	}
 }
 

@@ -38,7 +38,10 @@ type process struct {
 func start(t *testing.T, name string, env map[string]string, dir, program string, args ...string) *process {
 	t.Helper()
 	p := &process{name: name, log: newTranscript(), ended: make(chan struct{})}
-	p.cmd = exec.Command(filepath.Join(bin, program), args...)
+	if !filepath.IsAbs(program) { // else it is one of another version
+		program = filepath.Join(bin, program)
+	}
+	p.cmd = exec.Command(program, args...)
 	p.cmd.Dir = dir
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}

@@ -1,0 +1,68 @@
+package stream
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dialnote/webhooks/pkg/natstest"
+	"github.com/dialnote/webhooks/proto"
+)
+
+// What the streams are like stands in a file beside its version: whoever changes
+// one sees the other.
+func TestTheTopologyHasAVersion(t *testing.T) {
+	t.Parallel()
+	text, err := json.MarshalIndent(struct {
+		Version   int
+		Streams   []jetstream.StreamConfig
+		Consumers map[string]jetstream.ConsumerConfig
+	}{topologyVersion, Topology{Retention: 168 * time.Hour, Replicas: 3}.streams(), sharedConsumers()}, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile("testdata/topology.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(append(text, '\n'), kept) {
+		t.Errorf("the topology is not the one of testdata/topology.json: raise topologyVersion once after a release, and put this there:\n%s", text)
+	}
+}
+
+// A program of the version before, which starts while an upgrade rolls, undoes
+// nothing; one of this version brings up to date what an earlier one made.
+func TestALaterTopologyIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	srv := natstest.Start(t)
+	c, err := Connect(Settings{URL: srv.ClientURL(), Name: t.Name()}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	for version, want := range map[string]time.Duration{"": time.Hour, "0": time.Hour, "1": time.Hour, "2": 2 * time.Hour, "x": time.Hour} {
+		later := jetstream.StreamConfig{
+			Name: proto.StreamRejected, Subjects: []string{proto.PrefixRejected + ".>", "dialnote.added"}, MaxAge: 2 * time.Hour,
+			Discard: jetstream.DiscardOld, MaxBytes: rejectedMaxBytes, Metadata: map[string]string{topologyKey: version},
+		}
+		if _, err := c.js.CreateOrUpdateStream(t.Context(), later); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := c.Ensure(t.Context(), Topology{Retention: time.Hour, Replicas: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if kept := srv.Kept(t, proto.StreamRejected); kept != want {
+			t.Errorf("after version %q messages are kept for %s, want %s", version, kept, want)
+		}
+		if kept := srv.Kept(t, proto.StreamNotices); kept != time.Hour {
+			t.Errorf("the other streams keep messages for %s", kept)
+		}
+	}
+}

@@ -1,0 +1,11 @@
+package app
+
+import (
+	"context"
+	"net"
+)
+
+// RunUntil is Run with a drain that goes on until drained is closed.
+func (g *Gate) RunUntil(ctx context.Context, listener net.Listener, drained <-chan struct{}) error {
+	return g.run(ctx, listener, func(context.Context) { <-drained })
+}
