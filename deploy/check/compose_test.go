@@ -1,0 +1,189 @@
+package check_test
+
+import (
+	"maps"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/dotenv"
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/dialnote/webhooks/pkg/config"
+	"github.com/dialnote/webhooks/pkg/secretbox"
+)
+
+// project loads docker-compose.yml with these variables, as docker compose does.
+func project(t *testing.T, env map[string]string, profiles ...string) (*types.Project, error) {
+	t.Helper()
+	return loader.LoadWithContext(t.Context(), types.ConfigDetails{
+		WorkingDir:  root(t),
+		ConfigFiles: []types.ConfigFile{{Filename: root(t, "docker-compose.yml")}},
+		Environment: env,
+	}, func(o *loader.Options) { o.Profiles = profiles })
+}
+
+// newEnv returns what deploy/docker/new-env prints.
+func newEnv(t *testing.T) map[string]string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), root(t, "deploy", "docker", "new-env")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := dotenv.UnmarshalBytesWithLookup(out, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return env
+}
+
+func demoEnv(t *testing.T) map[string]string {
+	t.Helper()
+	env, err := dotenv.UnmarshalBytesWithLookup([]byte(read(t, root(t, "deploy", "docker", "demo.env"))), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return env
+}
+
+// Whoever has set nothing is told what to set, and starts nothing: there is no
+// password that everybody knows.
+func TestComposeHasNoDefaultPasswords(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t)
+	for name, value := range env {
+		secret := strings.HasSuffix(name, "_PASSWORD") || name == "ENCRYPTION_KEYS" || name == "API_TOKENS"
+		if secret && len(value) < 24 {
+			t.Errorf("%s=%q is too short for a secret", name, value)
+		}
+		without := maps.Clone(env)
+		delete(without, name)
+		_, err := project(t, without)
+		if secret && (err == nil || !strings.Contains(err.Error(), ".env.example")) {
+			t.Errorf("without %s: %v", name, err)
+		}
+		if !secret && err != nil {
+			t.Errorf("without %s, which is no secret: %v", name, err)
+		}
+	}
+	if again := newEnv(t); again["API_TOKENS"] == env["API_TOKENS"] || again["POSTGRES_PASSWORD"] == env["POSTGRES_PASSWORD"] {
+		t.Error("the secrets are the same each time")
+	}
+	text := read(t, root(t, "docker-compose.yml"))
+	for _, m := range regexp.MustCompile(`(?mi)^\s*[a-z_]*(?:password|token|keys)[a-z_]*: *"?([^"\s]*)`).FindAllStringSubmatch(text, -1) {
+		if m[1] != "" && !strings.HasPrefix(m[1], "${") {
+			t.Errorf("a secret stands in docker-compose.yml: %s", m[0])
+		}
+	}
+}
+
+func TestComposeServices(t *testing.T) {
+	t.Parallel()
+	for name, env := range map[string]map[string]string{"production": newEnv(t), "demo": demoEnv(t)} {
+		p, err := project(t, env, "demo")
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if name == "production" {
+			if p, err = p.WithProfiles(nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, s := range p.Services {
+			checkService(t, name, s)
+		}
+		want := 6
+		if name == "demo" {
+			want = 8
+		}
+		if len(p.Services) != want {
+			t.Errorf("%s has %d services", name, len(p.Services))
+		}
+	}
+}
+
+// checkService holds a service against what all of them must be.
+func checkService(t *testing.T, of string, s types.ServiceConfig) {
+	t.Helper()
+	name := of + ": " + s.Name
+	pinned(t, name, s.Image)
+	if s.Restart != "unless-stopped" {
+		t.Errorf("%s restarts %q", name, s.Restart)
+	}
+	if s.HealthCheck == nil || s.HealthCheck.Disable && s.Name != "traffic" || !s.HealthCheck.Disable && len(s.HealthCheck.Test) < 2 {
+		t.Errorf("%s has no health check", name)
+	}
+	if s.Privileged || len(s.SecurityOpt) == 0 || s.NetworkMode == "host" {
+		t.Errorf("%s has rights that it does not need", name)
+	}
+	if s.Name != "postgres" && (!s.ReadOnly || len(s.CapDrop) != 1 || s.CapDrop[0] != "ALL") {
+		t.Errorf("%s: read-only root %t, dropped capabilities %v", name, s.ReadOnly, s.CapDrop)
+	}
+	for _, p := range s.Ports {
+		if p.HostIP != "127.0.0.1" {
+			t.Errorf("%s can be reached from other machines at %s:%s by default", name, p.HostIP, p.Published)
+		}
+	}
+	if _, alone := s.Networks["inside"]; s.Name == "postgres" && (!alone || len(s.Networks) != 1 || len(s.Ports) > 0) {
+		t.Errorf("%s can be reached from outside", name)
+	}
+	ours := s.Build != nil && s.Name != "traffic" && s.Name != "receiver"
+	environ, known := map[string]string{}, settings()
+	for variable, value := range s.Environment {
+		if !strings.HasPrefix(variable, config.Prefix) || value == nil {
+			continue
+		}
+		environ[variable] = *value
+		if ours && !known[variable] {
+			t.Errorf("%s sets %s, which is no setting", name, variable)
+		}
+	}
+	if ours {
+		// The service itself would start with these.
+		loaded, err := config.Load(environ, "DATABASE_URL", "NATS_URL", "ENCRYPTION_KEYS")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := secretbox.Parse(loaded.EncryptionKeys); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if grace := s.StopGracePeriod; grace == nil || float64(*grace) < float64(loaded.DeliveryTimeout)*1.2 {
+			t.Errorf("%s is killed %v after it was asked to stop", name, grace)
+		}
+		if loaded.AllowHTTPEndpoints != (of == "demo") || loaded.AllowPrivateEndpoints != (of == "demo") {
+			t.Errorf("%s allows http %t and private addresses %t", name, loaded.AllowHTTPEndpoints, loaded.AllowPrivateEndpoints)
+		}
+	}
+}
+
+// pinned fails the test unless an image has a whole version.
+func pinned(t *testing.T, what, image string) {
+	t.Helper()
+	if !regexp.MustCompile(`:v?\d+\.\d+(\.\d+)?(-[a-z0-9.-]+)?$`).MatchString(image) {
+		t.Errorf("%s: the image %s is not pinned", what, image)
+	}
+}
+
+// What the broker's configuration asks of the environment, it is given.
+func TestComposeGivesNATSWhatItAsksFor(t *testing.T) {
+	t.Parallel()
+	p, err := project(t, newEnv(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nats := p.Services["nats"]
+	asked := regexp.MustCompile(`\$(DIALNOTE_\w+)`).FindAllStringSubmatch(read(t, root(t, "deploy", "nats", "nats-server.conf")), -1)
+	if len(asked) < 5 {
+		t.Fatalf("%d variables", len(asked))
+	}
+	for _, m := range asked {
+		if value := nats.Environment[m[1]]; value == nil || *value == "" {
+			t.Errorf("nats is not given %s", m[1])
+		}
+	}
+	if got := *p.Services["dispatcher"].Environment["DIALNOTE_NATS_PASSWORD"]; got != *nats.Environment["DIALNOTE_NATS_DISPATCHER_PASSWORD"] {
+		t.Error("the dispatcher has another password than NATS gives it")
+	}
+}
