@@ -28,7 +28,7 @@ type Options struct {
 
 // DefaultOptions are the recorder's bounds in production.
 func DefaultOptions() Options {
-	return Options{Batch: 512, Linger: 4 * time.Millisecond, Pending: 4096}
+	return Options{Batch: 512, Linger: 4 * time.Millisecond, Pending: 2048}
 }
 
 // Observer is told of each commit.
