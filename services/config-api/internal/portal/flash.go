@@ -49,11 +49,24 @@ func giveFlash(w http.ResponseWriter, r *http.Request, word string) {
 // browser: it is said once.
 func takeFlash(w http.ResponseWriter, r *http.Request) string {
 	cookie, err := r.Cookie(flashCookie)
-	if err != nil || r.Method != http.MethodGet || scripted(r) {
+	if err != nil || r.Method != http.MethodGet || !shown(r) {
 		return ""
 	}
 	http.SetCookie(w, flash(r, "", -1))
 	return cookie.Value
+}
+
+// shown reports whether the answer is the page that a person sees next: not a
+// part of one that is open, nor its stream, which may be asked for in between.
+func shown(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Dest") {
+	case "document", "iframe":
+		return true
+	case "":
+		return !scripted(r) && r.Header.Get("Accept") != "text/event-stream"
+	default:
+		return false
+	}
 }
 
 func flash(r *http.Request, word string, maxAge int) *http.Cookie {
