@@ -50,6 +50,14 @@ unit: needs page-scripts ## Run the packages' tests, with the race detector and 
 e2e: needs zapier-modules browser ## Run the whole system as real processes, killed and restarted.
 	go test -shuffle=on -timeout 18m ./services/standalone/e2e
 
+# A short form of it is part of e2e. CHAOS_SEED repeats a run's plan.
+CHAOS_SECONDS ?= 900
+.PHONY: chaos
+chaos: needs ## Let everything fail at random for CHAOS_SECONDS (15 minutes), and report.
+	CHAOS_SECONDS=$(CHAOS_SECONDS) CHAOS_REPORT=$(CURDIR)/chaos-report.md \
+	  go test -count=1 -v -timeout $$(($(CHAOS_SECONDS) + 900))s -run 'TestStorm$$' ./services/standalone/e2e
+	@cat chaos-report.md
+
 .PHONY: browser
 browser: needs page-scripts ## Walk through the page in Chromium.
 	go test -count=1 -timeout 6m ./services/standalone/e2e/browser

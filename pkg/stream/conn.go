@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -168,13 +169,27 @@ func unavailable(err error) error {
 		nats.ErrNoServers, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrNoStreamResponse,
 		jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, jetstream.ErrStreamNotFound,
 		jetstream.ErrConsumerNotFound, context.DeadlineExceeded,
+		jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs, // no acknowledgement: a cluster without a majority
+		jetstream.ErrConsumerLeadershipChanged, jetstream.ErrServerShutdown,
 	} {
 		if errors.Is(err, away) {
 			return fault.New(fault.Unavailable, "broker-unavailable", "The message broker is away. Try again in a moment.").Because(err)
 		}
 	}
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code == 503 {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && (api.Code == 503 || passing(api.ErrorCode)) {
 		return fault.New(fault.Unavailable, "broker-unavailable", "The message broker cannot store messages now. Try again in a moment.").Because(err)
 	}
 	return err
+}
+
+// passing reports whether an error that the server calls its own (500) is over
+// when the cluster is whole again or its disk has room: unlike one of a wrong
+// setting, which has that code too.
+func passing(code jetstream.ErrorCode) bool {
+	return slices.Contains([]jetstream.ErrorCode{
+		10047, 10028, // storage, memory resources exceeded
+		10007, 10009, // the cluster has not assigned the stream, has no leader
+		10041,                      // Raft
+		10118, 10194, 10119, 10195, // the stream, the consumer is offline
+	}, code)
 }

@@ -1,0 +1,46 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dialnote/webhooks/pkg/fault"
+)
+
+// What is over by itself is told as the broker's absence, so that whoever
+// publishes tries again; a wrong setting is not.
+func TestTheBrokersAbsence(t *testing.T) {
+	t.Parallel()
+	api := func(code int, errorCode jetstream.ErrorCode) error {
+		return &jetstream.APIError{Code: code, ErrorCode: errorCode, Description: "x"}
+	}
+	for _, c := range []struct {
+		err  error
+		away bool
+	}{
+		{nats.ErrDisconnected, true},
+		{nats.ErrNoResponders, true},
+		{context.DeadlineExceeded, true},
+		{jetstream.ErrAsyncPublishTimeout, true}, // a cluster that has lost its majority says nothing
+		{jetstream.ErrTooManyStalledMsgs, true},
+		{api(503, 10008), true},  // temporarily unavailable
+		{api(503, 10077), true},  // the stream cannot store
+		{api(500, 10047), true},  // the disk is full
+		{api(500, 10009), true},  // no leader
+		{api(500, 10118), true},  // the stream is offline
+		{api(500, 10052), false}, // the stream's configuration is invalid
+		{api(500, 10074), false}, // replicas without a cluster
+		{api(400, 10058), false}, // the name is in use
+		{errors.New("x"), false},
+		{context.Canceled, false},
+	} {
+		if got := fault.Is(unavailable(fmt.Errorf("do: %w", c.err)), fault.Unavailable); got != c.away {
+			t.Errorf("%v: away %t, want %t", c.err, got, c.away)
+		}
+	}
+}

@@ -1,0 +1,222 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/secretbox"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/services/hooklab/load"
+	"github.com/dialnote/webhooks/services/hooklab/traffic"
+)
+
+// Variables that choose how TestStorm runs; "make chaos" sets them.
+const (
+	stormSeconds = "CHAOS_SECONDS" // how long the storm lasts; 40 unless set
+	stormSeed    = "CHAOS_SEED"    // repeats a plan
+	stormRate    = "CHAOS_RATE"    // events a second; 60 unless set
+	stormReport  = "CHAOS_REPORT"  // a file for the report; the test's log unless set
+)
+
+// TestStorm lets everything fail that can, at random and several things at a
+// time: a NATS cluster with three copies of each stream, Postgres, two config
+// APIs, three dispatchers, and the network between them. Whatever was accepted
+// arrives; what comes twice was in somebody's hands; the log agrees with what
+// the receiver saw; and everything is well again without a hand.
+func TestStorm(t *testing.T) {
+	t.Parallel()
+	long := time.Duration(number(t, stormSeconds, 40)) * time.Second
+	seed, rate := number(t, stormSeed, rand.Uint64()), number(t, stormRate, 60)
+	t.Logf("%s=%d repeats the plan", stormSeed, seed)
+	disks := mayMount(t)
+	plan := planStorm(seed, long, disks)
+	s := &storm{site: newSite(t, disks), strikes: map[kind]int{}}
+	s.run(t)
+	c := newClient(t, "http://127.0.0.1:"+strconv.Itoa(s.services[stormDispatchers].http), serviceToken)
+	flaky := c.create(t, s.receiverURL, "/flaky/0.05?seed="+strconv.FormatUint(seed%1000, 10), event.NoteCreated)
+	flaky.path = "/flaky/0.05"
+	l := newLedger(s.receiver, append(allTypes(t, c, s.receiverURL), flaky)...)
+	f := &account{seed: seed, long: long, rate: rate, disks: disks, plan: plan, storm: s, ledger: l}
+	t.Cleanup(func() { f.write(t) })
+
+	conn := s.connect(t)
+	end := s.publish(t, l, f, conn, int(rate))
+	s.rage(t, plan, long)
+	over := time.Now()
+	f.missing = l.missing()
+	end()
+	t.Logf("the storm is over: %d of %d deliveries are still to come", f.missing, len(l.debts()))
+	s.ready(t)
+	own, err := stream.Connect(stream.Settings{URL: s.natsURL("test"), Name: "test"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(own.Close)
+	s.await(t, "all copies of the streams", func() error { return s.lacking(t.Context(), own) })
+	f.well = time.Since(over)
+	l.settled(t)
+	f.settled = time.Since(over)
+	l.healthy(t, c)
+	db := s.database(t)
+	f.unlogged = l.logged(t, db)
+	f.duplicates = l.duplicates()
+	s.agree(t, l, c, db)
+	if most := f.unlogged + s.allowed; f.duplicates > most {
+		t.Errorf("%d deliveries came twice, and only %d can have been in somebody's hands", f.duplicates, most)
+	}
+	if len(s.alone) > 0 {
+		t.Errorf("ended by themselves: %q", s.alone)
+	}
+}
+
+// await is the package's await with supervision.
+func (s *storm) await(t *testing.T, what string, ask func() error) {
+	t.Helper()
+	last := time.Now()
+	await(t, what, func() error {
+		if time.Since(last) > 2*time.Second {
+			s.supervise(t)
+			last = time.Now()
+		}
+		return ask()
+	})
+}
+
+// ready waits until everything is well by its own account.
+func (s *storm) ready(t *testing.T) {
+	t.Helper()
+	s.await(t, "everything is well", func() error {
+		for _, n := range s.nodes {
+			if !n.ready() {
+				return errors.New(n.name + " is not well")
+			}
+		}
+		for _, v := range s.services {
+			if err := v.ready(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// publish publishes at a rate, half through the API and half straight to NATS,
+// each event until it is accepted, until end is called.
+func (s *storm) publish(t *testing.T, l *ledger, f *account, conn *stream.Conn, rate int) (end func()) {
+	t.Helper()
+	events := traffic.New(traffic.Options{Seed: f.seed, Organization: organization})
+	var (
+		over atomic.Bool
+		all  sync.WaitGroup
+	)
+	all.Go(func() {
+		for !over.Load() {
+			report, err := load.Run(context.Background(), inTurn{s.front, conn}, load.Plan{
+				Count: rate, Rate: float64(rate), Concurrency: 64, Patience: patience, Next: events.Next,
+				Accepted: func(e event.Event) { f.accept(e); l.accept(e) },
+			})
+			f.accepted += report.Accepted
+			f.retries += report.Retries
+			if err == nil {
+				err = report.FirstError
+			}
+			if err != nil {
+				t.Errorf("not all events were accepted: %v", err)
+			}
+		}
+	})
+	end = sync.OnceFunc(func() {
+		over.Store(true)
+		all.Wait()
+	})
+	t.Cleanup(end)
+	return end
+}
+
+// database opens the database, around the network.
+func (s *storm) database(t *testing.T) store.Store {
+	t.Helper()
+	box, err := secretbox.Parse(s.settings["ENCRYPTION_KEYS"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := open.Open(t.Context(), s.dsn, box)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// agree holds three accounts of each webhook against each other: what the
+// receiver answered, what the log has, and what the counters say.
+func (s *storm) agree(t *testing.T, l *ledger, c *client, db store.Store) {
+	t.Helper()
+	ids := map[string][]string{}
+	for _, d := range l.debts() {
+		ids[d.hook.ID] = append(ids[d.hook.ID], d.id)
+	}
+	for _, h := range l.hooks {
+		var said string
+		await(t, "the accounts of "+h.path, func() error {
+			logged, counted, seen := logged(t, db, ids[h.ID]), c.counted(t, h.ID), int(s.receiver.Counts(h.path).Requests)
+			said = fmt.Sprintf("the receiver saw %d requests, the log has %d, the counters %d", seen, logged, counted)
+			if counted != logged || logged > seen {
+				return errors.New(said)
+			}
+			return nil
+		})
+		t.Logf("%s: %s", h.path, said)
+	}
+}
+
+// logged returns how many requests the log has of some deliveries.
+func logged(t *testing.T, db store.Store, deliveryIDs []string) (n int) {
+	t.Helper()
+	for some := range slices.Chunk(deliveryIDs, 500) {
+		progress, err := db.Progress(t.Context(), some)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range progress {
+			n += p.Attempts
+		}
+	}
+	return n
+}
+
+// counted returns how many requests the counters of a webhook have.
+func (c *client) counted(t *testing.T, id string) (n int) {
+	t.Helper()
+	var stats struct {
+		Hours []struct{ Delivered, Failed int }
+	}
+	c.call(t, http.MethodGet, organization+"/webhooks/"+id+"/stats?window=24h", nil, http.StatusOK, &stats)
+	for _, hour := range stats.Hours {
+		n += hour.Delivered + hour.Failed
+	}
+	return n
+}
+
+// accept notes when an event was accepted.
+func (f *account) accept(e event.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.acceptedAt == nil {
+		f.acceptedAt = map[string]time.Time{}
+	}
+	f.acceptedAt[e.ID] = time.Now()
+}
