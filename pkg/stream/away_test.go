@@ -33,6 +33,7 @@ func TestTheBrokersAbsence(t *testing.T) {
 		{api(500, 10047), true},  // the disk is full
 		{api(500, 10009), true},  // no leader
 		{api(500, 10118), true},  // the stream is offline
+		{api(409, 10158), true},  // published again while the first is being stored
 		{api(500, 10052), false}, // the stream's configuration is invalid
 		{api(500, 10074), false}, // replicas without a cluster
 		{api(400, 10058), false}, // the name is in use

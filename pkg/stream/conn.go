@@ -182,14 +182,15 @@ func unavailable(err error) error {
 	return err
 }
 
-// passing reports whether an error that the server calls its own (500) is over
-// when the cluster is whole again or its disk has room: unlike one of a wrong
-// setting, which has that code too.
+// passing reports whether an error that is not called passing (503) is over in a
+// moment all the same, when the cluster is whole again or its disk has room:
+// unlike one of a wrong setting, which may have the same code.
 func passing(code jetstream.ErrorCode) bool {
 	return slices.Contains([]jetstream.ErrorCode{
 		10047, 10028, // storage, memory resources exceeded
 		10007, 10009, // the cluster has not assigned the stream, has no leader
 		10041,                      // Raft
 		10118, 10194, 10119, 10195, // the stream, the consumer is offline
+		10158, // the same message is being stored this moment: it was published again after doubt
 	}, code)
 }
