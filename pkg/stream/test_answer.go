@@ -17,6 +17,10 @@ import (
 type testReply struct {
 	Trial *trialMessage `json:"trial,omitempty"`
 	Fault *faultMessage `json:"fault,omitempty"`
+
+	// Leaving says that the test was not begun, for the dispatcher stops. The fault
+	// beside it is for a caller that does not know this field.
+	Leaving bool `json:"leaving,omitempty"`
 }
 
 // faultMessage is what may be told of a fault. Its cause stays with the

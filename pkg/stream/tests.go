@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
@@ -33,10 +34,28 @@ type TestCall struct {
 	Event          []byte `json:"event"` // as JSON
 }
 
+// askedAtMost is how many dispatchers are asked for one test: each but the last
+// was about to stop.
+const askedAtMost = 4
+
+// errLeaving says that a dispatcher that is about to stop had already been handed
+// a test, and has not begun it: another may be asked.
+var errLeaving = errors.New("the dispatcher is about to stop")
+
 // Test has a dispatcher test a webhook and returns what came of it. A fault of
 // the dispatcher comes back as it is. While no dispatcher runs, or none answers
 // until ctx ends, it returns a fault of kind Unavailable.
 func (c *Conn) Test(ctx context.Context, call TestCall) (delivery.Trial, error) {
+	for asked := 1; ; asked++ {
+		trial, err := c.test(ctx, call)
+		if asked == askedAtMost || !errors.Is(err, errLeaving) {
+			return trial, err
+		}
+	}
+}
+
+// test asks one dispatcher.
+func (c *Conn) test(ctx context.Context, call TestCall) (delivery.Trial, error) {
 	body, err := json.Marshal(call)
 	if err != nil {
 		return delivery.Trial{}, fmt.Errorf("write test of webhook %s: %w", call.WebhookID, err)
@@ -46,7 +65,7 @@ func (c *Conn) Test(ctx context.Context, call TestCall) (delivery.Trial, error) 
 	msg, err := c.nc.RequestMsgWithContext(ctx, request)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
-		return delivery.Trial{}, fault.New(fault.Unavailable, "no-dispatcher", "Nothing can be sent at the moment. Try again in a moment.").Because(err)
+		return delivery.Trial{}, noDispatcher(err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
 		return delivery.Trial{}, fault.New(fault.Unavailable, "test-unanswered",
 			"We do not know what came of the test. Look in the log, or try again.").Because(err)
@@ -57,13 +76,20 @@ func (c *Conn) Test(ctx context.Context, call TestCall) (delivery.Trial, error) 
 	if err := json.Unmarshal(msg.Data, &reply); err != nil {
 		return delivery.Trial{}, fmt.Errorf("read what came of the test of webhook %s: %w", call.WebhookID, err)
 	}
-	if reply.Fault != nil {
+	switch {
+	case reply.Leaving:
+		return delivery.Trial{}, noDispatcher(errLeaving)
+	case reply.Fault != nil:
 		return delivery.Trial{}, reply.Fault.fault()
 	}
 	if reply.Trial == nil {
 		return delivery.Trial{}, fmt.Errorf("the answer to the test of webhook %s is empty", call.WebhookID)
 	}
 	return reply.Trial.trial(), nil
+}
+
+func noDispatcher(cause error) error {
+	return fault.New(fault.Unavailable, "no-dispatcher", "Nothing can be sent at the moment. Try again in a moment.").Because(cause)
 }
 
 // TestService answers TestCalls.
@@ -82,8 +108,13 @@ func (c *Conn) NewTestService(log *slog.Logger, handle func(context.Context, Tes
 	return &TestService{c: c, log: log, handle: handle, free: make(chan struct{}, testsAtOnce)}
 }
 
+// flushTimeout bounds how long the end waits for the tests that NATS has handed
+// out and that are still on their way.
+const flushTimeout = time.Second
+
 // Run answers until ctx ends, and then waits for the tests under way. work is
-// the context of the tests.
+// the context of the tests. One that was on its way meanwhile is asked of another
+// dispatcher.
 func (s *TestService) Run(ctx, work context.Context) error {
 	service, err := micro.AddService(s.c.nc, micro.Config{
 		Name:        "dialnote-dispatcher",
@@ -100,6 +131,7 @@ func (s *TestService) Run(ctx, work context.Context) error {
 	}
 	<-ctx.Done()
 	_ = service.Stop() // fails only when the connection is closed
+	_ = s.c.nc.FlushTimeout(flushTimeout)
 	s.mu.Lock()
 	s.ended = true
 	s.mu.Unlock()
@@ -121,7 +153,7 @@ func (s *TestService) receive(work context.Context, r micro.Request) {
 	}
 	if s.ended {
 		<-s.free
-		s.answer(reply, delivery.Trial{}, fault.New(fault.Unavailable, "no-dispatcher", "Nothing can be sent at the moment. Try again in a moment."))
+		s.answer(reply, delivery.Trial{}, noDispatcher(errLeaving))
 		return
 	}
 	s.active.Go(func() {
@@ -142,7 +174,7 @@ func (s *TestService) answer(to string, trial delivery.Trial, failure error) {
 	reply := testReply{Trial: messageOfTrial(trial)}
 	if failure != nil {
 		f := fault.Of(failure)
-		reply = testReply{Fault: messageOfFault(f)}
+		reply = testReply{Fault: messageOfFault(f), Leaving: errors.Is(failure, errLeaving)}
 		if f.Kind == fault.Internal {
 			s.log.Error("a test was not made", slog.Any("error", failure))
 		}

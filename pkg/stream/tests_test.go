@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,4 +177,47 @@ func TestASlowTestDelaysNoOtherAndOneDispatcherAnswersEach(t *testing.T) {
 			t.Errorf("%s was tested %d times", id, times)
 		}
 	}
+}
+
+// A dispatcher that stops has been handed tests that it does not begin.
+func TestATestIsMadeWhileDispatchersComeAndGo(t *testing.T) {
+	t.Parallel()
+	srv := natstest.Start(t)
+	here := make(chan struct{}, 1)
+	dispatcher := func() (stop func()) {
+		var first sync.Once
+		return offer(t, srv, func(context.Context, stream.TestCall) (delivery.Trial, error) {
+			first.Do(func() { here <- struct{}{} })
+			return delivery.Trial{}, nil
+		})
+	}
+	stop := dispatcher()
+	c := connect(t, srv)
+	if _, err := asked(t, c, stream.TestCall{}); err != nil {
+		t.Fatal(err)
+	}
+	var (
+		over    atomic.Bool
+		callers sync.WaitGroup
+	)
+	for range 8 {
+		callers.Go(func() {
+			for !over.Load() {
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				_, err := c.Test(ctx, stream.TestCall{})
+				if cancel(); err != nil {
+					t.Errorf("a test was refused though another dispatcher was there: %v", err)
+				}
+			}
+		})
+	}
+	<-here
+	for range 30 {
+		next := dispatcher()
+		<-here // it is there before the other leaves
+		stop()
+		stop = next
+	}
+	over.Store(true)
+	callers.Wait()
 }
