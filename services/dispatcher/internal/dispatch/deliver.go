@@ -14,7 +14,7 @@ import (
 
 // Lanes keep the deliveries that cannot go at once.
 type Lanes interface {
-	Busy(webhookID string) bool
+	Busy(webhookID string) (busy, overflow bool)
 	Put(ctx context.Context, d delivery.Delivery, attempts int) error
 	Schedule(ctx context.Context, d delivery.Delivery, attempts int, at time.Time) error
 	Remove(ctx context.Context, webhookID string) error
@@ -87,11 +87,13 @@ func (d *Dispatcher) mustWait(w webhook.Webhook) string {
 		return "Held: the webhook was disabled automatically. Enable it to deliver this event."
 	case w.Health.OnHold():
 		return "Held: the webhook is paused after a failure and will be tried again soon."
-	case d.Lanes.Busy(w.ID):
-		return "Waiting for earlier deliveries to this webhook."
-	default:
-		return ""
 	}
+	// What came too fast for a moment must not make a fast webhook take the long
+	// way for as long as more comes.
+	if busy, overflow := d.Lanes.Busy(w.ID); busy && !(overflow && d.Webhooks.KeepsUp(w.ID)) {
+		return "Waiting for earlier deliveries to this webhook."
+	}
+	return ""
 }
 
 // enlane stores a delivery in its lane and records that it waits there. The

@@ -2,6 +2,7 @@ package inflight
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 type Limits struct {
 	Total      int           // attempts at once, of all webhooks
 	PerWebhook int           // attempts at once, of one webhook
-	Patience   time.Duration // how long a delivery may wait for its webhook's turn, once an attempt of it has ended
+	Patience   time.Duration // how long a delivery may expect to wait for its webhook's turn, once an attempt of it has ended
 }
 
 // Webhooks counts the attempts in flight by webhook. Safe for concurrent use.
@@ -25,7 +26,7 @@ type Limits struct {
 // those.
 type Webhooks struct {
 	limits Limits
-	proven *otter.Cache[string, struct{}] // those that answered fast, the latest
+	proven *otter.Cache[string, time.Duration] // how long attempts take of those that answer fast, the latest
 
 	mu    sync.Mutex
 	total int
@@ -42,6 +43,14 @@ const (
 
 	// reserved is the share of all places that is kept for them.
 	reserved = 4
+
+	// stubborn is how many times its patience a delivery waits at most, while its
+	// webhook goes on answering.
+	stubborn = 10
+
+	// swift is how much of a webhook's time one delivery may take for it to keep
+	// up: about what it takes to put one aside and to take it up again.
+	swift = 500 * time.Microsecond
 )
 
 // load is what one webhook has in flight.
@@ -58,7 +67,7 @@ type load struct {
 func NewWebhooks(l Limits) *Webhooks {
 	return &Webhooks{
 		limits: l,
-		proven: otter.Must(&otter.Options[string, struct{}]{MaximumSize: remembered}),
+		proven: otter.Must(&otter.Options[string, time.Duration]{MaximumSize: remembered}),
 		byID:   make(map[string]*load),
 	}
 }
@@ -71,8 +80,8 @@ func (w *Webhooks) InFlight() int {
 }
 
 // Enter takes a place for an attempt to a webhook. When all are taken it waits
-// for a short time, if the webhook's attempts end fast enough for that to help.
-// It reports false when the delivery should go to the webhook's lane instead.
+// for as long as the webhook's attempts end fast enough for that to help. It
+// reports false when the delivery should go to the webhook's lane instead.
 func (w *Webhooks) Enter(id string) bool {
 	w.mu.Lock()
 	l := w.load(id)
@@ -98,12 +107,41 @@ func (w *Webhooks) Enter(id string) bool {
 
 	patience := time.NewTimer(bound)
 	defer patience.Stop()
-	select {
-	case <-turn:
-		return true
-	case <-patience.C:
-		return w.giveUp(id, turn)
+	for range stubborn {
+		select {
+		case <-turn:
+			return true
+		case <-patience.C:
+		}
+		if !w.worth(id, turn, bound) {
+			break
+		}
+		patience.Reset(bound)
 	}
+	return w.giveUp(id, turn)
+}
+
+// worth reports whether somebody who has waited for bound should go on: the
+// webhook still answers, and those before them are few enough. What a busy
+// machine delays is not the webhook's fault.
+func (w *Webhooks) worth(id string, turn chan bool, bound time.Duration) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.byID[id]
+	return l.took > 0 && expectedWait(w.limit(), slices.Index(l.waiting, turn), l.took, time.Since(l.progress)) < bound
+}
+
+// KeepsUp reports whether a webhook takes deliveries about as fast as they could
+// be put aside: then waiting for it holds nobody up.
+func (w *Webhooks) KeepsUp(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l, ok := w.byID[id]
+	if !ok {
+		took, known := w.proven.GetIfPresent(id)
+		return known && took/time.Duration(w.limit()) <= swift
+	}
+	return l.took > 0 && max(l.took, time.Since(l.progress))/time.Duration(w.limit()) <= swift
 }
 
 // TryEnter takes a place for an attempt to a webhook if one is free now.
@@ -232,20 +270,20 @@ func (w *Webhooks) giveUp(id string, turn chan bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l := w.byID[id]
-	for i, t := range l.waiting {
-		if t == turn {
-			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
-			w.forget(id, l)
-			return false
-		}
+	i := slices.Index(l.waiting, turn)
+	if i < 0 {
+		return true
 	}
-	return true
+	l.waiting = slices.Delete(l.waiting, i, i+1)
+	w.forget(id, l)
+	return false
 }
 
 func (w *Webhooks) load(id string) *load {
 	l, ok := w.byID[id]
 	if !ok {
 		l = &load{progress: time.Now()}
+		l.took, _ = w.proven.GetIfPresent(id)
 		w.byID[id] = l
 	}
 	return l
@@ -283,14 +321,15 @@ func (w *Webhooks) fast(id string, l *load) bool {
 	return known
 }
 
-// prove remembers whether a webhook answers fast.
+// prove remembers whether a webhook answers fast. It is not told of every small
+// difference.
 func (w *Webhooks) prove(id string, took time.Duration) {
-	_, known := w.proven.GetIfPresent(id)
+	known, ok := w.proven.GetIfPresent(id)
 	switch {
-	case took <= fast && !known:
-		w.proven.Set(id, struct{}{})
-	case took > fast && known:
+	case took > fast && ok:
 		w.proven.Invalidate(id)
+	case took <= fast && (!ok || took > 2*known || took < known/2):
+		w.proven.Set(id, took)
 	}
 }
 

@@ -144,6 +144,72 @@ func TestADeliveryGivesUpAfterItsPatience(t *testing.T) {
 	})
 }
 
+// What a busy machine delays is not the webhook's fault.
+func TestADeliveryWaitsOnWhileItsWebhookAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWebhooks(limits(32, 1))
+		w.Enter("a")
+		w.Leave("a", 20*time.Millisecond)
+		w.Enter("a")
+		began := time.Now()
+		entered := make(chan bool)
+		ahead := w.Queue("a")
+		go func() { entered <- w.Enter("a") }()
+		synctest.Wait()
+		<-time.After(40 * time.Millisecond) // twice what it should take
+		w.Leave("a", 20*time.Millisecond)
+		if !ahead.Wait(t.Context()) {
+			t.Fatal("the first in line had no turn")
+		}
+		<-time.After(40 * time.Millisecond)
+		w.Leave("a", 20*time.Millisecond)
+		if !<-entered || time.Since(began) != 80*time.Millisecond {
+			t.Errorf("had no turn, after %s", time.Since(began))
+		}
+
+		for range 3 { // one attempt after the other ends, but always that of somebody before
+			go w.Queue("a").Wait(t.Context())
+		}
+		w.Leave("a", 20*time.Millisecond)
+		synctest.Wait()
+		if w.Enter("a") {
+			t.Error("waited for more than could have their turn")
+		}
+		for range 3 {
+			w.Leave("a", 20*time.Millisecond)
+		}
+		synctest.Wait()
+		empty(t, w)
+	})
+}
+
+func TestAWebhookKeepsUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWebhooks(limits(512, 32))
+		answered := func(id string, took time.Duration) {
+			w.Enter(id)
+			w.Leave(id, took)
+		}
+		answered("fast", 10*time.Millisecond)
+		answered("slower", 20*time.Millisecond)
+		for id, want := range map[string]bool{"fast": true, "slower": false, "new": false} {
+			if got := w.KeepsUp(id); got != want {
+				t.Errorf("%s, idle: %t, want %t", id, got, want)
+			}
+			w.Enter(id)
+			if got := w.KeepsUp(id); got != want {
+				t.Errorf("%s, at work: %t, want %t", id, got, want)
+			}
+		}
+		<-time.After(20 * time.Millisecond)
+		if w.KeepsUp("fast") {
+			t.Error("a webhook that no longer answers keeps up")
+		}
+	})
+}
+
 func TestNobodyWaitsForASlowWebhook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

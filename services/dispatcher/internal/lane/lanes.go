@@ -102,12 +102,14 @@ func (l *Lanes) Run(pulling, work context.Context) {
 }
 
 // Busy reports whether a webhook's lane is being read here: then new deliveries
-// go to its end, to keep their order.
-func (l *Lanes) Busy(webhookID string) bool {
+// go to its end, to keep their order. overflow reports that all that waits there
+// came faster than it could be sent, as far as this replica has seen, and nothing
+// because of a failure.
+func (l *Lanes) Busy(webhookID string) (busy, overflow bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, busy := l.readers[webhookID]
-	return busy
+	r, busy := l.readers[webhookID]
+	return busy, busy && !r.held.Load()
 }
 
 // Open returns how many lanes this replica reads or keeps parked.
@@ -230,7 +232,7 @@ func (l *Lanes) sweep(ctx context.Context) error {
 		return fmt.Errorf("find lanes: %w", err)
 	}
 	for webhookID := range lanes {
-		if l.Busy(webhookID) {
+		if busy, _ := l.Busy(webhookID); busy {
 			continue
 		}
 		organizationID, err := l.Stream.LaneOrganization(ctx, webhookID)
@@ -238,7 +240,9 @@ func (l *Lanes) sweep(ctx context.Context) error {
 			return fmt.Errorf("find the owner of lane %s: %w", webhookID, err)
 		}
 		if organizationID != "" {
-			l.reader(organizationID, webhookID) //nolint:contextcheck // a reader outlives the sweep that found its lane
+			if r := l.reader(organizationID, webhookID); r != nil { //nolint:contextcheck // a reader outlives the sweep that found its lane
+				r.held.Store(true) // nobody knows why its deliveries wait
+			}
 		}
 	}
 	return nil

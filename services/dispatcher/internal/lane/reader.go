@@ -36,13 +36,14 @@ type reader struct {
 	wake           chan struct{} // holds a token when there is news
 	mode           atomic.Int32  // how it reads, to be shown
 	arrivals       uint64        // guarded by lanes.mu
+	held           atomic.Bool   // deliveries may wait in it because of a failure
 
 	lane        *stream.Lane
 	applied     setting      // how the lane was last opened
 	closed      bool         // the lane has no consumer: nothing is handed out
 	outstanding atomic.Int64 // deliveries with a slot
 	trouble     atomic.Pointer[error]
-	held        sync.WaitGroup
+	holding     sync.WaitGroup
 }
 
 // setting is how the server hands out a lane's messages.
@@ -63,7 +64,7 @@ func (r *reader) arrive() { r.wakeUp() }
 
 // run reads until the lane is empty or pulling ends.
 func (r *reader) run(pulling, work context.Context) {
-	defer r.held.Wait()
+	defer r.holding.Wait()
 	for try := 0; pulling.Err() == nil; {
 		done, err := r.step(pulling, work)
 		if err != nil && pulling.Err() == nil {
@@ -95,6 +96,9 @@ func (r *reader) step(pulling, work context.Context) (bool, error) {
 	}
 	now := modeOf(w, r.lanes.Now())
 	r.mode.Store(int32(now))
+	if now != open {
+		r.held.Store(true)
+	}
 	switch now {
 	case gone:
 		return r.remove(pulling)
@@ -200,7 +204,7 @@ func (r *reader) read(pulling, work context.Context, inFlight int) (bool, error)
 	case got == 0:
 		return r.idle(pulling, seen)
 	case inFlight == 1:
-		r.held.Wait() // the probe decides how the lane goes on
+		r.holding.Wait() // the probe decides how the lane goes on
 	}
 	return false, nil
 }
@@ -235,7 +239,7 @@ func (r *reader) begin(work context.Context, d delivery.Delivery, m *stream.Mess
 		r.wakeUp()
 	})
 	turn := r.lanes.Webhooks.Queue(r.webhookID)
-	r.held.Go(func() {
+	r.holding.Go(func() {
 		defer r.wakeUp()
 		defer slot.Free()
 		defer m.KeepAlive()()
