@@ -27,6 +27,8 @@ func dialect() sqlstore.Dialect {
 		Clock:            `SELECT extract(epoch FROM clock_timestamp())::float8`,
 		Engine:           `SELECT 'PostgreSQL ' || current_setting('server_version')`,
 		WriteHealth:      writeHealth,
+		Progress:         progress,
+		List:             func(list []string) any { return pq.Array(list) },
 		Repeated:         func(err error) bool { return pq.As(err, pqerror.UniqueViolation) != nil },
 		Retryable: func(err error) bool {
 			return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
@@ -38,6 +40,14 @@ func dialect() sqlstore.Dialect {
 	}
 	return d
 }
+
+// OFFSET 0 keeps the planner from turning the probes into a join.
+const progress = `SELECT asked.id AS delivery_id, count(*) AS attempts,
+		coalesce(max(a.number) FILTER (WHERE a.result = 'succeeded'), 0) AS last_success
+	FROM unnest($1::text[]) AS asked (id), LATERAL (
+		SELECT number, result FROM attempts WHERE delivery_id = asked.id AND number > 0 AND NOT test OFFSET 0
+	) AS a
+	GROUP BY asked.id`
 
 // away reports whether the server could not be reached or cannot work now.
 func away(err error) bool {

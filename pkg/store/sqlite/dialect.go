@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"strings"
@@ -26,6 +27,8 @@ func dialect() sqlstore.Dialect {
 		Repeated:  repeated,
 		Retryable: func(error) bool { return false }, // busy_timeout has waited long enough
 		Away:      away,
+		Progress:  progress,
+		List:      list,
 	}
 	d.WriteHealth = func(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.WebhookRow) error {
 		return writeHealth(ctx, tx, d, rows)
@@ -34,6 +37,19 @@ func dialect() sqlstore.Dialect {
 		return insertAttempts(ctx, tx, d, rows)
 	}
 	return d
+}
+
+// CROSS JOIN keeps the order of the loops.
+const progress = `SELECT a.delivery_id, count(*) AS attempts,
+		coalesce(max(a.number) FILTER (WHERE a.result = 'succeeded'), 0) AS last_success
+	FROM json_each(?) AS asked CROSS JOIN attempts AS a ON a.delivery_id = asked.value
+	WHERE a.number > 0 AND NOT a.test
+	GROUP BY a.delivery_id`
+
+// list returns a list of texts as json_each reads it.
+func list(texts []string) any {
+	text, _ := json.Marshal(texts) // it does not fail for texts
+	return string(text)
 }
 
 // primary returns SQLite's result code without the extension, 0 for an error

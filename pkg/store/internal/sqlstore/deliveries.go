@@ -6,7 +6,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/jmoiron/sqlx"
 
@@ -203,40 +202,19 @@ func withoutRecorded(ctx context.Context, tx *sqlx.Tx, rows []AttemptRow) ([]Att
 	return fresh, nil
 }
 
-// ProgressQuery returns the query for what is recorded of n deliveries, whose
-// ids are its parameters. It makes probes of the index for each of them,
-// whatever the planner believes: of a list it would rather read all of a day's
-// partition that is not analyzed yet.
-func ProgressQuery(n int) string {
-	return `WITH asked (id) AS (VALUES ` + strings.TrimSuffix(strings.Repeat("(?), ", n), ", ") + `)
-		SELECT id AS delivery_id,
-			(SELECT count(*) FROM attempts a WHERE a.delivery_id = asked.id AND a.number > 0 AND NOT a.test) AS attempts,
-			coalesce((SELECT max(a.number) FROM attempts a
-				WHERE a.delivery_id = asked.id AND a.number > 0 AND NOT a.test AND a.result = 'succeeded'), 0) AS last_success
-		FROM asked`
-}
-
 // Progress implements store.Deliveries.
 func (s *Store) Progress(ctx context.Context, deliveryIDs []string) (map[string]delivery.Progress, error) {
 	found := make(map[string]delivery.Progress, len(deliveryIDs))
 	for chunk := range slices.Chunk(deliveryIDs, maxList) {
-		query := ProgressQuery(len(chunk))
-		args := make([]any, len(chunk))
-		for i, id := range chunk {
-			args[i] = id
-		}
 		var rows []struct {
 			DeliveryID  string `db:"delivery_id"`
 			Attempts    int    `db:"attempts"`
 			LastSuccess int    `db:"last_success"`
 		}
-		if err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(query), args...); err != nil {
+		if err := s.Reader.SelectContext(ctx, &rows, s.Dialect.Progress, s.Dialect.List(chunk)); err != nil {
 			return nil, s.Explain(ctx, "select progress", err)
 		}
 		for _, row := range rows {
-			if row.Attempts == 0 {
-				continue
-			}
 			found[row.DeliveryID] = delivery.Progress{
 				Attempts: row.Attempts, Delivered: row.LastSuccess > 0, LastSuccess: row.LastSuccess,
 			}

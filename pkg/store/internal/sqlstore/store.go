@@ -38,6 +38,15 @@ type Dialect struct {
 	// others all the same.
 	WriteAttempts func(context.Context, *sqlx.Tx, []AttemptRow) error
 
+	// Progress returns what is recorded of each of the deliveries in its one
+	// parameter, which List makes. It makes one probe of an index for each,
+	// whatever the planner believes: of a list it would rather read all of a day's
+	// partition that is not analyzed yet.
+	Progress string
+
+	// List returns what a list of texts is passed as.
+	List func([]string) any
+
 	// Hour is an expression for the whole hour in which an attempt began.
 	Hour string
 
