@@ -96,7 +96,7 @@ func (w *Webhooks) Enter(id string) bool {
 		return true
 	}
 	bound := w.patience(l)
-	if expectedWait(w.limit(), len(l.waiting), l.took, time.Since(l.progress)) > bound {
+	if !w.answersWithin(bound, l, len(l.waiting)) {
 		w.forget(id, l)
 		w.mu.Unlock()
 		return false
@@ -128,7 +128,7 @@ func (w *Webhooks) worth(id string, turn chan bool, bound time.Duration) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l := w.byID[id]
-	return l.took > 0 && expectedWait(w.limit(), slices.Index(l.waiting, turn), l.took, time.Since(l.progress)) < bound
+	return l.took > 0 && w.answersWithin(bound, l, slices.Index(l.waiting, turn))
 }
 
 // KeepsUp reports whether a webhook takes deliveries about as fast as they could
@@ -141,6 +141,10 @@ func (w *Webhooks) KeepsUp(id string) bool {
 		took, known := w.proven.GetIfPresent(id)
 		return known && took/time.Duration(w.limit()) <= swift
 	}
+	return w.keepsUp(l)
+}
+
+func (w *Webhooks) keepsUp(l *load) bool {
 	return l.took > 0 && max(l.took, time.Since(l.progress))/time.Duration(w.limit()) <= swift
 }
 
@@ -357,10 +361,14 @@ func (w *Webhooks) patience(l *load) time.Duration {
 	return w.limits.Patience
 }
 
-// expectedWait estimates how long one more delivery would wait for its turn:
-// by how long attempts took of late, but not less than how long none has ended.
-func expectedWait(limit, waiting int, took, sinceProgress time.Duration) time.Duration {
-	return max(took*time.Duration(waiting+1)/time.Duration(limit), sinceProgress)
+// answersWithin reports whether a webhook answers at all, and whether somebody
+// who has that many before them may expect a turn within bound. Of one that
+// keeps up only the first is asked: putting a delivery aside would take as long.
+func (w *Webhooks) answersWithin(bound time.Duration, l *load, before int) bool {
+	if time.Since(l.progress) >= bound {
+		return false
+	}
+	return w.keepsUp(l) || l.took*time.Duration(before+1)/time.Duration(w.limit()) <= bound
 }
 
 // smooth folds a new measurement into a moving average of about eight.
