@@ -3,6 +3,7 @@ package event
 import (
 	"errors"
 	"fmt"
+	"sync"
 )
 
 // MaxCanonicalDepth is how many levels of objects and arrays Canonical reads.
@@ -33,6 +34,7 @@ func (e *SyntaxError) Error() string {
 // that wraps ErrTooDeep beyond MaxCanonicalDepth levels. text is not kept.
 func Canonical(text []byte) ([]byte, error) {
 	p := newParser(text, MaxCanonicalDepth)
+	defer p.done()
 	if err := p.document(); err != nil {
 		return nil, err
 	}
@@ -42,20 +44,35 @@ func Canonical(text []byte) ([]byte, error) {
 // parser reads a JSON text once and writes its canonical form as it goes. All
 // levels share its buffers.
 type parser struct {
-	in      []byte
-	pos     int
-	out     []byte
-	levels  int      // how many more levels may be entered
+	in     []byte
+	pos    int
+	out    []byte
+	levels int // how many more levels may be entered
+	*buffers
+}
+
+// buffers are what a parser works in. They are used again, but for those that a
+// large text has made large.
+type buffers struct {
 	members []member // of the objects being read, the outermost first
 	scratch []byte
 }
 
+var pool = sync.Pool{New: func() any { return &buffers{members: make([]member, 0, 32)} }} //nolint:gochecknoglobals // memory, no state
+
+// newParser returns a parser that must be told when it is done.
 func newParser(text []byte, levels int) parser {
-	return parser{
-		in: text, levels: levels,
-		out:     make([]byte, 0, len(text)),
-		members: make([]member, 0, 32),
+	return parser{in: text, levels: levels, out: make([]byte, 0, len(text)), buffers: pool.Get().(*buffers)} //nolint:forcetypeassert // nothing else is in it
+}
+
+// done gives the parser's buffers back. What it has written remains.
+func (p *parser) done() {
+	const mostMembers, mostScratch = 256, 16 << 10
+	if cap(p.members) <= mostMembers && cap(p.scratch) <= mostScratch {
+		p.members, p.scratch = p.members[:0], p.scratch[:0]
+		pool.Put(p.buffers)
 	}
+	p.buffers = nil
 }
 
 // document reads the whole text as one value.

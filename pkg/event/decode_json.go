@@ -52,6 +52,7 @@ func readEnvelope(text []byte) (*envelope, error) {
 		return nil, tooLarge(len(text))
 	}
 	p := newParser(text, 1+MaxDataDepth)
+	defer p.done()
 	p.space()
 	if p.peek() != '{' {
 		return nil, notAnObject(p)
@@ -104,6 +105,7 @@ func (e *envelope) readData(text []byte) error {
 		return tooLarge(len(text))
 	}
 	p := newParser(text, MaxDataDepth)
+	defer p.done()
 	if err := p.document(); err != nil {
 		return unreadable(err)
 	}
