@@ -20,21 +20,27 @@ func UserAgent(version string) string { return "DialNote-Webhooks/" + version }
 //
 // The same arguments give the same headers: what was sent can be shown again.
 func Header(d Delivery, w webhook.Webhook, signer *signature.Signer, at time.Time) map[string][]string {
-	h := make(map[string][]string, 9+len(w.Headers))
+	const own, client = 8, 2 // headers set here, and those that the HTTP client adds
+	h := make(map[string][]string, own+client+len(w.Headers))
+	values := make([]string, 0, own+len(w.Headers)) // all in one piece
+	set := func(name, value string) {
+		values = append(values, value)
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
 	for _, added := range w.Headers {
 		if !webhook.ReservedHeader(added.Name) { // it may be older than the rule
-			h[added.Name] = []string{added.Value.Reveal()}
+			set(added.Name, added.Value.Reveal())
 		}
 	}
-	h["Content-Type"] = []string{"application/json"}
-	h["X-DialNote-Signature"] = []string{signer.DialNote(d.Body)}
-	h["X-DialNote-Event"] = []string{string(d.EventType)}
-	h["X-DialNote-Delivery"] = []string{d.ID}
-	h["webhook-id"] = []string{d.EventID}
-	h["webhook-timestamp"] = []string{strconv.FormatInt(at.Unix(), 10)}
-	h["webhook-signature"] = []string{signer.Standard(d.EventID, at, d.Body)}
+	set("Content-Type", "application/json")
+	set("X-DialNote-Signature", signer.DialNote(d.Body))
+	set("X-DialNote-Event", string(d.EventType))
+	set("X-DialNote-Delivery", d.ID)
+	set("webhook-id", d.EventID)
+	set("webhook-timestamp", strconv.FormatInt(at.Unix(), 10))
+	set("webhook-signature", signer.Standard(d.EventID, at, d.Body))
 	if w.Provider == webhook.Zapier {
-		h["X-DialNote-Provider"] = []string{"zapier"}
+		set("X-DialNote-Provider", "zapier")
 	}
 	return h
 }

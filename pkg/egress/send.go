@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -27,8 +26,13 @@ type Request struct {
 	Method string
 	URL    string // as the customer typed it; its normal form is requested
 
+	// Normal is the normal form of URL, as endpoint.Normal returns it, when the
+	// caller has it already; nil when not. It is shared and never changed.
+	Normal *url.URL
+
 	// Header is sent with its keys exactly as they stand on HTTP/1.1 (set them
-	// in the map: Header.Set would change their case). It is not changed.
+	// in the map: Header.Set would change their case). Send adds to it, and it
+	// must not be used again.
 	Header http.Header
 
 	// Body is the very buffer that was signed. It must never be changed again:
@@ -54,7 +58,7 @@ type Request struct {
 // the answer, sending included; Total is the whole of Send.
 func (c *Client) Send(ctx context.Context, r Request) delivery.Outcome {
 	w := newWatch()
-	target, err := c.policy.Target(r.URL)
+	target, err := c.target(r)
 	if err != nil {
 		return refused(err)
 	}
@@ -73,9 +77,17 @@ func (c *Client) Send(ctx context.Context, r Request) delivery.Outcome {
 	return out
 }
 
+// target returns where a request goes, if the policy allows it.
+func (c *Client) target(r Request) (*url.URL, error) {
+	if r.Normal == nil {
+		return c.policy.Target(r.URL)
+	}
+	return r.Normal, c.policy.CheckNormal(r.Normal)
+}
+
 // request builds the HTTP request without parsing anything again.
 func (c *Client) request(ctx context.Context, target *url.URL, r Request) *http.Request {
-	header := maps.Clone(r.Header)
+	header := r.Header
 	if header == nil {
 		header = http.Header{}
 	}
@@ -84,7 +96,7 @@ func (c *Client) request(ctx context.Context, target *url.URL, r Request) *http.
 	}
 	// An empty key is not sent; it tells net/http that the request may be
 	// repeated when a kept connection was closed under it.
-	header["X-Idempotency-Key"] = []string{}
+	header["X-Idempotency-Key"] = nil
 
 	req := &http.Request{
 		Method: r.Method, URL: target, Header: header,

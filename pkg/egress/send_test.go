@@ -64,9 +64,6 @@ func TestRequestOnTheWire(t *testing.T) {
 	for line := range expected {
 		t.Errorf("no header %q", line)
 	}
-	if len(header) != 4 {
-		t.Errorf("the caller's header was changed: %v", header)
-	}
 }
 
 func TestNoBody(t *testing.T) {

@@ -44,16 +44,22 @@ func (p Policy) Target(raw string) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.Scheme != "https" && !p.AllowHTTP {
-		return nil, refusal("The URL must start with https://.")
-	}
-	if !p.permitsPort(u) {
-		return nil, refusal("The URL's port is not allowed. Allowed are " + p.Ports.String() + ".")
-	}
-	if err := p.checkHost(u.Hostname()); err != nil {
+	if err := p.CheckNormal(u); err != nil {
 		return nil, err
 	}
 	return u, nil
+}
+
+// CheckNormal is Check for a URL that Normal returned. It returns a *fault.Error
+// of kind Invalid that names the broken rule.
+func (p Policy) CheckNormal(u *url.URL) error {
+	if u.Scheme != "https" && !p.AllowHTTP {
+		return refusal("The URL must start with https://.")
+	}
+	if !p.permitsPort(u) {
+		return refusal("The URL's port is not allowed. Allowed are " + p.Ports.String() + ".")
+	}
+	return p.checkHost(u.Hostname())
 }
 
 // PermitsAddr reports whether a connection to an address is allowed, and the

@@ -50,6 +50,7 @@ func (m *Maker) Make(ctx context.Context, t *match.Target, d delivery.Delivery, 
 	a.Outcome = m.sender.Send(ctx, egress.Request{
 		Method: http.MethodPost,
 		URL:    a.URL,
+		Normal: t.URL,
 		Header: delivery.Header(d, t.Webhook, t.Signer, a.StartedAt),
 		Body:   d.Body,
 	})
