@@ -11,14 +11,15 @@ const Resolution = time.Microsecond
 
 // Step is what became of one attempt in a Fold.
 type Step struct {
-	// Attempt is the attempt with its times in UTC and whole Resolutions.
-	Attempt Attempt
+	// Attempt is one of those that were given.
+	Attempt *Attempt
 
 	// Found is false when the webhook does not exist, or no longer since an
-	// earlier attempt of the same batch removed it. Then nothing else is set.
+	// earlier attempt of the same batch removed it. Then Before and After are
+	// zero webhooks. Neither may be changed: steps share them.
 	Found    bool
-	Before   webhook.Webhook
-	After    webhook.Webhook
+	Before   *webhook.Webhook
+	After    *webhook.Webhook
 	Decision Decision
 }
 
@@ -27,14 +28,17 @@ type Step struct {
 // changed. An automatic disabling raises a webhook's Version by one and is a
 // change at the end of its attempt.
 //
-// All times of the result are in UTC and whole Resolutions, so that what is
-// returned equals what is read back later.
+// All times of the result, and from then on those of the attempts, are in UTC
+// and whole Resolutions, so that what is returned equals what is read back
+// later.
 func Fold(p Policy, webhooks map[string]webhook.Webhook, attempts []Attempt) []Step {
 	touched := make(map[string]*webhook.Webhook, len(webhooks)) // nil once removed
 	steps := make([]Step, len(attempts))
-	for i, a := range attempts {
+	nobody := &webhook.Webhook{}
+	for i := range attempts {
+		a := &attempts[i]
 		a.StartedAt, a.EndedAt = Recordable(a.StartedAt), Recordable(a.EndedAt)
-		steps[i].Attempt = a
+		steps[i] = Step{Attempt: a, Before: nobody, After: nobody}
 		current, seen := touched[a.WebhookID]
 		if !seen {
 			if w, exists := webhooks[a.WebhookID]; exists {
@@ -44,9 +48,9 @@ func Fold(p Policy, webhooks map[string]webhook.Webhook, attempts []Attempt) []S
 		if current == nil {
 			continue
 		}
-		after, decision := decideStep(p, *current, a)
-		steps[i] = Step{Attempt: a, Found: true, Before: *current, After: after, Decision: decision}
-		touched[a.WebhookID] = &after
+		after, decision := decideStep(p, current, a)
+		steps[i] = Step{Attempt: a, Found: true, Before: current, After: after, Decision: decision}
+		touched[a.WebhookID] = after
 		if decision.Action == Remove {
 			touched[a.WebhookID] = nil
 		}
@@ -57,15 +61,15 @@ func Fold(p Policy, webhooks map[string]webhook.Webhook, attempts []Attempt) []S
 // Recordable returns t in UTC and whole Resolutions.
 func Recordable(t time.Time) time.Time { return t.UTC().Truncate(Resolution) }
 
-func decideStep(p Policy, w webhook.Webhook, a Attempt) (webhook.Webhook, Decision) {
-	health, decision := Decide(p, w, a)
+func decideStep(p Policy, w *webhook.Webhook, a *Attempt) (*webhook.Webhook, Decision) {
+	health, decision := Decide(p, *w, *a)
 	health.HoldUntil = Recordable(health.HoldUntil)
 	decision.At = Recordable(decision.At)
-	after := w
+	after := *w
 	after.Health = health
 	if w.Health.AutoDisabled != health.AutoDisabled {
 		after.Version++
 		after.UpdatedAt = later(w.UpdatedAt, a.EndedAt)
 	}
-	return after, decision
+	return &after, decision
 }

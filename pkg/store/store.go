@@ -64,10 +64,12 @@ type Webhooks interface {
 
 // Recorded is what became of one attempt given to Record.
 type Recorded struct {
-	// Found is false when the webhook no longer exists: nothing was written.
+	// Found is false when the webhook no longer exists: nothing was written, and
+	// Before and After are zero webhooks. Neither may be changed: the answers to
+	// a batch share them.
 	Found    bool
-	Before   webhook.Webhook // with the health before this attempt
-	After    webhook.Webhook // with the health after it
+	Before   *webhook.Webhook // with the health before this attempt
+	After    *webhook.Webhook // with the health after it
 	Decision delivery.Decision
 }
 
@@ -77,6 +79,7 @@ type Deliveries interface {
 	// webhooks of the batch in id order, folds the attempts into their health
 	// with delivery.Decide in the order given, writes the health and the
 	// attempts with their decisions, and returns what became of each, in order.
+	// It gives the attempts the form in which they are kept.
 	// An automatic disabling raises Version by one; Action Remove deletes the
 	// webhook. The same attempts may be recorded again when an earlier call's
 	// answer was lost: the log keeps one of each, and no failure counts twice.

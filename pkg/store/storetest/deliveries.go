@@ -82,9 +82,9 @@ func recordInOrder(t *testing.T, s store.Store) {
 	}
 	wantEqual(t, "counts", [][2]int{counts(recorded[0]), counts(recorded[1]), counts(recorded[2]), counts(recorded[3])},
 		[][2]int{{0, 1}, {0, 0}, {1, 0}, {0, 1}})
-	wantEqual(t, "first before", recorded[0].Before, w)
-	wantEqual(t, "kept", get(t, s, w), recorded[3].After)
-	wantEqual(t, "other kept", get(t, s, other), recorded[1].After)
+	wantEqual(t, "first before", *recorded[0].Before, w)
+	wantEqual(t, "kept", get(t, s, w), *recorded[3].After)
+	wantEqual(t, "other kept", get(t, s, other), *recorded[1].After)
 	wantEqual(t, "last sent", get(t, s, w).Health.LastSentAt, delivery.Recordable(now.Add(3*time.Second)))
 	wantEqual(t, "version", get(t, s, w).Version, w.Version)
 }
@@ -103,7 +103,7 @@ func recordAutoDisable(t *testing.T, s store.Store) {
 			wantVersion++ // once
 		}
 		wantEqual(t, "version", recorded.After.Version, wantVersion)
-		wantEqual(t, "kept", get(t, s, w), recorded.After)
+		wantEqual(t, "kept", get(t, s, w), *recorded.After)
 	}
 	wantEqual(t, "updated", get(t, s, w).UpdatedAt, delivery.Recordable(now.Add(2*time.Minute+time.Second)))
 	enabled, err := s.Update(t.Context(), By(), "acme", w.ID, w.Version+1, func(w webhook.Webhook) (webhook.Webhook, error) {
@@ -134,7 +134,7 @@ func recordRemove(t *testing.T, s store.Store) {
 		[]bool{true, true, true, false})
 	all, err := s.All(t.Context(), "acme")
 	wantNoError(t, err)
-	wantEqual(t, "left", all, []webhook.Webhook{recorded[2].After})
+	wantEqual(t, "left", all, []webhook.Webhook{*recorded[2].After})
 	if recorded := record(t, s, gone(w)); recorded[0].Found {
 		t.Error("a removed webhook was found")
 	}
@@ -150,7 +150,7 @@ func recordNotSent(t *testing.T, s store.Store) {
 	recorded := record(t, s, failed, held, skipped)
 	hold := recorded[0].After.Health.HoldUntil
 	for i, a := range []delivery.Attempt{held, skipped} {
-		wantEqual(t, "unchanged", recorded[i+1].After, recorded[0].After)
+		wantEqual(t, "unchanged", *recorded[i+1].After, *recorded[0].After)
 		logged := logOf(t, s, a)
 		wantEqual(t, "logged", []any{len(logged), logged[0].Status, logged[0].NextAt, logged[0].Outcome.Result},
 			[]any{1, []delivery.Status{delivery.StatusHeld, delivery.StatusSkipped}[i], []time.Time{hold, {}}[i], a.Outcome.Result})

@@ -102,7 +102,7 @@ const maxResponseBody = 4 << 10
 
 // attemptRow returns a step of a fold as the log keeps it.
 func attemptRow(step delivery.Step) (AttemptRow, error) {
-	a, o := step.Attempt, step.Attempt.Outcome
+	a, o := step.Attempt, &step.Attempt.Outcome
 	header, err := json.Marshal(o.Response.Header)
 	if err != nil {
 		return AttemptRow{}, fmt.Errorf("write response header: %w", err)

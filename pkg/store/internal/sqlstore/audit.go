@@ -78,9 +78,9 @@ func (s *Store) addEntries(ctx context.Context, tx *sqlx.Tx, entries ...audit.En
 // service's own rules.
 func (s *Store) addEntriesOf(ctx context.Context, tx *sqlx.Tx, steps []delivery.Step) error {
 	for _, step := range steps {
-		e, due := audit.Transition(audit.Itself(), step.Before, step.After, step.Attempt.EndedAt)
+		e, due := audit.Transition(audit.Itself(), *step.Before, *step.After, step.Attempt.EndedAt)
 		if step.Decision.Action == delivery.Remove {
-			e, due = audit.Deleted(audit.Itself(), step.After, step.Attempt.EndedAt), true
+			e, due = audit.Deleted(audit.Itself(), *step.After, step.Attempt.EndedAt), true
 		}
 		if !step.Found || !due {
 			continue

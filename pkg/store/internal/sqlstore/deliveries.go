@@ -23,7 +23,7 @@ func (s *Store) Record(ctx context.Context, policy delivery.Policy, attempts []d
 	if len(attempts) == 0 {
 		return nil, nil
 	}
-	attempts = storableAttempts(attempts)
+	makeStorable(attempts)
 	var steps []delivery.Step
 	again := false // an earlier call wrote some of these attempts, and its answer was lost
 	record := func() error {
@@ -51,16 +51,14 @@ func (s *Store) Record(ctx context.Context, policy delivery.Policy, attempts []d
 	return recorded, nil
 }
 
-// storableAttempts returns attempts without what a text column refuses.
-func storableAttempts(attempts []delivery.Attempt) []delivery.Attempt {
-	storable := slices.Clone(attempts)
-	for i := range storable {
-		a := &storable[i]
+// makeStorable takes out of attempts what a text column refuses.
+func makeStorable(attempts []delivery.Attempt) {
+	for i := range attempts {
+		a := &attempts[i]
 		a.URL = storableText(a.URL)
 		a.Outcome.Message = storableText(a.Outcome.Message)
 		a.Outcome.RemoteAddr = storableText(a.Outcome.RemoteAddr)
 	}
-	return storable
 }
 
 // lockAll reads the webhooks of a batch for the rest of the transaction, in the
@@ -134,7 +132,7 @@ func outcome(steps []delivery.Step) (after map[string]webhook.Webhook, removed [
 			continue
 		}
 		id := step.Attempt.WebhookID
-		after[id] = step.After
+		after[id] = *step.After
 		if step.Decision.Action == delivery.Remove {
 			delete(after, id)
 			removed = append(removed, id)

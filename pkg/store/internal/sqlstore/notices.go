@@ -47,9 +47,9 @@ func addTransition(ctx context.Context, tx *sqlx.Tx, before, after webhook.Webho
 // addNoticesOf writes the notices that the steps of a fold call for.
 func addNoticesOf(ctx context.Context, tx *sqlx.Tx, steps []delivery.Step) error {
 	for _, step := range steps {
-		n, due := webhook.Transition(step.Before, step.After, step.Attempt.EndedAt)
+		n, due := webhook.Transition(*step.Before, *step.After, step.Attempt.EndedAt)
 		if step.Decision.Action == delivery.Remove {
-			n, due = webhook.Deleted(step.After, step.Attempt.EndedAt), true
+			n, due = webhook.Deleted(*step.After, step.Attempt.EndedAt), true
 		}
 		if !step.Found || !due {
 			continue

@@ -82,6 +82,7 @@ type Store struct {
 	MostCandidates int
 
 	noted instants // audit entries
+	all   prepared // the query of All, which each dispatcher asks for each organization
 }
 
 // Ping reports whether the database answers: nil, or Unavailable.

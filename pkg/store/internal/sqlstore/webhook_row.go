@@ -139,11 +139,10 @@ func (s *Store) webhook(row WebhookRow) (webhook.Webhook, error) {
 			HoldUntil: row.HoldUntil.Time, AutoDisabled: webhook.DisabledReason(row.AutoDisabled),
 		},
 	}
-	if err := json.Unmarshal([]byte(row.Outages), &w.Health.Outages); err != nil {
-		return webhook.Webhook{}, fmt.Errorf("read outages of webhook %s: %w", row.ID, err)
-	}
-	if len(w.Health.Outages) == 0 {
-		w.Health.Outages = nil // as Decide leaves it
+	if row.Outages != "[]" { // nearly always; none is nil, as Decide leaves it
+		if err := json.Unmarshal([]byte(row.Outages), &w.Health.Outages); err != nil {
+			return webhook.Webhook{}, fmt.Errorf("read outages of webhook %s: %w", row.ID, err)
+		}
 	}
 	if row.LastError == "" {
 		return w, nil

@@ -111,9 +111,14 @@ func parseCursor(cursor, prefix string) (string, error) {
 // All implements store.Webhooks.
 func (s *Store) All(ctx context.Context, organizationID string) ([]webhook.Webhook, error) {
 	const all = `SELECT ` + webhookColumns + ` FROM webhooks WHERE organization_id = ? ORDER BY id`
-	var rows []WebhookRow
-	if err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(all), organizationID); err != nil {
-		return nil, s.Explain(ctx, "select webhooks of organization "+organizationID, err)
+	op := "select webhooks of organization " + organizationID
+	query, err := s.all.on(ctx, s.Reader, all) //nolint:sqlclosecheck // it is kept
+	if err != nil {
+		return nil, s.Explain(ctx, op, err)
+	}
+	rows := make([]WebhookRow, 0, 8) // most have fewer: no need to grow by one at a time
+	if err := query.SelectContext(ctx, &rows, organizationID); err != nil {
+		return nil, s.Explain(ctx, op, err)
 	}
 	return s.webhooks(rows)
 }

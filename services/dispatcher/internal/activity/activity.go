@@ -69,7 +69,7 @@ func (t *Told) tell(organization string, a stream.Activity) {
 
 // noticed reports whether the platform is told of what an attempt did.
 func noticed(r store.Recorded) bool {
-	return r.Decision.Action == delivery.Remove || r.Before.Health.AutoDisabled != r.After.Health.AutoDisabled
+	return r.Found && (r.Decision.Action == delivery.Remove || r.Before.Health.AutoDisabled != r.After.Health.AutoDisabled)
 }
 
 // byOrganization returns what was recorded of each organization.
@@ -88,12 +88,12 @@ func byOrganization(attempts []delivery.Attempt, recorded []store.Recorded) map[
 			a.More = true
 			continue
 		}
-		a.Attempts = append(a.Attempts, short(attempts[i], r.Decision.Status))
+		a.Attempts = append(a.Attempts, short(&attempts[i], r.Decision.Status))
 	}
 	return all
 }
 
-func short(a delivery.Attempt, status delivery.Status) stream.RecordedAttempt {
+func short(a *delivery.Attempt, status delivery.Status) stream.RecordedAttempt {
 	return stream.RecordedAttempt{
 		WebhookID: a.WebhookID, DeliveryID: a.DeliveryID, EventID: a.EventID, EventType: a.EventType,
 		Status: status, Number: a.Number, Test: a.Test, Reason: a.Outcome.Reason, StatusCode: a.Outcome.StatusCode,

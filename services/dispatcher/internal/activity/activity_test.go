@@ -166,7 +166,7 @@ func BenchmarkTold(b *testing.B) {
 			organization := "org" + strconv.Itoa(i%organizations)
 			w := webhook.Webhook{ID: "wh_01jd9v7q6w3k8m5n2p4r6t8v" + strconv.Itoa(i%organizations), OrganizationID: organization, Event: webhook.SendCallLogs}
 			batch[i] = attemptOf(organization, w.ID, i, good)
-			recorded[i] = store.Recorded{Found: true, Before: w, After: w, Decision: delivery.Decision{Status: delivery.StatusDelivered}}
+			recorded[i] = store.Recorded{Found: true, Before: &w, After: &w, Decision: delivery.Decision{Status: delivery.StatusDelivered}}
 		}
 		b.Run(strconv.Itoa(organizations)+" organizations", func(b *testing.B) {
 			s := &activity.Told{Store: recorded, Teller: conn, Outbox: &told{}, Log: slog.New(slog.DiscardHandler)}

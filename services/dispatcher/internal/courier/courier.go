@@ -12,7 +12,6 @@ import (
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/trace"
-	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
@@ -92,19 +91,19 @@ func (c *Courier) record(ctx context.Context, a delivery.Attempt) (store.Recorde
 	}
 	c.Observer.Recorded(a, r)
 	if changes(r) {
-		c.tell(ctx, r.Before)
+		c.tell(ctx, r.Before.OrganizationID, r.Before.ID)
 	}
 	return r, nil
 }
 
 // tell drops what this replica knows of the webhook before anything that
 // follows from the change is done, and tells the others.
-func (c *Courier) tell(ctx context.Context, w webhook.Webhook) {
-	c.Cache.Drop(w.OrganizationID)
-	err := c.Announcer.Announce(stream.Change{OrganizationID: w.OrganizationID, WebhookID: w.ID})
+func (c *Courier) tell(ctx context.Context, organizationID, webhookID string) {
+	c.Cache.Drop(organizationID)
+	err := c.Announcer.Announce(stream.Change{OrganizationID: organizationID, WebhookID: webhookID})
 	if err != nil {
 		// The others find out when their lease ends or an attempt fails.
-		c.Log.WarnContext(ctx, "a webhook's change was not announced", slog.String("webhook", w.ID), slog.Any("error", err))
+		c.Log.WarnContext(ctx, "a webhook's change was not announced", slog.String("webhook", webhookID), slog.Any("error", err))
 	}
 }
 

@@ -94,7 +94,7 @@ func recorded(change func(*webhook.Health)) store.Recorded {
 	w := webhook.Webhook{ID: "wh_1", OrganizationID: "acme"}
 	after := w
 	change(&after.Health)
-	return store.Recorded{Found: true, Before: w, After: after, Decision: delivery.Decision{Action: delivery.Done}}
+	return store.Recorded{Found: true, Before: &w, After: &after, Decision: delivery.Decision{Action: delivery.Done}}
 }
 
 func (r *trace) want(t *testing.T, steps ...string) {

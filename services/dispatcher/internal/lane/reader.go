@@ -356,7 +356,7 @@ func (r *reader) deliver(work context.Context, h taken, slot *inflight.Slot) boo
 		}
 		return false
 	}
-	return r.settle(work, h, number, recorded.After, recorded.Decision)
+	return r.settle(work, h, number, *recorded.After, recorded.Decision)
 }
 
 // settle does what was decided after an attempt. It reports whether the message

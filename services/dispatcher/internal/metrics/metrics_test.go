@@ -65,18 +65,19 @@ func TestWhatIsCounted(t *testing.T) {
 	lane.Attempted(target, d, delivery.Attempt{Number: 1, Outcome: failed, EndedAt: now})
 	lane.Attempted(target, delivery.Delivery{OrganizationID: "umbrella"}, delivery.Attempt{Number: 2, Outcome: answered, EndedAt: now})
 
-	holding := store.Recorded{Found: true}
+	well := &webhook.Webhook{}
+	holding := store.Recorded{Found: true, Before: well, After: &webhook.Webhook{}}
 	holding.After.Health.HoldUntil = now
 	m.Recorded(delivery.Attempt{Outcome: failed}, holding)
 	longer := store.Recorded{Found: true, Before: holding.After, After: holding.After}
 	m.Recorded(delivery.Attempt{Outcome: failed}, longer)
-	m.Recorded(delivery.Attempt{Outcome: answered}, store.Recorded{Found: true, Before: holding.After})
-	disabled := store.Recorded{Found: true}
+	m.Recorded(delivery.Attempt{Outcome: answered}, store.Recorded{Found: true, Before: holding.After, After: well})
+	disabled := store.Recorded{Found: true, Before: well, After: &webhook.Webhook{}}
 	disabled.After.Health.AutoDisabled = webhook.DisabledForFailures
 	m.Recorded(delivery.Attempt{Outcome: failed}, disabled)
 	m.Recorded(delivery.Attempt{Outcome: failed}, store.Recorded{Found: true, Before: disabled.After, After: disabled.After}) // was so already
-	m.Recorded(delivery.Attempt{Outcome: failed}, store.Recorded{Found: true, Before: disabled.After})                        // and was enabled
-	m.Recorded(delivery.Attempt{Outcome: delivery.Outcome{Result: delivery.Deferred}}, store.Recorded{Found: true})
+	m.Recorded(delivery.Attempt{Outcome: failed}, store.Recorded{Found: true, Before: disabled.After, After: well})           // and was enabled
+	m.Recorded(delivery.Attempt{Outcome: delivery.Outcome{Result: delivery.Deferred}}, store.Recorded{Found: true, Before: well, After: well})
 	m.Recorded(delivery.Attempt{Outcome: delivery.Outcome{Result: delivery.Skipped}}, store.Recorded{})
 
 	want := map[string]float64{
@@ -120,15 +121,15 @@ func TestTheStateIsReadWhenItIsScraped(t *testing.T) {
 	read := func() float64 { value++; return value }
 	metrics.Watch(registry, metrics.State{
 		SlotsUsed: read, SlotsLimit: read, InFlight: read, Unrecorded: read, LanesOpen: read,
-		CacheSize: read, CacheHits: read, CacheMisses: read, CacheNoLease: read,
+		CacheSize: read, CacheBytes: read, CacheReady: read, CacheHits: read, CacheMisses: read, CacheNoLease: read,
 		Lanes: func() map[string]int { return map[string]int{"held": 4, "open": 0} },
 	})
 	got := series(t, registry)
-	if len(got) != 11 || got["lanes{mode=held}"] != 4 {
+	if len(got) != 13 || got["lanes{mode=held}"] != 4 {
 		t.Errorf("series: %v", got)
 	}
 	for name, v := range got {
-		if name != "lanes{mode=open}" && (v < 2 || v > 10) {
+		if name != "lanes{mode=open}" && (v < 2 || v > 12) {
 			t.Errorf("%s is %v", name, v)
 		}
 	}

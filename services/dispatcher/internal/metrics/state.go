@@ -17,6 +17,8 @@ type State struct {
 	LanesOpen    func() float64
 	Lanes        func() map[string]int // by how they are read; the same keys each time
 	CacheSize    func() float64
+	CacheBytes   func() float64
+	CacheReady   func() float64
 	CacheHits    func() float64
 	CacheMisses  func() float64
 	CacheNoLease func() float64
@@ -35,7 +37,9 @@ func Watch(r prometheus.Registerer, s State) {
 	read("attempts_in_flight", "HTTP requests that are being made.", s.InFlight)
 	read("outcomes_unrecorded", "Outcomes that the database has not stored yet.", s.Unrecorded)
 	read("lanes_open", "Lanes that this replica reads or keeps parked.", s.LanesOpen)
-	read("cache_webhooks", "Webhooks in the cache, about.", s.CacheSize)
+	read("cache_webhooks", "Webhooks in the cache.", s.CacheSize)
+	read("cache_bytes", "Memory of the webhooks in the cache, about: what its bound counts.", s.CacheBytes)
+	read("cache_unpacked_webhooks", "Webhooks in the cache that are also kept unpacked, about.", s.CacheReady)
 	count("cache_hits_total", "Lookups answered from the cache.", s.CacheHits)
 	count("cache_misses_total", "Lookups that read the database.", s.CacheMisses)
 	count("cache_unleased_total", "Lookups that read the database because the lease had run out.", s.CacheNoLease)

@@ -48,6 +48,7 @@ type Recorder struct {
 	log      *slog.Logger
 	observer Observer
 	queue    chan *entry
+	attempts []delivery.Attempt // of the batch that is being written
 	pending  atomic.Int64
 	room     chan struct{} // holds a token when there may be room again
 }
@@ -66,8 +67,9 @@ type result struct {
 func New(s Store, policy delivery.Policy, opts Options, log *slog.Logger, observer Observer) *Recorder {
 	return &Recorder{
 		store: s, policy: policy, opts: opts, log: log, observer: observer,
-		queue: make(chan *entry, opts.Pending),
-		room:  make(chan struct{}, 1),
+		queue:    make(chan *entry, opts.Pending),
+		attempts: make([]delivery.Attempt, 0, opts.Batch),
+		room:     make(chan struct{}, 1),
 	}
 }
 
@@ -161,11 +163,12 @@ func (r *Recorder) gather(ctx context.Context) []*entry {
 // commit writes a batch. While the database is away it tries again. Any other
 // failure is split, so that an attempt that cannot be written fails alone.
 func (r *Recorder) commit(ctx context.Context, batch []*entry) {
-	attempts := make([]delivery.Attempt, len(batch))
-	for i, e := range batch {
-		attempts[i] = e.attempt
+	attempts := r.attempts[:0]
+	for _, e := range batch {
+		attempts = append(attempts, e.attempt)
 	}
 	recorded, err := r.write(ctx, attempts)
+	clear(attempts) // what they refer to is not kept
 	switch {
 	case err == nil:
 		for i, e := range batch {

@@ -15,6 +15,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
 )
 
@@ -43,7 +44,7 @@ func (d *database) Record(ctx context.Context, _ delivery.Policy, attempts []del
 		if strings.HasPrefix(a.ID, "poison") {
 			return nil, errPoison
 		}
-		recorded[i].Before.ID = a.ID
+		recorded[i].Before = &webhook.Webhook{ID: a.ID}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
