@@ -90,7 +90,7 @@ func (d *Dispatcher) mustWait(w webhook.Webhook) string {
 	}
 	// What came too fast for a moment must not make a fast webhook take the long
 	// way for as long as more comes.
-	if busy, overflow := d.Lanes.Busy(w.ID); busy && !(overflow && d.Webhooks.KeepsUp(w.ID)) {
+	if busy, overflow := d.Lanes.Busy(w.ID); busy && (!overflow || !d.Webhooks.KeepsUp(w.ID)) {
 		return "Waiting for earlier deliveries to this webhook."
 	}
 	return ""

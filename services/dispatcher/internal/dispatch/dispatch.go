@@ -90,18 +90,18 @@ type Dispatcher struct {
 // context of the deliveries: when it ends they are cut short, and their events
 // come again.
 func (d *Dispatcher) Run(pulling, work context.Context) {
+	crew := newCrew(func(m *stream.Message) { d.handle(work, m) })
 	var all sync.WaitGroup
 	for range pullers {
-		all.Go(func() { d.pull(pulling, work) })
+		all.Go(func() { d.pull(pulling, crew) })
 	}
 	all.Wait()
+	crew.dismiss()
 }
 
 // pull is one puller: it takes slots, asks for that many events, and hands
-// each to a goroutine of its own, which owns its slot.
-func (d *Dispatcher) pull(pulling, work context.Context) {
-	var held sync.WaitGroup
-	defer held.Wait()
+// each to one of the crew, who owns its slot.
+func (d *Dispatcher) pull(pulling context.Context, crew *crew) {
 	for try := 0; pulling.Err() == nil; {
 		if d.Room.Room(pulling) != nil {
 			return
@@ -110,9 +110,7 @@ func (d *Dispatcher) pull(pulling, work context.Context) {
 		if err != nil {
 			return
 		}
-		got, err := d.Events.Pull(pulling, n, pullWait, func(m *stream.Message) {
-			held.Go(func() { d.handle(work, m) })
-		})
+		got, err := d.Events.Pull(pulling, n, pullWait, crew.take)
 		d.Slots.Release(n - got)
 		if err != nil && pulling.Err() == nil {
 			d.Log.Warn("events cannot be pulled; trying until they can", slog.Any("error", err))
