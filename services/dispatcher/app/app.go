@@ -101,7 +101,6 @@ func (a *App) Run(ctx, now context.Context) error {
 	cut := context.AfterFunc(now, stop)
 	defer cut()
 
-	defer holdBallast()()
 	parts, err := a.assemble()
 	if err != nil {
 		return err

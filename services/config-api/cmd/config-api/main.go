@@ -56,6 +56,7 @@ func serve(ctx, now context.Context, environ map[string]string) error {
 	if err := ops.Observe(p.registry, p.health, "config-api"); err != nil {
 		return err
 	}
+	defer program.HoldBallast()()
 	return p.run(ctx, now, public, operators)
 }
 

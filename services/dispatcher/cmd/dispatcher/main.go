@@ -70,6 +70,7 @@ func serve(ctx, now context.Context, environ map[string]string) error {
 	if err := ops.Observe(registry, health, "dispatcher"); err != nil {
 		return err
 	}
+	defer program.HoldBallast()()
 	var group run.Group
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
 	group.Add(func() error {

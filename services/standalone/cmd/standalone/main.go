@@ -59,5 +59,6 @@ func start() error {
 	if err != nil {
 		return err
 	}
+	defer program.HoldBallast()()
 	return s.Run(ctx, now)
 }
