@@ -33,7 +33,7 @@ func theProgram() program.Program {
 			ops.HealthCommand(opsAddr),
 			doctor.Command(doctor.Service{Name: "config-api", Needs: needed(), Role: stream.ConfigAPI()}),
 			migrateCommand(), reencryptCommand(),
-			disableCommand(), replayCommand(),
+			disableCommand(), enableCommand(), replayCommand(),
 			rejectedListCommand(), rejectedShowCommand(), rejectedRequeueCommand(),
 		},
 	}

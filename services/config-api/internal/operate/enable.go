@@ -1,0 +1,86 @@
+package operate
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/audit"
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/webhook"
+)
+
+// Outage says which webhooks an outage of our own has disabled, and what to do
+// with them.
+type Outage struct {
+	OrganizationID string    // "" for all
+	Since          time.Time // disabled then or later; zero for whenever that was
+	Discard        bool      // the events that wait for them, in place of delivering them
+	DryRun         bool      // only tell
+}
+
+// Enabled tells of one webhook.
+type Enabled struct {
+	Webhook    webhook.Webhook // as it was
+	DisabledAt time.Time       // zero when the audit log does not know any more
+	Held       *int64          // how many events waited, nil when that could not be told
+	Refused    string          // why it was not enabled, in words; "" when it was
+}
+
+// Enable makes the webhooks active again that were disabled automatically for
+// failures, as their owners could. A webhook whose endpoint answered 410 Gone is
+// passed over: no outage of ours says that. done is told of each that was
+// disabled automatically since then. Once it returns an error the rest is left
+// as it is; to call it again does no harm.
+func (o *Operator) Enable(ctx context.Context, out Outage, done func(Enabled) error) error {
+	return o.each(ctx, out.OrganizationID, func(w webhook.Webhook) error {
+		if w.Status() != webhook.StatusAutoDisabled {
+			return nil
+		}
+		at, err := o.disabledAt(ctx, w)
+		if err != nil {
+			return err
+		}
+		if at.Before(out.Since) {
+			return nil
+		}
+		e, err := o.enable(ctx, w, out)
+		if err != nil {
+			return err
+		}
+		e.DisabledAt = at
+		return done(e)
+	})
+}
+
+func (o *Operator) enable(ctx context.Context, w webhook.Webhook, out Outage) (Enabled, error) {
+	if w.Health.AutoDisabled == webhook.DisabledAsGone {
+		return Enabled{Webhook: w, Refused: "Its endpoint answered 410 Gone."}, nil
+	}
+	view, err := o.Manage.Get(ctx, w.OrganizationID, w.ID)
+	if err == nil && !out.DryRun {
+		_, err = o.Manage.Enable(ctx, o.By, w.OrganizationID, w.ID, out.Discard)
+	}
+	switch {
+	case fault.Is(err, fault.Conflict), fault.Is(err, fault.NotFound): // its owner disabled or deleted it just now
+		return Enabled{Webhook: w, Refused: fault.Of(err).Detail}, nil
+	case err != nil:
+		return Enabled{}, fmt.Errorf("enable webhook %s: %w", w.ID, err)
+	}
+	return Enabled{Webhook: w, Held: view.Held}, nil
+}
+
+// disabledAt returns when a webhook was last disabled automatically, which only
+// the audit log knows: a webhook changes for other reasons too.
+func (o *Operator) disabledAt(ctx context.Context, w webhook.Webhook) (time.Time, error) {
+	last, _, err := o.Manage.Audit.ListEntries(ctx, w.OrganizationID,
+		audit.Filter{Action: audit.WebhookAutoDisabled, WebhookID: w.ID}, store.Page{Limit: 1})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read when webhook %s was disabled: %w", w.ID, err)
+	}
+	if len(last) == 0 {
+		return time.Time{}, nil
+	}
+	return last[0].At, nil
+}
