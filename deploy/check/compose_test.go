@@ -187,3 +187,42 @@ func TestComposeGivesNATSWhatItAsksFor(t *testing.T) {
 		t.Error("the dispatcher has another password than NATS gives it")
 	}
 }
+
+// Traces are off until .env asks for them, and then on in both services, with
+// every variable that .env.example offers.
+func TestComposeTracesWhenAsked(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t)
+	offered := regexp.MustCompile(`(?m)^#(OTEL_\w+)=(.*)$`).FindAllStringSubmatch(read(t, root(t, ".env.example")), -1)
+	if len(offered) < 5 {
+		t.Fatalf("%d variables are offered", len(offered))
+	}
+	off, err := project(t, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range offered {
+		env[m[1]] = m[2] + "-asked-for"
+	}
+	on, err := project(t, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"config-api", "dispatcher"} {
+		for variable, value := range off.Services[name].Environment {
+			if strings.HasPrefix(variable, "OTEL_") && value != nil {
+				t.Errorf("%s is given %s=%s, and nobody asked for it", name, variable, *value)
+			}
+		}
+		for _, m := range offered {
+			if value := on.Services[name].Environment[m[1]]; value == nil || *value != env[m[1]] {
+				t.Errorf("%s is not given %s", name, m[1])
+			}
+		}
+		for variable := range on.Services[name].Environment {
+			if strings.HasPrefix(variable, "OTEL_") && env[variable] == "" {
+				t.Errorf("%s takes %s, and .env.example does not say so", name, variable)
+			}
+		}
+	}
+}
