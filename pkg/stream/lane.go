@@ -14,7 +14,6 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/trace"
-	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/proto"
 )
 
@@ -220,30 +219,6 @@ func (l *Lane) Remaining(ctx context.Context) (waiting, held uint64, err error) 
 		return 0, 0, fmt.Errorf("lane %s: %w", l.webhookID, unavailable(err))
 	}
 	return info.NumPending, uint64(max(info.NumAckPending, 0)), nil
-}
-
-// Held returns how many deliveries wait for a webhook: in its lane, on the way
-// to a receiver out of it, scheduled, or in its ordered place in the stream.
-func (c *Conn) Held(ctx context.Context, w webhook.Webhook) (int64, error) {
-	held, err := c.heldInOrder(ctx, w)
-	if err != nil {
-		return 0, err
-	}
-	lane, err := c.subjects(ctx, proto.SubjectLane(w.ID))
-	if err != nil {
-		return 0, err
-	}
-	retries, err := c.subjects(ctx, proto.SubjectRetries(w.ID))
-	if err != nil {
-		return 0, err
-	}
-	for _, n := range lane {
-		held += n
-	}
-	for _, n := range retries {
-		held += n
-	}
-	return int64(held), nil //nolint:gosec // a stream never holds 2^63 messages
 }
 
 // Lanes returns the webhooks that have messages in their lanes, with how many.

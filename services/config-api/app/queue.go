@@ -2,9 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"sync"
 
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/stream"
@@ -46,34 +43,7 @@ func (q *Queue) Discard(ctx context.Context, webhookID string) error {
 // Next returns the event stream's next sequence.
 func (q *Queue) Next(ctx context.Context) (uint64, error) { return q.conn.NextSequence(ctx) }
 
-// Held counts the events that wait for each webhook. Each count asks the
-// server, so some are asked for at once.
+// Held counts the events that wait for each webhook.
 func (q *Queue) Held(ctx context.Context, ws []webhook.Webhook) (map[string]int64, error) {
-	const atOnce = 8
-	var (
-		mu   sync.Mutex
-		wg   sync.WaitGroup
-		errs []error
-		held = make(map[string]int64, len(ws))
-		free = make(chan struct{}, atOnce)
-	)
-	for _, w := range ws {
-		free <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-free }()
-			n, err := q.conn.Held(ctx, w)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				errs = append(errs, err)
-				return
-			}
-			held[w.ID] = n
-		})
-	}
-	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("count held events: %w", err)
-	}
-	return held, nil
+	return q.conn.HeldEach(ctx, ws)
 }
