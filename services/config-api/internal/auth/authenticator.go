@@ -17,7 +17,7 @@ import (
 const ZapierHeader = "X-DIALNOTE-API-KEY"
 
 const (
-	// lookWithin bounds the look-up of a credential.
+	// lookWithin bounds the look-up of a credential in the database.
 	lookWithin = 10 * time.Second
 
 	// noteUseEvery is how old the last noted use of a key is before another one
@@ -75,9 +75,7 @@ func NewOrigins(publicURL string) (*http.CrossOriginProtection, error) {
 // known; Forbidden when it is known and opens other things, or when another
 // site uses a session; Unavailable when the database is away.
 func (a *Authenticator) Authenticate(r *http.Request, schemes []string) (Caller, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), lookWithin)
-	defer cancel()
-	caller, err := a.identify(ctx, r, schemes)
+	caller, err := a.identify(r, schemes)
 	if err != nil {
 		return Caller{}, err
 	}
@@ -94,11 +92,11 @@ func (a *Authenticator) Authenticate(r *http.Request, schemes []string) (Caller,
 }
 
 // identify returns whose credential the request has.
-func (a *Authenticator) identify(ctx context.Context, r *http.Request, schemes []string) (Caller, error) {
+func (a *Authenticator) identify(r *http.Request, schemes []string) (Caller, error) {
 	_, cookie := SessionText(r)
 	ways := []struct {
 		there, opens bool
-		caller       func(context.Context, *http.Request) (Caller, error)
+		caller       func(*http.Request) (Caller, error)
 	}{
 		{len(r.Header.Values("Authorization")) > 0, ServiceToken.in(schemes) || OrganizationKey.in(schemes), a.bearer},
 		{len(r.Header.Values(ZapierHeader)) > 0, ZapierKey.in(schemes), a.zapier},
@@ -107,18 +105,20 @@ func (a *Authenticator) identify(ctx context.Context, r *http.Request, schemes [
 	for _, opens := range []bool{true, false} {
 		for _, way := range ways {
 			if way.there && way.opens == opens {
-				return way.caller(ctx, r)
+				return way.caller(r)
 			}
 		}
 	}
 	return Caller{}, unauthenticated(howTo(schemes))
 }
 
-func (a *Authenticator) zapier(ctx context.Context, r *http.Request) (Caller, error) {
+func (a *Authenticator) zapier(r *http.Request) (Caller, error) {
 	values := r.Header.Values(ZapierHeader)
 	if len(values) != 1 {
 		return Caller{}, unauthenticated("Send the header " + ZapierHeader + " once.")
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), lookWithin)
+	defer cancel()
 	org, err := a.Credentials.FindZapierKey(ctx, access.Secret(strings.TrimSpace(values[0])).Digest())
 	if err != nil {
 		return Caller{}, unknown(err)
@@ -126,7 +126,9 @@ func (a *Authenticator) zapier(ctx context.Context, r *http.Request) (Caller, er
 	return Caller{Scheme: ZapierKey, Name: org, OrganizationID: org, Actor: audit.Actor{Kind: audit.ZapierKey}}, nil
 }
 
-func (a *Authenticator) session(ctx context.Context, r *http.Request) (Caller, error) {
+func (a *Authenticator) session(r *http.Request) (Caller, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), lookWithin)
+	defer cancel()
 	text, _ := SessionText(r)
 	s, err := a.Credentials.FindSession(ctx, access.Secret(text).Digest(), a.Now())
 	if fault.Is(err, fault.NotFound) {
@@ -139,14 +141,14 @@ func (a *Authenticator) session(ctx context.Context, r *http.Request) (Caller, e
 }
 
 // bearer knows the token of the Authorization header (RFC 6750).
-func (a *Authenticator) bearer(ctx context.Context, r *http.Request) (Caller, error) {
+func (a *Authenticator) bearer(r *http.Request) (Caller, error) {
 	values := r.Header.Values("Authorization")
 	scheme, token, _ := strings.Cut(values[0], " ")
 	if token = strings.TrimSpace(token); len(values) != 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return Caller{}, unauthenticated("The Authorization header must be Bearer and your token.")
 	}
 	if strings.HasPrefix(token, access.KeyPrefix) {
-		return a.key(ctx, access.Secret(token))
+		return a.key(r.Context(), access.Secret(token))
 	}
 	name, ok := a.Tokens.Find(token)
 	if !ok {
@@ -156,6 +158,8 @@ func (a *Authenticator) bearer(ctx context.Context, r *http.Request) (Caller, er
 }
 
 func (a *Authenticator) key(ctx context.Context, text access.Secret) (Caller, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
 	k, err := a.Credentials.FindKey(ctx, text.Digest())
 	if err != nil {
 		return Caller{}, unknown(err)

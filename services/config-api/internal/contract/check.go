@@ -79,6 +79,8 @@ func (p Parameter) check(values []string) string {
 		return ""
 	case len(values) > 1:
 		return "is given twice. Give it once."
+	case p.pattern != nil && p.pattern.MatchString(values[0]):
+		return ""
 	}
 	var value any = values[0]
 	if p.SchemaSpec.Text("type") == "integer" {

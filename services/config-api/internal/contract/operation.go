@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,6 +44,7 @@ type Parameter struct {
 	Spec       *Object
 	SchemaSpec *Object
 	schema     *jsonschema.Schema
+	pattern    *regexp.Regexp // all that the schema asks of a text, nil when it asks for more
 }
 
 // Body is what an operation reads.
@@ -120,12 +123,35 @@ func (d *Document) readParameters(list []any, at string) ([]Parameter, error) {
 		if err != nil {
 			return nil, err
 		}
-		ps = append(ps, Parameter{
+		p := Parameter{
 			Name: spec.Text("name"), In: spec.Text("in"), Required: spec.Bool("required"),
 			Spec: spec, SchemaSpec: d.Resolve(spec.Get("schema")), schema: schema,
-		})
+		}
+		if p.pattern, err = onlyPattern(p.SchemaSpec); err != nil {
+			return nil, fmt.Errorf("parameter %s: %w", p.Name, err)
+		}
+		ps = append(ps, p)
 	}
 	return ps, nil
+}
+
+// onlyPattern returns the pattern of a schema that asks for nothing but a text
+// of this pattern, as those of ids do, and nil for any other. To match it is a
+// small part of what a validation costs, and every path has such parameters.
+func onlyPattern(schema *Object) (*regexp.Regexp, error) {
+	if !schema.Has("pattern") || schema.Text("type") != "string" {
+		return nil, nil
+	}
+	for _, key := range schema.Keys() {
+		if !slices.Contains([]string{"type", "pattern", "title", "description", "example", "examples"}, key) {
+			return nil, nil
+		}
+	}
+	pattern, err := regexp.Compile(schema.Text("pattern"))
+	if err != nil {
+		return nil, fmt.Errorf("compile its pattern: %w", err)
+	}
+	return pattern, nil
 }
 
 func (d *Document) readBody(spec *Object, at string) (*Body, error) {

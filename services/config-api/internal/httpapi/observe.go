@@ -96,7 +96,8 @@ func (o *observer) tell(c echo.Context, known *request, took time.Duration) {
 // address that nobody promised may hold anything.
 func attrs(c echo.Context, known *request, route string, took time.Duration) []slog.Attr {
 	r := c.Request()
-	list := []slog.Attr{
+	const most = 16 // of those below
+	list := append(make([]slog.Attr, 0, most),
 		slog.String("requestId", known.id),
 		slog.String("method", methodLabel(r.Method)),
 		slog.String("route", route),
@@ -105,7 +106,7 @@ func attrs(c echo.Context, known *request, route string, took time.Duration) []s
 		slog.Int64("bytesIn", max(r.ContentLength, 0)),
 		slog.Int64("bytesOut", c.Response().Size),
 		slog.String("remoteAddr", r.RemoteAddr),
-	}
+	)
 	if known.caller.Name != "" {
 		list = append(list, slog.String("caller", known.caller.ID()))
 	}

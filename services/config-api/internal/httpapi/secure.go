@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"maps"
+	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -34,11 +36,13 @@ func policyOfPage(embedHosts []string) string {
 // secure sets the headers that every answer has. A handler may replace them.
 func secure(embedHosts []string) echo.MiddlewareFunc {
 	page := policyOfPage(embedHosts)
+	always := http.Header{}
+	ops.SetSafeHeaders(always)
+	always.Set("Permissions-Policy", permissions)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			h, r := c.Response().Header(), c.Request()
-			ops.SetSafeHeaders(h)
-			h.Set("Permissions-Policy", permissions)
+			maps.Copy(h, always) // whose values nobody changes in place
 			// A browser believes this over https only, so that it does not matter
 			// who says that the request came by it.
 			if r.TLS != nil || strings.EqualFold(r.Header.Get(echo.HeaderXForwardedProto), "https") {
