@@ -78,7 +78,7 @@ func (b *bench) lookups(ctx context.Context, s *system.System, organizations int
 	if _, err := m.end(s, 2*organizations, "lookup", into); err != nil {
 		return err
 	}
-	for name, unit := range map[string]string{"cache_webhooks": "webhooks and organizations", "cache_misses_total": "lookups", "cache_hits_total": "lookups"} {
+	for name, unit := range map[string]string{"cache_webhooks": "webhooks", "cache_bytes": "bytes", "cache_misses_total": "lookups", "cache_hits_total": "lookups"} {
 		value, err := s.Metric(ctx, s.Dispatchers[0], "dialnote_dispatcher_"+name)
 		if err != nil {
 			return err
