@@ -137,7 +137,7 @@ func (s *Signer) diagnoseStandard(r Received, k Known, now time.Time) Diagnosis 
 		d.Verdict = Matches
 	case matches(s.whole, r.Body), matches(s.whole[len(secretPrefix):], r.Body):
 		d.Verdict = WholeKey
-	case equal(h.Signature, strings.TrimPrefix(standard(s.decoded, h.ID, h.Timestamp, r.Body), standardPrefix)):
+	case equal(h.Signature, strings.TrimPrefix(s.standard(h.ID, h.Timestamp, r.Body), standardPrefix)):
 		d.Verdict = Prefix
 	case s.matchAny(h, nil) == ErrHeader: //nolint:errorlint // it is returned as it is
 		d.Verdict = BadForm

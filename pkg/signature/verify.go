@@ -79,7 +79,7 @@ func VerifyStandard(secret string, headers StandardHeaders, body []byte, now tim
 }
 
 func (s *Signer) matchAny(headers StandardHeaders, body []byte) error {
-	want := standard(s.decoded, headers.ID, headers.Timestamp, body)
+	want := s.standard(headers.ID, headers.Timestamp, body)
 	result := ErrHeader
 	for given := range strings.SplitSeq(headers.Signature, " ") {
 		digest, ok := strings.CutPrefix(given, standardPrefix)

@@ -60,6 +60,7 @@ type load struct {
 	suspects int         // failures that are being recorded
 	waiting  []chan bool // in order of arrival; true: your turn
 	took     time.Duration
+	known    time.Duration // what is remembered of took; 0 for nothing
 	progress time.Time // when an attempt last ended, or the first one began
 }
 
@@ -230,7 +231,7 @@ func (w *Webhooks) Leave(id string, took time.Duration) {
 	if took > 0 {
 		l.progress = time.Now()
 		l.took = smooth(l.took, took)
-		w.prove(id, l.took)
+		w.prove(id, l)
 	}
 	w.serve(id, l)
 }
@@ -287,7 +288,8 @@ func (w *Webhooks) load(id string) *load {
 	l, ok := w.byID[id]
 	if !ok {
 		l = &load{progress: time.Now()}
-		l.took, _ = w.proven.GetIfPresent(id)
+		l.known, _ = w.proven.GetIfPresent(id)
+		l.took = l.known
 		w.byID[id] = l
 	}
 	return l
@@ -325,15 +327,16 @@ func (w *Webhooks) fast(id string, l *load) bool {
 	return known
 }
 
-// prove remembers whether a webhook answers fast. It is not told of every small
-// difference.
-func (w *Webhooks) prove(id string, took time.Duration) {
-	known, ok := w.proven.GetIfPresent(id)
+// prove remembers how fast a webhook answers, if that is fast. It does not write
+// down every small difference.
+func (w *Webhooks) prove(id string, l *load) {
 	switch {
-	case took > fast && ok:
+	case l.took > fast && l.known > 0:
+		l.known = 0
 		w.proven.Invalidate(id)
-	case took <= fast && (!ok || took > 2*known || took < known/2):
-		w.proven.Set(id, took)
+	case l.took <= fast && (l.took > 2*l.known || l.took < l.known/2):
+		l.known = l.took
+		w.proven.Set(id, l.took)
 	}
 }
 

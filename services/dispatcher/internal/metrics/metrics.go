@@ -112,27 +112,34 @@ func (m *Metrics) Rejected() { m.rejected.Inc() }
 func (m *Metrics) Matched(webhooks int) { m.matched.Add(float64(webhooks)) }
 
 // By returns the metrics of deliveries that come by one way.
-func (m *Metrics) By(way Way) *Observed { return &Observed{Metrics: m, way: string(way)} }
+func (m *Metrics) By(way Way) *Observed {
+	o := &Observed{Metrics: m, delay: m.delay.WithLabelValues(string(way)), latency: m.latency.WithLabelValues(string(way))}
+	for i, p := range phases(delivery.Phases{}) {
+		o.phases[i] = m.phases.WithLabelValues(p.name)
+	}
+	return o
+}
 
-// Observed is the metrics of deliveries that come by one way.
+// Observed is the metrics of deliveries that come by one way, looked up once.
 type Observed struct {
 	*Metrics
 
-	way string
+	delay, latency prometheus.Observer
+	phases         [5]prometheus.Observer
 }
 
 // Attempted counts an HTTP request.
 func (o *Observed) Attempted(t *match.Target, d delivery.Delivery, a delivery.Attempt) {
 	o.attempts.WithLabelValues(string(a.Outcome.Result), string(a.Outcome.Reason), string(t.Webhook.Provider)).Inc()
 	o.duration.Observe(a.EndedAt.Sub(a.StartedAt).Seconds())
-	for _, p := range phases(a.Outcome.Phases) {
+	for i, p := range phases(a.Outcome.Phases) {
 		if p.took > 0 {
-			o.phases.WithLabelValues(p.name).Observe(p.took.Seconds())
+			o.phases[i].Observe(p.took.Seconds())
 		}
 	}
 	if a.Number == 1 {
-		o.delay.WithLabelValues(o.way).Observe(a.StartedAt.Sub(d.EventStored).Seconds())
-		o.latency.WithLabelValues(o.way).Observe(a.EndedAt.Sub(d.EventStored).Seconds())
+		o.delay.Observe(a.StartedAt.Sub(d.EventStored).Seconds())
+		o.latency.Observe(a.EndedAt.Sub(d.EventStored).Seconds())
 	}
 	o.recent.Attempted(d.OrganizationID, a.Outcome.StatusCode != 0, a.EndedAt)
 }
