@@ -22,13 +22,13 @@ type Store interface {
 // Options bound the recorder.
 type Options struct {
 	Batch   int           // attempts in one transaction, at most
-	Linger  time.Duration // how long a transaction waits for company
+	Linger  time.Duration // how long a transaction waits for company, unless it holds a failure
 	Pending int           // attempts not recorded yet, at most; more hold up the pulling
 }
 
 // DefaultOptions are the recorder's bounds in production.
 func DefaultOptions() Options {
-	return Options{Batch: 512, Linger: 4 * time.Millisecond, Pending: 2048}
+	return Options{Batch: 512, Linger: 10 * time.Millisecond, Pending: 2048}
 }
 
 // Observer is told of each commit.
@@ -135,8 +135,9 @@ func (r *Recorder) finished(n int) {
 	r.tellRoom()
 }
 
-// gather waits for a first attempt and takes what comes within the linger. It
-// returns none when ctx ended.
+// gather waits for a first attempt and takes what comes within the linger. A
+// failure waits for nobody: others may wait for its consequences. It returns none
+// when ctx ended.
 func (r *Recorder) gather(ctx context.Context) []*entry {
 	var batch []*entry
 	select {
@@ -147,10 +148,12 @@ func (r *Recorder) gather(ctx context.Context) []*entry {
 	}
 	linger := time.NewTimer(r.opts.Linger)
 	defer linger.Stop()
-	for len(batch) < r.opts.Batch {
+	urgent := failed(batch[0])
+	for len(batch) < r.opts.Batch && (!urgent || len(r.queue) > 0) {
 		select {
 		case e := <-r.queue:
 			batch = append(batch, e)
+			urgent = urgent || failed(e)
 		case <-linger.C:
 			return batch
 		case <-ctx.Done():
@@ -159,6 +162,8 @@ func (r *Recorder) gather(ctx context.Context) []*entry {
 	}
 	return batch
 }
+
+func failed(e *entry) bool { return e.attempt.Outcome.Result == delivery.Failed }
 
 // commit writes a batch. While the database is away it tries again. Any other
 // failure is split, so that an attempt that cannot be written fails alone.
