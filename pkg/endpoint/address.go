@@ -1,6 +1,9 @@
 package endpoint
 
-import "net/netip"
+import (
+	"net/netip"
+	"sync"
+)
 
 // Class says what kind of address an IP address is.
 type Class struct {
@@ -43,18 +46,18 @@ func Classify(a netip.Addr) Class {
 }
 
 func classify4(a netip.Addr) Class {
-	for _, r := range ranges4() {
-		if prefix := netip.MustParsePrefix(r.prefix); prefix.Contains(a) {
-			return r.class(prefix)
+	for _, r := range special().ranges4 {
+		if r.prefix.Contains(a) {
+			return r.class
 		}
 	}
 	return Class{Public: true}
 }
 
 func classify6(a netip.Addr) Class {
-	for _, r := range ranges6() {
-		if prefix := netip.MustParsePrefix(r.prefix); prefix.Contains(a) {
-			return r.class(prefix)
+	for _, r := range special().ranges6 {
+		if r.prefix.Contains(a) {
+			return r.class
 		}
 	}
 	given := netip.MustParsePrefix("2000::/3")
@@ -78,20 +81,48 @@ func isISATAP(a netip.Addr) bool {
 // credentials to whoever asks. They are refused even where private addresses
 // are allowed; one of them lies among public ones.
 func metadataService(a netip.Addr) (Class, bool) {
-	name := ""
-	switch a.String() {
-	case "169.254.169.254", "fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42":
-		name = "Cloud metadata service"
-	case "169.254.170.2", "169.254.170.23", "fd00:ec2::23":
-		name = "Container credentials service"
-	case "100.100.100.200":
-		name = "Alibaba Cloud metadata service"
-	case "168.63.129.16":
-		name = "Azure platform service"
-	case "192.0.0.192":
-		name = "Oracle Cloud metadata service"
-	default:
+	name, ok := special().metadata[a]
+	if !ok {
 		return Class{}, false
 	}
 	return Class{Name: name, Prefix: netip.PrefixFrom(a, a.BitLen())}, true
+}
+
+// table is what is known of special addresses, parsed.
+type table struct {
+	ranges4, ranges6 []classRange
+	metadata         map[netip.Addr]string
+}
+
+type classRange struct {
+	prefix netip.Prefix
+	class  Class
+}
+
+// special returns the table. It is made once: every request to an address in a
+// URL is judged by it.
+var special = sync.OnceValue(func() table { //nolint:gochecknoglobals // a constant that Go cannot write down
+	t := table{metadata: make(map[netip.Addr]string)}
+	for _, r := range ranges4() {
+		t.ranges4 = append(t.ranges4, r.parse())
+	}
+	for _, r := range ranges6() {
+		t.ranges6 = append(t.ranges6, r.parse())
+	}
+	for name, addresses := range metadataServices() {
+		for _, a := range addresses {
+			t.metadata[netip.MustParseAddr(a)] = name
+		}
+	}
+	return t
+})
+
+func metadataServices() map[string][]string {
+	return map[string][]string{
+		"Cloud metadata service":         {"169.254.169.254", "fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"},
+		"Container credentials service":  {"169.254.170.2", "169.254.170.23", "fd00:ec2::23"},
+		"Alibaba Cloud metadata service": {"100.100.100.200"},
+		"Azure platform service":         {"168.63.129.16"},
+		"Oracle Cloud metadata service":  {"192.0.0.192"},
+	}
 }

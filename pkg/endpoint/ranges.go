@@ -10,8 +10,9 @@ type specialRange struct {
 	private bool // a private installation may allow it
 }
 
-func (r specialRange) class(prefix netip.Prefix) Class {
-	return Class{Private: r.private, Name: r.name, Prefix: prefix, RFC: r.rfc}
+func (r specialRange) parse() classRange {
+	prefix := netip.MustParsePrefix(r.prefix)
+	return classRange{prefix, Class{Private: r.private, Name: r.name, Prefix: prefix, RFC: r.rfc}}
 }
 
 // ranges4 is IANA's IPv4 special-purpose registry, with multicast from its own

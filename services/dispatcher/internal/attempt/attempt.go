@@ -80,11 +80,8 @@ func (m *Maker) begin(t *match.Target, d delivery.Delivery, number int) delivery
 		EventSequence:  d.EventSequence,
 		Number:         number,
 		Earlier:        d.Earlier,
-		URL:            t.Webhook.URL,
+		URL:            t.Sent,
 		StartedAt:      now,
-	}
-	if t.URL != nil {
-		a.URL = t.URL.String()
 	}
 	if number > 0 {
 		a.HeaderNames = webhook.HeaderNames(t.Webhook.Headers)

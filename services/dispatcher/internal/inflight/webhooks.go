@@ -61,7 +61,7 @@ type load struct {
 	waiting  []chan bool // in order of arrival; true: your turn
 	took     time.Duration
 	known    time.Duration // what is remembered of took; 0 for nothing
-	progress time.Time // when an attempt last ended, or the first one began
+	progress time.Time     // when an attempt last ended, or the first one began
 }
 
 // NewWebhooks returns counts at zero.

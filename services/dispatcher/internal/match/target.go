@@ -20,14 +20,19 @@ type Target struct {
 
 	Signer *signature.Signer // nil when the secret cannot be used
 	URL    *url.URL          // in the form that is sent; nil when it cannot be
+	Sent   string            // URL as text; what the owner typed when URL is nil
 	Err    error             // why Signer or URL is nil
 }
 
 // set makes t the target of w.
 func (t *Target) set(w *webhook.Webhook) {
 	t.Webhook = needed(w)
+	t.Sent = w.URL
 	if t.URL, t.Err = endpoint.Normal(w.URL); t.Err != nil {
 		return
+	}
+	if text := t.URL.String(); text != w.URL {
+		t.Sent = text
 	}
 	t.Signer, t.Err = signature.NewSigner(w.Secret)
 }
