@@ -3,6 +3,7 @@ package egress
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -70,7 +71,9 @@ func BenchmarkSend(b *testing.B) {
 	c := client(b, nil)
 	r := benchmarkRequest(benchmarkServer(b))
 	runInFlight(b, func() error {
-		out := c.Send(b.Context(), r)
+		again := r
+		again.Header = maps.Clone(r.Header)
+		out := c.Send(b.Context(), again)
 		if out.Result != delivery.Succeeded {
 			return out.Cause
 		}
@@ -91,7 +94,7 @@ func BenchmarkBareClient(b *testing.B) {
 		if err != nil {
 			return err
 		}
-		req.Header = r.Header
+		req.Header = maps.Clone(r.Header)
 		resp, err := bare.Do(req)
 		if err != nil {
 			return err

@@ -45,8 +45,9 @@ type Config struct {
 	MaxAnswer  int             // bytes; DefaultMaxAnswer
 	KeepAnswer int             // bytes, at most MaxAnswer; DefaultKeepAnswer
 
-	// MaxIdle bounds the idle connections to all hosts together (1,024),
-	// MaxIdlePerHost those to one (64).
+	// MaxIdle bounds the idle connections to all hosts together (2,048),
+	// MaxIdlePerHost those to one (512): the webhooks of many organizations may
+	// lead to the same host, and what is not kept is made anew.
 	MaxIdle        int
 	MaxIdlePerHost int
 
@@ -72,9 +73,10 @@ type Client struct {
 	policy    endpoint.Policy
 	userAgent []string // as a header's value, shared by all requests
 	max, keep int
-	transport *http.Transport
-	scratch   sync.Pool // of *[]byte, to read answers into
-	gunzip    sync.Pool // of *gzip.Reader
+	wires     *wires          // HTTP/1.1
+	transport *http.Transport // HTTP/2, and what is too long for a wire
+	scratch   sync.Pool       // of *[]byte, to read answers into
+	gunzip    sync.Pool       // of *gzip.Reader
 }
 
 // New returns a Client. It returns an error when the configuration is
@@ -99,27 +101,32 @@ func New(cfg Config) (*Client, error) {
 		}
 		d.connect = newProxy(u, cfg, roots).connect
 	}
+	lines := newWires(cfg, d)
 	return &Client{
 		timeout:   cfg.Timeout,
 		policy:    cfg.Policy,
 		userAgent: []string{cfg.UserAgent},
 		max:       cfg.MaxAnswer,
 		keep:      cfg.KeepAnswer,
-		transport: newTransport(cfg, d),
+		wires:     lines,
+		transport: newTransport(cfg, d, lines),
 		scratch:   sync.Pool{New: func() any { return new(make([]byte, 4<<10)) }},
 		gunzip:    sync.Pool{New: func() any { return new(gzip.Reader) }},
 	}, nil
 }
 
 // Close closes the idle connections. Requests in flight go on.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.wires.close()
+	c.transport.CloseIdleConnections()
+}
 
 func (cfg Config) withDefaults() Config {
 	orDefault(&cfg.Timeout, DefaultTimeout)
 	orDefault(&cfg.MaxAnswer, DefaultMaxAnswer)
 	orDefault(&cfg.KeepAnswer, min(DefaultKeepAnswer, cfg.MaxAnswer))
-	orDefault(&cfg.MaxIdle, 1024)
-	orDefault(&cfg.MaxIdlePerHost, 64)
+	orDefault(&cfg.MaxIdle, 2048)
+	orDefault(&cfg.MaxIdlePerHost, 512)
 	return cfg
 }
 
@@ -132,11 +139,11 @@ func orDefault[T comparable](value *T, fallback T) {
 
 // newTransport returns the transport. It is used bare, without an http.Client:
 // so there are no redirects and no cookies to switch off.
-func newTransport(cfg Config, d *dialer) *http.Transport {
+func newTransport(cfg Config, d *dialer, w *wires) *http.Transport {
 	return &http.Transport{
 		Proxy:               nil, // a proxy here would hide the address from the guard; the dialer has its own
 		DialContext:         d.dialPlain,
-		DialTLSContext:      d.dialTLS,
+		DialTLSContext:      w.dialTLS,
 		ForceAttemptHTTP2:   true,
 		MaxIdleConns:        cfg.MaxIdle,
 		MaxIdleConnsPerHost: cfg.MaxIdlePerHost,

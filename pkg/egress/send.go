@@ -66,7 +66,7 @@ func (c *Client) Send(ctx context.Context, r Request) delivery.Outcome {
 	defer stop()
 
 	var out delivery.Outcome
-	resp, err := c.transport.RoundTrip(c.request(w.follow(limited), target, r))
+	resp, err := c.roundTrip(limited, c.request(target, r), w)
 	if err != nil {
 		out = c.failed(ctx, err, target, w)
 	} else {
@@ -86,7 +86,7 @@ func (c *Client) target(r Request) (*url.URL, error) {
 }
 
 // request builds the HTTP request without parsing anything again.
-func (c *Client) request(ctx context.Context, target *url.URL, r Request) *http.Request {
+func (c *Client) request(target *url.URL, r Request) *http.Request {
 	header := r.Header
 	if header == nil {
 		header = http.Header{}
@@ -107,7 +107,7 @@ func (c *Client) request(ctx context.Context, target *url.URL, r Request) *http.
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil }
 		req.Body = io.NopCloser(bytes.NewReader(r.Body))
 	}
-	return req.WithContext(ctx)
+	return req
 }
 
 // refused is the outcome of a URL that the policy does not allow: one saved

@@ -43,6 +43,13 @@ func (w *watch) gotConn(info httptrace.GotConnInfo) {
 	w.ready.Store(int64(time.Since(w.start)))
 }
 
+// got notes the connection of a request that does not go by the transport.
+func (w *watch) got(c *conn, reused bool) {
+	w.conn.Store(c)
+	w.reused.Store(reused)
+	w.ready.Store(int64(time.Since(w.start)))
+}
+
 func (w *watch) gotFirstByte() { w.firstByte.Store(int64(time.Since(w.start))) }
 
 // fill sets the outcome's phases and remote address, as far as they are known:

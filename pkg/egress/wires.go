@@ -1,0 +1,318 @@
+package egress
+
+import (
+	"container/list"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+const (
+	// wireBody is the longest body that is sent over a wire, in bytes. It fits
+	// into what the kernel buffers, so that writing it never waits for a receiver
+	// that has answered already and reads no more. A longer one goes by the
+	// transport, which reads while it writes.
+	wireBody = 32 << 10
+
+	// lately is how long ago a connection may have been used for it to be taken
+	// for alive without looking.
+	lately = 5 * time.Millisecond
+
+	// mostHTTP2 is how many servers that speak HTTP/2 are known by name.
+	mostHTTP2 = 10_000
+)
+
+// server is where connections lead to.
+type server struct {
+	secure bool
+	host   string // with the port unless it is the scheme's own
+}
+
+func serverOf(u *url.URL) server { return server{secure: u.Scheme == "https", host: u.Host} }
+
+// address returns the server's host and port.
+func (s server) address() string {
+	u := url.URL{Host: s.host}
+	switch {
+	case u.Port() != "":
+		return s.host
+	case s.secure:
+		return net.JoinHostPort(u.Hostname(), "443")
+	default:
+		return net.JoinHostPort(u.Hostname(), "80")
+	}
+}
+
+// wires keeps connections that speak HTTP/1.1 for reuse, and knows who speaks
+// HTTP/2: those servers are the transport's. Safe for concurrent use.
+type wires struct {
+	dialer              *dialer
+	maxIdle, maxPerHost int
+
+	mu      sync.Mutex
+	idle    map[server][]*wire // the latest used last
+	order   *list.List         // of all idle wires, the longest idle first
+	sweeper *time.Timer        // set while any is idle
+	http2   map[server]struct{}
+	fresh   map[string][]net.Conn // connections on which HTTP/2 was agreed, for the transport to find
+}
+
+func newWires(cfg Config, d *dialer) *wires {
+	return &wires{
+		dialer: d, maxIdle: cfg.MaxIdle, maxPerHost: cfg.MaxIdlePerHost,
+		idle: make(map[server][]*wire), order: list.New(),
+		http2: make(map[server]struct{}), fresh: make(map[string][]net.Conn),
+	}
+}
+
+// get returns a connection to a server: an idle one, or a new one. It returns nil
+// when the server turns out to speak HTTP/2; the connection is then kept for the
+// transport, until Forget.
+func (s *wires) get(ctx context.Context, to server) (*wire, error) {
+	for x := s.take(to); x != nil; x = s.take(to) {
+		if time.Since(x.since) < lately || x.quiet() {
+			return x, nil
+		}
+		_ = x.conn.Close() // nothing is lost with it
+	}
+	if !to.secure {
+		c, err := s.dialer.dialPlain(ctx, "tcp", to.address())
+		if err != nil {
+			return nil, err
+		}
+		return newWire(c, c.(*conn)), nil //nolint:forcetypeassert // as dialPlain says
+	}
+	c, err := s.dialer.dialTLS(ctx, "tcp", to.address())
+	if err != nil {
+		return nil, err
+	}
+	secured := c.(*tls.Conn) //nolint:forcetypeassert // as dialTLS says
+	if secured.ConnectionState().NegotiatedProtocol == "h2" {
+		s.learn(to, secured)
+		return nil, nil //nolint:nilnil // no wire, and no failure
+	}
+	return newWire(secured, secured.NetConn().(*conn)), nil //nolint:forcetypeassert // as dialTLS says
+}
+
+// take takes the idle connection that was used last; nil when there is none.
+func (s *wires) take(to server) *wire {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.idle[to]
+	if len(all) == 0 {
+		return nil
+	}
+	x := all[len(all)-1]
+	s.remove(to, x)
+	return x
+}
+
+// remove takes a wire out of the idle ones. The lock is held.
+func (s *wires) remove(to server, x *wire) {
+	all := s.idle[to]
+	i := slices.Index(all, x)
+	if all = slices.Delete(all, i, i+1); len(all) == 0 {
+		delete(s.idle, to)
+	} else {
+		s.idle[to] = all
+	}
+	s.order.Remove(x.idle)
+	x.idle = nil
+}
+
+// idler is a wire among the idle ones.
+type idler struct {
+	to   server
+	wire *wire
+}
+
+// put keeps a connection for reuse. When there are too many, the one that has
+// been idle for longest is closed.
+func (s *wires) put(to server, x *wire) {
+	x.used, x.since = true, time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var surplus *wire
+	switch {
+	case len(s.idle[to]) >= s.maxPerHost:
+		surplus = s.idle[to][0]
+		s.remove(to, surplus)
+	case s.order.Len() >= s.maxIdle:
+		surplus = s.oldest()
+	}
+	s.idle[to] = append(s.idle[to], x)
+	x.idle = s.order.PushBack(idler{to, x})
+	if s.sweeper == nil {
+		s.sweeper = time.AfterFunc(idleTimeout, s.sweep)
+	}
+	if surplus != nil {
+		go surplus.conn.Close() //nolint:errcheck // nothing is lost with it
+	}
+}
+
+// oldest takes out the wire that has been idle for longest. The lock is held, and
+// there is one.
+func (s *wires) oldest() *wire {
+	first := s.order.Front().Value.(idler) //nolint:forcetypeassert // nothing else is in the list
+	s.remove(first.to, first.wire)
+	return first.wire
+}
+
+// sweep closes what has been idle for too long.
+func (s *wires) sweep() {
+	for _, x := range s.expired(time.Now().Add(-idleTimeout)) {
+		_ = x.conn.Close() // nothing is lost with it
+	}
+}
+
+func (s *wires) expired(before time.Time) (expired []*wire) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.order.Len() > 0 {
+		next := s.order.Front().Value.(idler).wire.since //nolint:forcetypeassert // nothing else is in the list
+		if next.After(before) {
+			s.sweeper = time.AfterFunc(next.Sub(before), s.sweep)
+			return expired
+		}
+		expired = append(expired, s.oldest())
+	}
+	s.sweeper = nil
+	return expired
+}
+
+// close closes the idle connections.
+func (s *wires) close() {
+	for _, x := range s.expired(time.Now().Add(time.Hour)) {
+		_ = x.conn.Close() // nothing is lost with it
+	}
+}
+
+// speaksHTTP2 reports whether a server is known to.
+func (s *wires) speaksHTTP2(to server) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, known := s.http2[to]
+	return known
+}
+
+// learn remembers that a server speaks HTTP/2, and keeps the connection that told
+// so for the transport.
+func (s *wires) learn(to server, c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.http2) >= mostHTTP2 {
+		clear(s.http2)
+	}
+	s.http2[to] = struct{}{}
+	s.fresh[to.address()] = append(s.fresh[to.address()], c)
+}
+
+// unlearn forgets that a server speaks HTTP/2.
+func (s *wires) unlearn(to server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.http2, to)
+}
+
+// dialTLS is how the transport connects: a connection that was made to find out
+// comes first.
+func (s *wires) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
+	if c := s.takeFresh(address); c != nil {
+		return c, nil
+	}
+	return s.dialer.dialTLS(ctx, network, address)
+}
+
+func (s *wires) takeFresh(address string) net.Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.fresh[address]
+	if len(all) == 0 {
+		return nil
+	}
+	c := all[0]
+	if all = all[1:]; len(all) == 0 {
+		delete(s.fresh, address)
+	} else {
+		s.fresh[address] = all
+	}
+	return c
+}
+
+// roundTrip sends a request and returns the head of its answer, by a wire or by
+// the transport. A request that a kept connection did not answer at all is sent
+// again on another one: receivers close idle connections at any time.
+func (c *Client) roundTrip(ctx context.Context, req *http.Request, w *watch) (*http.Response, error) {
+	if err := valid(req); err != nil {
+		return nil, err
+	}
+	to := serverOf(req.URL)
+	if req.ContentLength > wireBody || c.wires.speaksHTTP2(to) {
+		return c.byTransport(ctx, req, w, to)
+	}
+	for {
+		x, err := c.wires.get(ctx, to)
+		switch {
+		case err != nil:
+			return nil, err
+		case x == nil:
+			return c.byTransport(ctx, req, w, to)
+		}
+		w.got(x.made, x.used)
+		resp, err := x.exchange(ctx, req, w, func(x *wire, again bool) {
+			if again {
+				c.wires.put(to, x)
+			} else {
+				_ = x.conn.Close() // what mattered was read
+			}
+		})
+		if err == nil || !x.used || w.firstByte.Load() != 0 || ctx.Err() != nil {
+			return resp, err
+		}
+		if req.GetBody != nil {
+			if req.Body, err = req.GetBody(); err != nil {
+				return nil, fmt.Errorf("send again: %w", err)
+			}
+		}
+	}
+}
+
+// valid returns an error for a request that would not be one on the wire.
+func valid(req *http.Request) error {
+	if !httpguts.ValidHeaderFieldName(req.Method) { // both are tokens
+		return fmt.Errorf("%q is no method", req.Method)
+	}
+	for name, values := range req.Header {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return fmt.Errorf("%q is no header's name", name)
+		}
+		for _, value := range values {
+			if !httpguts.ValidHeaderFieldValue(value) {
+				return fmt.Errorf("the value of header %s cannot be sent", name) // it may be a secret
+			}
+		}
+	}
+	return nil
+}
+
+// byTransport sends a request by net/http's transport.
+func (c *Client) byTransport(ctx context.Context, req *http.Request, w *watch, to server) (*http.Response, error) {
+	resp, err := c.transport.RoundTrip(req.WithContext(w.follow(ctx)))
+	if to.secure && c.wires.speaksHTTP2(to) {
+		if resp != nil && resp.ProtoMajor == 1 {
+			c.wires.unlearn(to)
+		}
+		if unused := c.wires.takeFresh(to.address()); unused != nil { // the transport had one already
+			_ = unused.Close()
+		}
+	}
+	return resp, err //nolint:wrapcheck // the transport's own error is judged by its type
+}
