@@ -12,6 +12,9 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
 )
 
+// waitsInLine is why a delivery waits that came too fast, in the customer's words.
+const waitsInLine = "Waiting for earlier deliveries to this webhook."
+
 // Lanes keep the deliveries that cannot go at once.
 type Lanes interface {
 	Busy(webhookID string) (busy, overflow bool)
@@ -45,8 +48,8 @@ func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.D
 	if why := d.mustWait(t.Webhook); why != "" {
 		return d.enlane(ctx, t, dl, before.Attempts, why, slot)
 	}
-	if !d.Webhooks.Enter(dl.WebhookID) {
-		return d.enlane(ctx, t, dl, before.Attempts, "Waiting for earlier deliveries to this webhook.", slot)
+	if !d.enter(dl.WebhookID) {
+		return d.enlane(ctx, t, dl, before.Attempts, waitsInLine, slot)
 	}
 	return d.send(ctx, dl, before.Attempts, slot)
 }
@@ -88,12 +91,21 @@ func (d *Dispatcher) mustWait(w webhook.Webhook) string {
 	case w.Health.OnHold():
 		return "Held: the webhook is paused after a failure and will be tried again soon."
 	}
-	// What came too fast for a moment must not make a fast webhook take the long
-	// way for as long as more comes.
-	if busy, overflow := d.Lanes.Busy(w.ID); busy && (!overflow || !d.Webhooks.KeepsUp(w.ID)) {
-		return "Waiting for earlier deliveries to this webhook."
+	if busy, overflow := d.Lanes.Busy(w.ID); busy && !overflow {
+		return waitsInLine
 	}
 	return ""
+}
+
+// enter takes a place for an attempt to a webhook. What came too fast for a
+// moment must not make a webhook take the long way for as long as more comes:
+// while nothing but that waits in its lane, a place that is free and wanted by
+// nobody before is taken, and one that keeps up is waited for as ever.
+func (d *Dispatcher) enter(webhookID string) bool {
+	if busy, _ := d.Lanes.Busy(webhookID); busy && !d.Webhooks.KeepsUp(webhookID) {
+		return d.Webhooks.TryEnter(webhookID)
+	}
+	return d.Webhooks.Enter(webhookID)
 }
 
 // enlane stores a delivery in its lane and records that it waits there. The
