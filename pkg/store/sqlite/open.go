@@ -43,12 +43,30 @@ func Open(ctx context.Context, path string, box secretbox.Box) (*Store, error) {
 	}
 	files, err := fs.Sub(migrations, "migrations")
 	if err == nil {
-		err = s.Migrate(ctx, files)
+		err = whileBusy(ctx, func() error { return s.Migrate(ctx, files) })
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// whileBusy does something again for as long as SQLite says at once that another
+// process holds the file: while the first of several changes the journal's mode,
+// the others are not made to wait, as they are later.
+func whileBusy(ctx context.Context, do func() error) error {
+	const patience, pause = 5 * time.Second, 10 * time.Millisecond
+	for began := time.Now(); ; {
+		err := do()
+		if err == nil || !busy(err) || time.Since(began) > patience {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // Attach opens the database file at path, which must be there, and leaves the
