@@ -91,7 +91,7 @@ func TestCommandsOfTheRunbooksExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	called := regexp.MustCompile("(?m)(?:^|`|/)(config-api|dispatcher) ([a-z]+(?: (?:list|show|requeue|disable))?)\\b([^`\n]*)")
+	called := regexp.MustCompile("(?m)(?:^|`|/)(config-api|dispatcher) ([a-z]+(?: (?:list|show|requeue|disable|enable))?)\\b([^`\n]*)")
 	tried := map[string]bool{}
 	for _, file := range append(files, repository("docs", "operating.md")) {
 		text, err := os.ReadFile(file)
