@@ -35,8 +35,8 @@ func dialect() sqlstore.Dialect {
 		},
 		Away: away,
 	}
-	d.WriteAttempts = func(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.AttemptRow) error {
-		return copyAttempts(ctx, tx, d, rows)
+	d.WriteAttempts = func(ctx context.Context, conn *sqlx.Conn, _ *sqlx.Tx, rows []sqlstore.AttemptRow) error {
+		return copyAttempts(ctx, conn, d, rows)
 	}
 	return d
 }
@@ -89,20 +89,39 @@ func writeHealth(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.WebhookRow) e
 	return err //nolint:wrapcheck // The caller names the operation.
 }
 
-// copyAttempts streams a batch into the log.
-func copyAttempts(ctx context.Context, tx *sqlx.Tx, d sqlstore.Dialect, rows []sqlstore.AttemptRow) (err error) {
-	stmt, err := tx.PrepareContext(ctx, `COPY attempts (`+sqlstore.AttemptColumns+`) FROM STDIN`)
-	if err != nil {
-		return err //nolint:wrapcheck // The caller names the operation.
-	}
-	defer func() { err = errors.Join(err, stmt.Close()) }()
+// copyAttempts streams a batch into the log. It speaks with the driver itself:
+// database/sql would copy every value twice on its way.
+func copyAttempts(ctx context.Context, conn *sqlx.Conn, d sqlstore.Dialect, rows []sqlstore.AttemptRow) error {
+	const statement = `COPY attempts (` + sqlstore.AttemptColumns + `) FROM STDIN`
+	return conn.Raw(func(driverConn any) error { //nolint:wrapcheck // The caller names the operation.
+		preparer, is := driverConn.(driver.ConnPrepareContext)
+		if !is {
+			return fmt.Errorf("connection %T cannot copy", driverConn)
+		}
+		stmt, err := preparer.PrepareContext(ctx, statement)
+		if err != nil {
+			return err //nolint:wrapcheck // The caller names the operation.
+		}
+		return errors.Join(copyRows(stmt, d, rows), stmt.Close())
+	})
+}
+
+// copyRows writes rows to a COPY and ends it.
+func copyRows(stmt driver.Stmt, d sqlstore.Dialect, rows []sqlstore.AttemptRow) error {
+	values := make([]driver.Value, sqlstore.AttemptColumnCount)
 	params := make([]any, 0, sqlstore.AttemptColumnCount)
 	for _, row := range rows {
-		params = d.Params(params[:0], row)
-		if _, err := stmt.ExecContext(ctx, params...); err != nil {
+		for i, param := range d.Params(params[:0], row) {
+			value, err := driver.DefaultParameterConverter.ConvertValue(param)
+			if err != nil {
+				return fmt.Errorf("column %d of attempt %s: %w", i, row.ID, err)
+			}
+			values[i] = value
+		}
+		if _, err := stmt.Exec(values); err != nil { //nolint:staticcheck // the driver's COPY has no other
 			return err //nolint:wrapcheck // The caller names the operation.
 		}
 	}
-	_, err = stmt.ExecContext(ctx) // sends what is left and waits for the answer
-	return err                     //nolint:wrapcheck // The caller names the operation.
+	_, err := stmt.Exec(nil) //nolint:staticcheck // sends what is left and waits for the answer
+	return err               //nolint:wrapcheck // The caller names the operation.
 }

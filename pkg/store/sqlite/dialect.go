@@ -33,7 +33,7 @@ func dialect() sqlstore.Dialect {
 	d.WriteHealth = func(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.WebhookRow) error {
 		return writeHealth(ctx, tx, d, rows)
 	}
-	d.WriteAttempts = func(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.AttemptRow) error {
+	d.WriteAttempts = func(ctx context.Context, _ *sqlx.Conn, tx *sqlx.Tx, rows []sqlstore.AttemptRow) error {
 		return insertAttempts(ctx, tx, d, rows)
 	}
 	return d

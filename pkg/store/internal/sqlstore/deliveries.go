@@ -27,13 +27,15 @@ func (s *Store) Record(ctx context.Context, policy delivery.Policy, attempts []d
 	var steps []delivery.Step
 	again := false // an earlier call wrote some of these attempts, and its answer was lost
 	record := func() error {
-		return s.Transact(ctx, "record attempts", func(tx *sqlx.Tx) error {
-			current, err := s.lockAll(ctx, tx, attempts)
-			if err != nil {
-				return err
-			}
-			steps = delivery.Fold(policy, current, attempts)
-			return s.write(ctx, tx, current, steps, again)
+		return s.transact(ctx, "record attempts", func() error {
+			return s.transactOn(ctx, func(conn *sqlx.Conn, tx *sqlx.Tx) error {
+				current, err := s.lockAll(ctx, tx, attempts)
+				if err != nil {
+					return err
+				}
+				steps = delivery.Fold(policy, current, attempts)
+				return s.write(ctx, conn, tx, current, steps, again)
+			})
 		})
 	}
 	err := record()
@@ -91,7 +93,7 @@ func (s *Store) lockAll(ctx context.Context, tx *sqlx.Tx, attempts []delivery.At
 
 // write writes what the steps changed: each webhook once, however many
 // attempts it had.
-func (s *Store) write(ctx context.Context, tx *sqlx.Tx, current map[string]webhook.Webhook, steps []delivery.Step, again bool) error {
+func (s *Store) write(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, current map[string]webhook.Webhook, steps []delivery.Step, again bool) error {
 	after, removed := outcome(steps)
 	var health []WebhookRow
 	for _, id := range slices.Sorted(maps.Keys(after)) {
@@ -120,7 +122,7 @@ func (s *Store) write(ctx context.Context, tx *sqlx.Tx, current map[string]webho
 	if err := s.addEntriesOf(ctx, tx, steps); err != nil {
 		return err
 	}
-	return s.writeLog(ctx, tx, steps, after, again)
+	return s.writeLog(ctx, conn, tx, steps, after, again)
 }
 
 // outcome returns the webhooks as the steps left them, and the ids of those
@@ -143,7 +145,7 @@ func outcome(steps []delivery.Step) (after map[string]webhook.Webhook, removed [
 }
 
 // writeLog writes the attempts of the webhooks that are left.
-func (s *Store) writeLog(ctx context.Context, tx *sqlx.Tx, steps []delivery.Step, left map[string]webhook.Webhook, again bool) error {
+func (s *Store) writeLog(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, steps []delivery.Step, left map[string]webhook.Webhook, again bool) error {
 	rows := make([]AttemptRow, 0, len(steps))
 	for _, step := range steps {
 		if _, kept := left[step.Attempt.WebhookID]; !step.Found || !kept {
@@ -164,7 +166,7 @@ func (s *Store) writeLog(ctx context.Context, tx *sqlx.Tx, steps []delivery.Step
 	if len(rows) == 0 {
 		return nil
 	}
-	if err := s.Dialect.WriteAttempts(ctx, tx, rows); err != nil {
+	if err := s.Dialect.WriteAttempts(ctx, conn, tx, rows); err != nil {
 		return fmt.Errorf("insert attempts: %w", err)
 	}
 	return s.countRows(ctx, tx, rows)

@@ -5,6 +5,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -33,10 +34,11 @@ type Dialect struct {
 	// of change.
 	WriteHealth func(context.Context, *sqlx.Tx, []WebhookRow) error
 
-	// WriteAttempts writes attempts to the log. It returns an error that
+	// WriteAttempts writes attempts to the log, within the transaction that runs
+	// on the connection. It returns an error that
 	// Repeated recognizes when one is there already, unless it can write the
 	// others all the same.
-	WriteAttempts func(context.Context, *sqlx.Tx, []AttemptRow) error
+	WriteAttempts func(context.Context, *sqlx.Conn, *sqlx.Tx, []AttemptRow) error
 
 	// Progress returns what is recorded of each of the deliveries in its one
 	// parameter, which List makes. It makes one probe of an index for each,
@@ -109,8 +111,13 @@ const attemptsAtTransaction = 6
 // Transact runs do in a transaction, again when it lost against another one,
 // and explains its error as of op. do may run more than once.
 func (s *Store) Transact(ctx context.Context, op string, do func(*sqlx.Tx) error) error {
+	return s.transact(ctx, op, func() error { return s.transactOnce(ctx, do) })
+}
+
+// transact runs a whole transaction, again when it lost against another one.
+func (s *Store) transact(ctx context.Context, op string, once func() error) error {
 	for attempt := 1; ; attempt++ {
-		err := s.transactOnce(ctx, do)
+		err := once()
 		if err == nil || attempt == attemptsAtTransaction || !s.Dialect.Retryable(err) {
 			return s.Explain(ctx, op, err)
 		}
@@ -120,11 +127,39 @@ func (s *Store) Transact(ctx context.Context, op string, do func(*sqlx.Tx) error
 	}
 }
 
-func (s *Store) transactOnce(ctx context.Context, do func(*sqlx.Tx) error) (err error) {
+func (s *Store) transactOnce(ctx context.Context, do func(*sqlx.Tx) error) error {
 	tx, err := s.Writer.BeginTxx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
+	return finish(tx, do)
+}
+
+// transactOn is transactOnce with the connection at hand, for what the driver
+// does better than database/sql. A connection that ended while it was idle is
+// passed over.
+func (s *Store) transactOn(ctx context.Context, do func(*sqlx.Conn, *sqlx.Tx) error) error {
+	const tries = 3 // as database/sql does
+	for try := 1; ; try++ {
+		conn, err := s.Writer.Connx(ctx)
+		if err != nil {
+			return fmt.Errorf("begin: %w", err)
+		}
+		tx, err := conn.BeginTxx(ctx, nil)
+		if err == nil {
+			err = finish(tx, func(tx *sqlx.Tx) error { return do(conn, tx) })
+			_ = conn.Close() // gives it back
+			return err
+		}
+		_ = conn.Close() // it did nothing
+		if try == tries || !errors.Is(err, driver.ErrBadConn) {
+			return fmt.Errorf("begin: %w", err)
+		}
+	}
+}
+
+// finish commits what do does, or rolls it back.
+func finish(tx *sqlx.Tx, do func(*sqlx.Tx) error) error {
 	// After a commit this does nothing; before, what went wrong is known already.
 	defer func() { _ = tx.Rollback() }()
 	if err := do(tx); err != nil {
