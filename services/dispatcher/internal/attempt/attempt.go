@@ -96,7 +96,7 @@ func (m *Maker) begin(t *match.Target, d delivery.Delivery, number int) delivery
 func newID(now time.Time) string {
 	const prefix = "att_"
 	var id ulid.ULID
-	_ = id.SetTime(ulid.Timestamp(now)) // fails only beyond the year 10889
+	_ = id.SetTime(ulid.Timestamp(now))                       // fails only beyond the year 10889
 	binary.BigEndian.PutUint16(id[6:], uint16(rand.Uint32())) //nolint:gosec // as above
 	binary.BigEndian.PutUint64(id[8:], rand.Uint64())         //nolint:gosec // as above
 	text := make([]byte, len(prefix)+ulid.EncodedSize)
