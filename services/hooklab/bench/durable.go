@@ -24,8 +24,8 @@ const (
 func durable() Case {
 	return Case{
 		Name: "durable",
-		About: "The burst with a NATS server that syncs before it acknowledges: published one by one by 64 publishers, through the API, and in batches; " +
-			"beside it a bare loop of 64 publishers to a stream that nobody reads, under the same setting.",
+		About: "The burst with a NATS server that syncs before it acknowledges: published one by one by 64 publishers, through the API (with nothing else " +
+			"to do, as the bare loop, and while it is delivered), and in batches; beside it a bare loop of 64 publishers to a stream that nobody reads, under the same setting.",
 		Limit: 10 * time.Minute,
 		run: func(ctx context.Context, b *bench) error {
 			o := system.Options{Dispatchers: 1, Settings: oneWebhook(), SyncAlways: true}
@@ -54,7 +54,16 @@ func (b *bench) durably(ctx context.Context, s *system.System, n int) error {
 		{"one by one over NATS", 0, func(ctx context.Context, source publish.Source) error {
 			return s.NATS.Single(ctx, n, publishers, source)
 		}},
-		{"through the API", 0.9, func(ctx context.Context, source publish.Source) error {
+		{"through the API, delivered afterwards", 0.9, func(ctx context.Context, source publish.Source) error {
+			if err := s.NATS.Hold(ctx, proto.StreamEvents); err != nil {
+				return err
+			}
+			if err := s.API.Publish(ctx, n, publishers, source); err != nil {
+				return err
+			}
+			return s.NATS.Release(ctx, proto.StreamEvents)
+		}},
+		{"through the API, delivered meanwhile", 0, func(ctx context.Context, source publish.Source) error {
 			return s.API.Publish(ctx, n, publishers, source)
 		}},
 		{fmt.Sprintf("in atomic batches of %d over NATS", batchSize), 0, func(ctx context.Context, source publish.Source) error {
