@@ -47,16 +47,20 @@ func TestAFreePlaceIsTakenPastAnOverflow(t *testing.T) {
 		webhooks.Leave(id, took)
 	}
 	answered("slow", 100*time.Millisecond)
-	if !d.enter("slow") || !d.enter("slow") {
-		t.Error("a free place was not taken")
+	for range 2 {
+		if !d.enter("slow") {
+			t.Error("a free place was not taken")
+		}
 	}
 	if d.enter("slow") {
 		t.Error("there was no place")
 	}
 
 	answered("fast", time.Microsecond)
-	if !d.enter("fast") || !d.enter("fast") {
-		t.Error("a free place was not taken")
+	for range 2 {
+		if !d.enter("fast") {
+			t.Error("a free place was not taken")
+		}
 	}
 	entered := make(chan bool)
 	go func() { entered <- d.enter("fast") }() // it keeps up, and is waited for
