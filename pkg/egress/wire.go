@@ -29,8 +29,8 @@ var errHeadTooLong = errors.New("the head of the answer is too long")
 // wire is a connection that speaks HTTP/1.1 in the goroutine of whoever sends.
 // net/http's transport has two goroutines for each connection, one that writes
 // and one that reads, and hands every request and every answer over between
-// them: half of what a request costs. What is on the wire is written and read by
-// net/http all the same.
+// them: a seventh of what a request costs both sides together. What is on the wire
+// is written and read by net/http all the same.
 type wire struct {
 	conn net.Conn // what is spoken on
 	made *conn    // how it came about; beneath conn when that is secured

@@ -58,7 +58,7 @@ type wires struct {
 	maxIdle, maxPerHost int
 
 	mu      sync.Mutex
-	idle    map[server][]*wire // the latest used last
+	idle    map[server][]*wire // each server's, the longest idle first
 	order   *list.List         // of all idle wires, the longest idle first
 	sweeper *time.Timer        // set while any is idle
 	http2   map[server]struct{}
@@ -75,7 +75,7 @@ func newWires(cfg Config, d *dialer) *wires {
 
 // get returns a connection to a server: an idle one, or a new one. It returns nil
 // when the server turns out to speak HTTP/2; the connection is then kept for the
-// transport, until Forget.
+// transport to find.
 func (s *wires) get(ctx context.Context, to server) (*wire, error) {
 	for x := s.take(to); x != nil; x = s.take(to) {
 		if time.Since(x.since) < lately || x.quiet() {
@@ -106,19 +106,16 @@ func (s *wires) get(ctx context.Context, to server) (*wire, error) {
 func (s *wires) take(to server) *wire {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := s.idle[to]
-	if len(all) == 0 {
-		return nil
+	if n := len(s.idle[to]); n > 0 {
+		return s.remove(to, n-1)
 	}
-	x := all[len(all)-1]
-	s.remove(to, x)
-	return x
+	return nil
 }
 
-// remove takes a wire out of the idle ones. The lock is held.
-func (s *wires) remove(to server, x *wire) {
+// remove takes out a server's ith idle wire. The lock is held.
+func (s *wires) remove(to server, i int) *wire {
 	all := s.idle[to]
-	i := slices.Index(all, x)
+	x := all[i]
 	if all = slices.Delete(all, i, i+1); len(all) == 0 {
 		delete(s.idle, to)
 	} else {
@@ -126,6 +123,7 @@ func (s *wires) remove(to server, x *wire) {
 	}
 	s.order.Remove(x.idle)
 	x.idle = nil
+	return x
 }
 
 // idler is a wire among the idle ones.
@@ -143,8 +141,7 @@ func (s *wires) put(to server, x *wire) {
 	var surplus *wire
 	switch {
 	case len(s.idle[to]) >= s.maxPerHost:
-		surplus = s.idle[to][0]
-		s.remove(to, surplus)
+		surplus = s.remove(to, 0)
 	case s.order.Len() >= s.maxIdle:
 		surplus = s.oldest()
 	}
@@ -158,12 +155,10 @@ func (s *wires) put(to server, x *wire) {
 	}
 }
 
-// oldest takes out the wire that has been idle for longest. The lock is held, and
-// there is one.
+// oldest takes out the wire that has been idle for longest, which is the first of
+// its server's too. The lock is held, and there is one.
 func (s *wires) oldest() *wire {
-	first := s.order.Front().Value.(idler) //nolint:forcetypeassert // nothing else is in the list
-	s.remove(first.to, first.wire)
-	return first.wire
+	return s.remove(s.order.Front().Value.(idler).to, 0) //nolint:forcetypeassert // nothing else is in the list
 }
 
 // sweep closes what has been idle for too long.
