@@ -51,17 +51,14 @@ func (b *bench) durably(ctx context.Context, s *system.System, n int) error {
 		aim     float64
 		publish func(ctx context.Context, source publish.Source) error
 	}{
-		{"one by one over NATS", 0, func(ctx context.Context, source publish.Source) error {
+		{"one by one over NATS, delivered afterwards", 0, func(ctx context.Context, source publish.Source) error {
+			return held(ctx, s, func() error { return s.NATS.Single(ctx, n, publishers, source) })
+		}},
+		{"one by one over NATS, delivered meanwhile", 0, func(ctx context.Context, source publish.Source) error {
 			return s.NATS.Single(ctx, n, publishers, source)
 		}},
 		{"through the API, delivered afterwards", 0.9, func(ctx context.Context, source publish.Source) error {
-			if err := s.NATS.Hold(ctx, proto.StreamEvents); err != nil {
-				return err
-			}
-			if err := s.API.Publish(ctx, n, publishers, source); err != nil {
-				return err
-			}
-			return s.NATS.Release(ctx, proto.StreamEvents)
+			return held(ctx, s, func() error { return s.API.Publish(ctx, n, publishers, source) })
 		}},
 		{"through the API, delivered meanwhile", 0, func(ctx context.Context, source publish.Source) error {
 			return s.API.Publish(ctx, n, publishers, source)
@@ -83,6 +80,17 @@ func (b *bench) durably(ctx context.Context, s *system.System, n int) error {
 		b.emit(found)
 	}
 	return nil
+}
+
+// held publishes while the dispatchers are given nothing.
+func held(ctx context.Context, s *system.System, publishAll func() error) error {
+	if err := s.NATS.Hold(ctx, proto.StreamEvents); err != nil {
+		return err
+	}
+	if err := publishAll(); err != nil {
+		return err
+	}
+	return s.NATS.Release(ctx, proto.StreamEvents)
 }
 
 // burstDurably is a burst that also measures the bare publish loop, just before
