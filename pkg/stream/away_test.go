@@ -30,7 +30,9 @@ func TestTheBrokersAbsence(t *testing.T) {
 		{jetstream.ErrTooManyStalledMsgs, true},
 		{api(503, 10008), true},  // temporarily unavailable
 		{api(503, 10077), true},  // the stream cannot store
-		{api(500, 10047), true},  // the disk is full
+		{api(500, 10047), true},  // no storage is left
+		{api(500, 10051), true},  // the disk is full: the stream's settings cannot be written
+		{api(500, 10104), true},  // or the consumer's
 		{api(500, 10009), true},  // no leader
 		{api(500, 10118), true},  // the stream is offline
 		{api(409, 10158), true},  // published again while the first is being stored

@@ -188,6 +188,7 @@ func unavailable(err error) error {
 func passing(code jetstream.ErrorCode) bool {
 	return slices.Contains([]jetstream.ErrorCode{
 		10047, 10028, // storage, memory resources exceeded
+		10051, 10104, // the stream's, the consumer's files cannot be written: a full disk
 		10007, 10009, // the cluster has not assigned the stream, has no leader
 		10041,                      // Raft
 		10118, 10194, 10119, 10195, // the stream, the consumer is offline
