@@ -30,7 +30,7 @@ type Backbone struct {
 // say. Its inbox is "_INBOX_" and the name: what deploy/nats allows it.
 func NATS(s config.Settings, name string) stream.Settings {
 	return stream.Settings{
-		URL: s.NATSURL, Name: name, Inbox: "_INBOX_" + name,
+		URL: s.NATSURL, Name: name, Inbox: "_INBOX_" + name, SyncsAlways: s.NATSSync == "always",
 		Security: stream.Security{
 			User: s.NATSUser, Password: s.NATSPassword, CredsFile: s.NATSCreds, NKeyFile: s.NATSNKey,
 			CAFile: s.NATSCAFile, CertFile: s.NATSCertFile, KeyFile: s.NATSKeyFile,

@@ -48,6 +48,7 @@ type brokerCollector struct {
 	messages, bytes, stored, lacking           *prometheus.Desc
 	pending, held, oldest                      *prometheus.Desc
 	connected, reconnects, certificateValidity *prometheus.Desc
+	publishing                                 *prometheus.Desc
 }
 
 func newBrokerCollector(b Broker) *brokerCollector {
@@ -66,6 +67,7 @@ func newBrokerCollector(b Broker) *brokerCollector {
 		oldest:     desc("events_oldest_waiting_seconds", "Age of the oldest event that is not acknowledged, 0 when there is none."),
 		connected:  desc("nats_connected", "1 while there is a connection to NATS."),
 		reconnects: desc("nats_reconnects_total", "How often the connection to NATS was lost and made again."),
+		publishing: desc("nats_publishes_waiting", "Events that wait to be published together, when NATS_SYNC is always."),
 		certificateValidity: desc("nats_certificate_expiry_timestamp_seconds",
 			"When the NATS server's certificate expires, in Unix seconds; 0 on a connection without TLS."),
 	}
@@ -73,7 +75,7 @@ func newBrokerCollector(b Broker) *brokerCollector {
 
 // Describe implements prometheus.Collector.
 func (c *brokerCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.messages, c.bytes, c.stored, c.lacking, c.pending, c.held, c.oldest, c.connected, c.reconnects, c.certificateValidity} {
+	for _, d := range []*prometheus.Desc{c.messages, c.bytes, c.stored, c.lacking, c.pending, c.held, c.oldest, c.connected, c.reconnects, c.publishing, c.certificateValidity} {
 		to <- d
 	}
 }
@@ -89,6 +91,7 @@ func (c *brokerCollector) Collect(to chan<- prometheus.Metric) {
 	link := c.broker.Link()
 	gauge(c.connected, oneIf(link.Connected))
 	counter(c.reconnects, link.Reconnects)
+	gauge(c.publishing, float64(link.Publishing))
 	gauge(c.certificateValidity, unix(link.CertificateExpires))
 	if !link.Connected {
 		return

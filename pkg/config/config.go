@@ -53,7 +53,7 @@ type Settings struct {
 	Retention          time.Duration   `env:"RETENTION" envDefault:"168h"`
 	AuditRetention     time.Duration   `env:"AUDIT_RETENTION" envDefault:"9600h"`
 	StreamReplicas     int             `env:"STREAM_REPLICAS" envDefault:"1"`
-	NATSSync           string          `env:"NATS_SYNC" envDefault:"always"`
+	NATSSync           string          `env:"NATS_SYNC"`
 
 	AllowHTTPEndpoints    bool     `env:"ALLOW_HTTP_ENDPOINTS" envDefault:"false"`
 	AllowPrivateEndpoints bool     `env:"ALLOW_PRIVATE_ENDPOINTS" envDefault:"false"`
@@ -154,7 +154,7 @@ func (s Settings) problems() []string {
 	check(s.AuditRetention >= 24*time.Hour && s.AuditRetention <= 10*365*24*time.Hour, "AUDIT_RETENTION", "24h to 87600h")
 	check(s.PublicURL == "" || isBase(s.PublicURL), "PUBLIC_URL", "an http or https URL without query, fragment and user")
 	check(s.StreamReplicas == 1 || s.StreamReplicas == 3 || s.StreamReplicas == 5, "STREAM_REPLICAS", "1, 3 or 5")
-	check(s.NATSSync == "always" || syncInterval(s.NATSSync) > 0, "NATS_SYNC", "always, or an interval like 30s")
+	check(s.NATSSync == "" || s.NATSSync == "always" || syncInterval(s.NATSSync) > 0, "NATS_SYNC", "always, or an interval like 30s")
 	check(s.LogFormat == "json" || s.LogFormat == "text", "LOG_FORMAT", "json or text")
 	check(len(s.ZapierHosts) > 0, "ZAPIER_HOSTS", "at least one host")
 	check(s.RateLimit >= 0, "RATE_LIMIT", "requests a second, or 0 for no limit")
@@ -210,9 +210,10 @@ func syncInterval(s string) time.Duration {
 }
 
 // SyncInterval returns how often the embedded NATS server syncs its files, and
-// whether it does so before each acknowledgement instead.
+// whether it does so before each acknowledgement instead, as it does unless told
+// otherwise.
 func (s Settings) SyncInterval() (interval time.Duration, always bool) {
-	return syncInterval(s.NATSSync), s.NATSSync == "always"
+	return syncInterval(s.NATSSync), s.NATSSync == "" || s.NATSSync == "always"
 }
 
 // LogValue prints the settings without their secrets.

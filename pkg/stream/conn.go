@@ -44,6 +44,11 @@ type Settings struct {
 	// "_INBOX".
 	Inbox string
 
+	// SyncsAlways says that the server syncs its files before it acknowledges
+	// (sync_interval: always): events that are published at the same time then
+	// share a sync. With another server that costs more than it gives.
+	SyncsAlways bool
+
 	// InProcess connects to an embedded server without a socket; URL is then
 	// not used.
 	InProcess nats.InProcessConnProvider
@@ -54,6 +59,8 @@ type Settings struct {
 type Conn struct {
 	nc *nats.Conn
 	js jetstream.JetStream
+
+	events *intake // of the event stream; nil when each event is stored by itself
 
 	certificateExpires atomic.Pointer[time.Time] // of the server's that was shown last
 }
@@ -112,6 +119,9 @@ func Connect(s Settings, log *slog.Logger) (*Conn, error) {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
 	c.nc, c.js = nc, js
+	if s.SyncsAlways {
+		c.events = &intake{c: c}
+	}
 	return c, nil
 }
 

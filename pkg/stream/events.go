@@ -39,7 +39,11 @@ func (c *Conn) publish(ctx context.Context, e event.Event, contentType string, d
 		Data: data,
 	}
 	trace.Inject(ctx, msg.Header)
-	if err := c.store(ctx, msg); err != nil {
+	store := c.store
+	if c.events != nil {
+		store = c.events.store
+	}
+	if err := store(ctx, msg); err != nil {
 		return fmt.Errorf("publish event %s: %w", e.ID, err)
 	}
 	return nil

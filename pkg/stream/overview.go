@@ -91,6 +91,7 @@ func (c *Conn) storedAfter(ctx context.Context, sequence uint64) (time.Time, err
 type Link struct {
 	Connected  bool
 	Reconnects uint64 // how often it was lost and made again
+	Publishing int    // events that wait to be published together; see Settings.SyncsAlways
 
 	// CertificateExpires is when the server's certificate does, zero on a
 	// connection without TLS.
@@ -100,6 +101,9 @@ type Link struct {
 // Link returns how the connection stands now.
 func (c *Conn) Link() Link {
 	l := Link{Connected: c.nc.IsConnected(), Reconnects: c.reconnects()}
+	if c.events != nil {
+		l.Publishing = c.events.length()
+	}
 	if at := c.certificateExpires.Load(); at != nil {
 		l.CertificateExpires = *at
 	}

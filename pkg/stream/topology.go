@@ -21,7 +21,7 @@ const (
 	// stream says which version it has. A program leaves what a later one has made
 	// as it is, so that a replica of the version before, which starts or comes back
 	// while an upgrade rolls, does not undo it.
-	topologyVersion = 1
+	topologyVersion = 2
 
 	// topologyKey is where a stream says it, among its metadata.
 	topologyKey = "dialnote.topology"
@@ -82,6 +82,8 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			Duplicates:  min(duplicateWindow, t.Retention),
 			Replicas:    t.Replicas,
 			AllowDirect: true,
+
+			AllowAtomicPublish: true, // see intake
 		},
 		{
 			Name:              proto.StreamLanes,

@@ -33,6 +33,11 @@ type Options struct {
 	// permissions of the user "publisher" in deploy/nats.
 	Security stream.Security
 
+	// SyncsAlways says that the NATS server syncs before it acknowledges
+	// (sync_interval: always), as that of deploy/nats does: events that are
+	// published at the same time then share a sync.
+	SyncsAlways bool
+
 	// Inbox begins the subjects of acknowledgements; "_INBOX_publisher", which
 	// deploy/nats allows publishers, when empty.
 	Inbox string
@@ -46,7 +51,7 @@ func Open(o Options) (*Publisher, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	conn, err := stream.Connect(stream.Settings{
-		URL: o.URL, Name: o.Service, Security: o.Security, Inbox: cmp.Or(o.Inbox, "_INBOX_publisher"),
+		URL: o.URL, Name: o.Service, Security: o.Security, Inbox: cmp.Or(o.Inbox, "_INBOX_publisher"), SyncsAlways: o.SyncsAlways,
 	}, log)
 	if err != nil {
 		return nil, fmt.Errorf("open publisher: %w", err)

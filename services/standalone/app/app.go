@@ -127,7 +127,8 @@ func (s *Standalone) Run(ctx, now context.Context) error {
 		return ops.Serve(serving, s.listener, gate, 5*time.Second)
 	}, func(error) { stopServing() })
 
-	b, err := backbone.Open(ctx, s.settings, stream.Settings{InProcess: nats, Name: "standalone"}, s.health, log)
+	_, always := s.settings.SyncInterval()
+	b, err := backbone.Open(ctx, s.settings, stream.Settings{InProcess: nats, Name: "standalone", SyncsAlways: always}, s.health, log)
 	if err != nil {
 		stopServing()
 		return err

@@ -32,7 +32,7 @@ func TestChaos(t *testing.T) {
 
 	postgres := ownPostgres(t)
 	s := newSystem(t, postgres.DSN())
-	s.with(map[string]string{"RETRY_SCHEDULE": "200ms,200ms,300ms,300ms,400ms,400ms,500ms,500ms,500ms,500ms"})
+	s.with(map[string]string{"NATS_SYNC": "always", "RETRY_SCHEDULE": "200ms,200ms,300ms,300ms,400ms,400ms,500ms,500ms,500ms,500ms"})
 	s.run(t, replicas)
 	c := s.client(t)
 	flaky := c.create(t, s.receiverURL, "/flaky/0.05?seed="+strconv.FormatUint(seed%1000, 10), event.NoteCreated)

@@ -78,6 +78,9 @@ func newSite(t *testing.T, disks bool) *site {
 		v.settings = maps.Clone(s.settings)
 		v.settings["HTTP_ADDR"], v.settings["OPS_ADDR"] = "127.0.0.1:"+strconv.Itoa(v.http), "127.0.0.1:"+strconv.Itoa(v.ops)
 		v.settings["NATS_URL"] = s.natsURL(v.name)
+		if i == stormDispatchers {
+			v.settings["NATS_SYNC"] = "always" // one config API publishes together what comes together, one does not
+		}
 		at := s.network.lay(v.name+" to postgres", port)[0]
 		v.settings["DATABASE_URL"] = strings.Replace(postgres.DSN(), ":"+strconv.Itoa(port), ":"+at, 1)
 		s.services = append(s.services, v)

@@ -73,6 +73,7 @@ func (s *System) StartNATS(ctx context.Context, folder string) (err error) {
 	sync := ""
 	if s.options.SyncAlways {
 		sync = "sync_interval: always"
+		s.settings["NATS_SYNC"] = "always"
 	}
 	file := filepath.Join(s.folder.Path, "nats.conf")
 	text := fmt.Sprintf("listen: \"127.0.0.1:%d\"\njetstream {\n store_dir: %q\n %s\n}\n", port, folder, sync)

@@ -176,6 +176,7 @@ func (s *System) Settings() map[string]string {
 		shown[name] = s.settings[name]
 	}
 	if s.options.SyncAlways {
+		shown["NATS_SYNC"] = s.settings["NATS_SYNC"]
 		shown["sync_interval of the NATS server"] = "always"
 	}
 	return shown
