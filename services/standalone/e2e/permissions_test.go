@@ -50,7 +50,6 @@ func underPermissions(t *testing.T) *system {
 		"dispatcher": {"NATS_USER": "dispatcher", "NATS_PASSWORD": dispatcherPassword},
 	}
 	s.with(map[string]string{"ZAPIER_HOSTS": "127.0.0.1", "NATS_SYNC": "always"})
-	s.with(map[string]string{"ZAPIER_HOSTS": "127.0.0.1"})
 	s.run(t, 2)
 	return s
 }
