@@ -12,35 +12,48 @@ import (
 // program.
 func UserAgent(version string) string { return "DialNote-Webhooks/" + version }
 
-// Header returns the headers of the attempt of d to w that begins at the given
-// time (specification, section 4), those that w's owner added among them, but
-// for the User-Agent, which all requests of a program share. The keys have the
-// case that the help page documents, or that the owner typed, which
-// http.Header.Set would change.
-//
-// The same arguments give the same headers: what was sent can be shown again.
-func Header(d Delivery, w webhook.Webhook, signer *signature.Signer, at time.Time) map[string][]string {
-	const own, client = 8, 2 // headers set here, and those that the HTTP client adds
-	h := make(map[string][]string, own+client+len(w.Headers))
-	values := make([]string, 0, own+len(w.Headers)) // all in one piece
-	set := func(name, value string) {
-		values = append(values, value)
-		h[name] = values[len(values)-1 : len(values) : len(values)]
-	}
-	for _, added := range w.Headers {
-		if !webhook.ReservedHeader(added.Name) { // it may be older than the rule
-			set(added.Name, added.Value.Reveal())
-		}
-	}
-	set("Content-Type", "application/json")
-	set("X-DialNote-Signature", signer.DialNote(d.Body))
-	set("X-DialNote-Event", string(d.EventType))
-	set("X-DialNote-Delivery", d.ID)
-	set("webhook-id", d.EventID)
-	set("webhook-timestamp", strconv.FormatInt(at.Unix(), 10))
-	set("webhook-signature", signer.Standard(d.EventID, at, d.Body))
-	if w.Provider == webhook.Zapier {
-		set("X-DialNote-Provider", "zapier")
+// Field is one header of a request: a field line (RFC 9110, section 5). Its
+// name has the case in which HTTP/1.1 sends it.
+type Field struct{ Name, Value string }
+
+// Fields are the headers of a request, in the order in which they are sent.
+type Fields []Field
+
+// Header returns the headers by their names, in the form of net/http.
+func (f Fields) Header() map[string][]string {
+	const client = 2 // that an HTTP client adds
+	h := make(map[string][]string, len(f)+client)
+	for _, field := range f {
+		h[field.Name] = append(h[field.Name], field.Value)
 	}
 	return h
+}
+
+// Header returns the headers of the attempt of d to w that begins at the given
+// time (specification, section 4), those that w's owner added first, but for the
+// User-Agent, which all requests of a program share. The names have the case that
+// the help page documents, or that the owner typed.
+//
+// The same arguments give the same headers: what was sent can be shown again.
+func Header(d Delivery, w webhook.Webhook, signer *signature.Signer, at time.Time) Fields {
+	const own = 8 // headers set here
+	f := make(Fields, 0, own+len(w.Headers))
+	for _, added := range w.Headers {
+		if !webhook.ReservedHeader(added.Name) { // it may be older than the rule
+			f = append(f, Field{added.Name, added.Value.Reveal()})
+		}
+	}
+	f = append(f,
+		Field{"Content-Type", "application/json"},
+		Field{"X-DialNote-Signature", signer.DialNote(d.Body)},
+		Field{"X-DialNote-Event", string(d.EventType)},
+		Field{"X-DialNote-Delivery", d.ID},
+		Field{"webhook-id", d.EventID},
+		Field{"webhook-timestamp", strconv.FormatInt(at.Unix(), 10)},
+		Field{"webhook-signature", signer.Standard(d.EventID, at, d.Body)},
+	)
+	if w.Provider == webhook.Zapier {
+		f = append(f, Field{"X-DialNote-Provider", "zapier"})
+	}
+	return f
 }

@@ -3,10 +3,10 @@ package egress
 import (
 	"bytes"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -30,10 +30,14 @@ func benchmarkServer(b *testing.B) string {
 func benchmarkRequest(url string) Request {
 	return Request{
 		Method: http.MethodPost, URL: url, Body: bytes.Repeat([]byte("x"), 400),
-		Header: http.Header{
-			"Content-Type": {"application/json"}, "X-DialNote-Signature": {"sha256=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"},
-			"X-DialNote-Event": {"call.completed"}, "X-DialNote-Delivery": {"dlv_0123456789abcdef"},
-			"webhook-id": {"evt_0123456789"}, "webhook-timestamp": {"1793534400"}, "webhook-signature": {"v1,0123456789abcdef0123456789abcdef0123456789a="},
+		Fields: delivery.Fields{
+			{Name: "Content-Type", Value: "application/json"},
+			{Name: "X-DialNote-Signature", Value: "sha256=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"},
+			{Name: "X-DialNote-Event", Value: "call.completed"},
+			{Name: "X-DialNote-Delivery", Value: "dlv_0123456789abcdef"},
+			{Name: "webhook-id", Value: "evt_0123456789"},
+			{Name: "webhook-timestamp", Value: "1793534400"},
+			{Name: "webhook-signature", Value: "v1,0123456789abcdef0123456789abcdef0123456789a="},
 		},
 	}
 }
@@ -72,7 +76,7 @@ func BenchmarkSend(b *testing.B) {
 	r := benchmarkRequest(benchmarkServer(b))
 	runInFlight(b, func() error {
 		again := r
-		again.Header = maps.Clone(r.Header)
+		again.Fields = slices.Clone(r.Fields)
 		out := c.Send(b.Context(), again)
 		if out.Result != delivery.Succeeded {
 			return out.Cause
@@ -94,7 +98,7 @@ func BenchmarkBareClient(b *testing.B) {
 		if err != nil {
 			return err
 		}
-		req.Header = maps.Clone(r.Header)
+		req.Header = r.Fields.Header()
 		resp, err := bare.Do(req)
 		if err != nil {
 			return err

@@ -71,7 +71,7 @@ type Config struct {
 type Client struct {
 	timeout   time.Duration
 	policy    endpoint.Policy
-	userAgent []string // as a header's value, shared by all requests
+	userAgent string
 	max, keep int
 	wires     *wires          // HTTP/1.1
 	transport *http.Transport // HTTP/2, and what is too long for a wire
@@ -105,7 +105,7 @@ func New(cfg Config) (*Client, error) {
 	return &Client{
 		timeout:   cfg.Timeout,
 		policy:    cfg.Policy,
-		userAgent: []string{cfg.UserAgent},
+		userAgent: cfg.UserAgent,
 		max:       cfg.MaxAnswer,
 		keep:      cfg.KeepAnswer,
 		wires:     lines,

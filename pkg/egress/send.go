@@ -1,12 +1,9 @@
 package egress
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -30,10 +27,9 @@ type Request struct {
 	// caller has it already; nil when not. It is shared and never changed.
 	Normal *url.URL
 
-	// Header is sent with its keys exactly as they stand on HTTP/1.1 (set them
-	// in the map: Header.Set would change their case). Send adds to it, and it
-	// must not be used again.
-	Header http.Header
+	// Fields are the request's headers. On HTTP/1.1 they are sent in this order
+	// and their names as they stand. A User-Agent is added when there is none.
+	Fields delivery.Fields
 
 	// Body is the very buffer that was signed. It must never be changed again:
 	// a connection may still be reading it when Send has returned.
@@ -58,17 +54,14 @@ type Request struct {
 // the answer, sending included; Total is the whole of Send.
 func (c *Client) Send(ctx context.Context, r Request) delivery.Outcome {
 	w := newWatch()
-	target, err := c.target(r)
-	if err != nil {
+	var err error
+	if r.Normal, err = c.target(r); err != nil {
 		return refused(err)
 	}
-	limited, stop := context.WithTimeoutCause(ctx, c.timeout, errDeadline)
-	defer stop()
-
 	var out delivery.Outcome
-	resp, err := c.roundTrip(limited, c.request(target, r), w)
+	resp, err := c.roundTrip(ctx, r, w)
 	if err != nil {
-		out = c.failed(ctx, err, target, w)
+		out = c.failed(ctx, err, r.Normal, w)
 	} else {
 		out = judge(resp.StatusCode, resp.Header, time.Now())
 		out.Response = c.capture(resp)
@@ -83,31 +76,6 @@ func (c *Client) target(r Request) (*url.URL, error) {
 		return c.policy.Target(r.URL)
 	}
 	return r.Normal, c.policy.CheckNormal(r.Normal)
-}
-
-// request builds the HTTP request without parsing anything again.
-func (c *Client) request(target *url.URL, r Request) *http.Request {
-	header := r.Header
-	if header == nil {
-		header = http.Header{}
-	}
-	if len(header["User-Agent"]) == 0 {
-		header["User-Agent"] = c.userAgent
-	}
-	// An empty key is not sent; it tells net/http that the request may be
-	// repeated when a kept connection was closed under it.
-	header["X-Idempotency-Key"] = nil
-
-	req := &http.Request{
-		Method: r.Method, URL: target, Header: header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}
-	if len(r.Body) > 0 {
-		req.ContentLength = int64(len(r.Body))
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil }
-		req.Body = io.NopCloser(bytes.NewReader(r.Body))
-	}
-	return req
 }
 
 // refused is the outcome of a URL that the policy does not allow: one saved

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,13 +32,13 @@ func TestRequestOnTheWire(t *testing.T) {
 		_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
 	})
 	body := []byte("{\"name\":\"J\u00fcrgen \u2028 <&>\",\"n\":1e21}")
-	header := http.Header{
-		"Content-Type":         {"application/json"},
-		"X-DialNote-Signature": {"sha256=abc"},
-		"X-DialNote-Event":     {"call.completed"},
-		"webhook-id":           {"evt_1"},
+	fields := delivery.Fields{
+		{Name: "Content-Type", Value: "application/json"},
+		{Name: "X-DialNote-Signature", Value: "sha256=abc"},
+		{Name: "X-DialNote-Event", Value: "call.completed"},
+		{Name: "webhook-id", Value: "evt_1"},
 	}
-	out := client(t, nil).Send(t.Context(), Request{Method: http.MethodPost, URL: s.url() + "/\u00e4?q=\u00f6", Header: header, Body: body})
+	out := client(t, nil).Send(t.Context(), Request{Method: http.MethodPost, URL: s.url() + "/\u00e4?q=\u00f6", Fields: fields, Body: body})
 	want(t, out, "", "")
 
 	head, sent, _ := strings.Cut(string(<-received), "\r\n\r\n")
@@ -358,9 +359,28 @@ func TestCancelAfterTheStatus(t *testing.T) {
 func TestRequestThatCannotBeSent(t *testing.T) {
 	t.Parallel()
 	s := listen(t, "tcp", "127.0.0.1:0", func(*net.TCPConn) {})
-	r := post(s.url())
-	r.Header = http.Header{"X-Bad": {"a\r\nb"}}
-	want(t, client(t, nil).Send(t.Context(), r), delivery.ReasonInternal, "The request could not be sent, for a reason on our side")
+	c := client(t, nil)
+	for name, change := range map[string]func(*Request){
+		"two lines in a value": func(r *Request) { r.Fields = delivery.Fields{{Name: "X-Bad", Value: "a\r\nb"}} },
+		"two lines in a name":  func(r *Request) { r.Fields = delivery.Fields{{Name: "X-Bad\r\nX-Worse", Value: "a"}} },
+		"no name":              func(r *Request) { r.Fields = delivery.Fields{{Value: "a"}} },
+		"another length":       func(r *Request) { r.Fields = delivery.Fields{{Name: "content-length", Value: "0"}} },
+		"another framing":      func(r *Request) { r.Fields = delivery.Fields{{Name: "Transfer-encoding", Value: "chunked"}} },
+		"another host":         func(r *Request) { r.Fields = delivery.Fields{{Name: "host", Value: "example.com"}} },
+		"a method of two":      func(r *Request) { r.Method = "GET /" },
+		"a query of two lines": func(r *Request) {
+			r.Normal = &url.URL{Scheme: "http", Host: s.Addr().String(), Path: "/", RawQuery: "a\r\nX-Bad: b"}
+		},
+		"a query with a space": func(r *Request) {
+			r.Normal = &url.URL{Scheme: "http", Host: s.Addr().String(), Path: "/", RawQuery: "a b"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := post(s.url())
+			change(&r)
+			want(t, c.Send(t.Context(), r), delivery.ReasonInternal, "The request could not be sent, for a reason on our side")
+		})
+	}
 	untouched(t, s)
 }
 

@@ -36,7 +36,7 @@ func client(tb testing.TB, set func(*Config)) *Client {
 }
 
 func post(url string) Request {
-	return Request{Method: http.MethodPost, URL: url, Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte(`{"id":"evt_1"}`)}
+	return Request{Method: http.MethodPost, URL: url, Fields: delivery.Fields{{Name: "Content-Type", Value: "application/json"}}, Body: []byte(`{"id":"evt_1"}`)}
 }
 
 // serve starts an HTTP server that has read the request's body when it calls

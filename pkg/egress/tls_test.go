@@ -184,7 +184,7 @@ func TestHTTPS(t *testing.T) {
 			})
 			c := client(t, func(cfg *Config) { cfg.RootCAs = ca.pool() })
 			r := post(s.URL)
-			r.Header["X-DialNote-Signature"] = []string{"sha256=abc"}
+			r.Fields = append(r.Fields, delivery.Field{Name: "X-DialNote-Signature", Value: "sha256=abc"})
 
 			first := c.Send(t.Context(), r)
 			want(t, first, "", "")

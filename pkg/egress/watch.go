@@ -15,7 +15,6 @@ import (
 // transport may still call it when the request is over, hence the atomics.
 type watch struct {
 	start     time.Time
-	trace     httptrace.ClientTrace
 	conn      atomic.Pointer[conn]
 	reused    atomic.Bool
 	ready     atomic.Int64 // nanoseconds after start; 0 when it did not happen
@@ -26,9 +25,7 @@ func newWatch() *watch { return &watch{start: time.Now()} }
 
 // follow returns a context in which the transport tells w what it does.
 func (w *watch) follow(ctx context.Context) context.Context {
-	w.trace.GotConn = w.gotConn
-	w.trace.GotFirstResponseByte = w.gotFirstByte
-	return httptrace.WithClientTrace(ctx, &w.trace)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: w.gotConn, GotFirstResponseByte: w.gotFirstByte})
 }
 
 func (w *watch) gotConn(info httptrace.GotConnInfo) {

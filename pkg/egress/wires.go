@@ -4,15 +4,11 @@ import (
 	"container/list"
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/net/http/httpguts"
 )
 
 const (
@@ -73,22 +69,33 @@ func newWires(cfg Config, d *dialer) *wires {
 	}
 }
 
-// get returns a connection to a server: an idle one, or a new one. It returns nil
-// when the server turns out to speak HTTP/2; the connection is then kept for the
-// transport to find.
-func (s *wires) get(ctx context.Context, to server) (*wire, error) {
+// get returns a connection to a server that follows ctx: an idle one, or one that
+// is made before the deadline. It returns nil when the server turns out to speak
+// HTTP/2; the connection is then kept for the transport to find.
+func (s *wires) get(ctx context.Context, deadline time.Time, to server) (*wire, error) {
 	for x := s.take(to); x != nil; x = s.take(to) {
-		if time.Since(x.since) < lately || x.quiet() {
+		if (time.Since(x.since) < lately || x.quiet()) && x.follow(ctx) {
 			return x, nil
 		}
-		_ = x.conn.Close() // nothing is lost with it
+		x.close()
 	}
+	x, err := s.make(ctx, deadline, to)
+	if x != nil {
+		x.follow(ctx)
+	}
+	return x, err
+}
+
+// make connects.
+func (s *wires) make(ctx context.Context, deadline time.Time, to server) (*wire, error) {
+	ctx, stop := context.WithDeadlineCause(ctx, deadline, errDeadline)
+	defer stop()
 	if !to.secure {
 		c, err := s.dialer.dialPlain(ctx, "tcp", to.address())
 		if err != nil {
 			return nil, err
 		}
-		return newWire(c, c.(*conn)), nil //nolint:forcetypeassert // as dialPlain says
+		return s.newWire(c, c.(*conn), to), nil //nolint:forcetypeassert // as dialPlain says
 	}
 	c, err := s.dialer.dialTLS(ctx, "tcp", to.address())
 	if err != nil {
@@ -99,7 +106,7 @@ func (s *wires) get(ctx context.Context, to server) (*wire, error) {
 		s.learn(to, secured)
 		return nil, nil //nolint:nilnil // no wire, and no failure
 	}
-	return newWire(secured, secured.NetConn().(*conn)), nil //nolint:forcetypeassert // as dialTLS says
+	return s.newWire(secured, secured.NetConn().(*conn), to), nil //nolint:forcetypeassert // as dialTLS says
 }
 
 // take takes the idle connection that was used last; nil when there is none.
@@ -126,16 +133,11 @@ func (s *wires) remove(to server, i int) *wire {
 	return x
 }
 
-// idler is a wire among the idle ones.
-type idler struct {
-	to   server
-	wire *wire
-}
-
 // put keeps a connection for reuse. When there are too many, the one that has
 // been idle for longest is closed.
-func (s *wires) put(to server, x *wire) {
+func (s *wires) put(x *wire) {
 	x.used, x.since = true, time.Now()
+	to := x.to
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var surplus *wire
@@ -146,25 +148,25 @@ func (s *wires) put(to server, x *wire) {
 		surplus = s.oldest()
 	}
 	s.idle[to] = append(s.idle[to], x)
-	x.idle = s.order.PushBack(idler{to, x})
+	x.idle = s.order.PushBack(x)
 	if s.sweeper == nil {
 		s.sweeper = time.AfterFunc(idleTimeout, s.sweep)
 	}
 	if surplus != nil {
-		go surplus.conn.Close() //nolint:errcheck // nothing is lost with it
+		go surplus.close()
 	}
 }
 
 // oldest takes out the wire that has been idle for longest, which is the first of
 // its server's too. The lock is held, and there is one.
 func (s *wires) oldest() *wire {
-	return s.remove(s.order.Front().Value.(idler).to, 0) //nolint:forcetypeassert // nothing else is in the list
+	return s.remove(s.order.Front().Value.(*wire).to, 0) //nolint:forcetypeassert // nothing else is in the list
 }
 
 // sweep closes what has been idle for too long.
 func (s *wires) sweep() {
 	for _, x := range s.expired(time.Now().Add(-idleTimeout)) {
-		_ = x.conn.Close() // nothing is lost with it
+		x.close()
 	}
 }
 
@@ -172,7 +174,7 @@ func (s *wires) expired(before time.Time) (expired []*wire) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.order.Len() > 0 {
-		next := s.order.Front().Value.(idler).wire.since //nolint:forcetypeassert // nothing else is in the list
+		next := s.order.Front().Value.(*wire).since //nolint:forcetypeassert // nothing else is in the list
 		if next.After(before) {
 			s.sweeper = time.AfterFunc(next.Sub(before), s.sweep)
 			return expired
@@ -186,7 +188,7 @@ func (s *wires) expired(before time.Time) (expired []*wire) {
 // close closes the idle connections.
 func (s *wires) close() {
 	for _, x := range s.expired(time.Now().Add(time.Hour)) {
-		_ = x.conn.Close() // nothing is lost with it
+		x.close()
 	}
 }
 
@@ -240,74 +242,4 @@ func (s *wires) takeFresh(address string) net.Conn {
 		s.fresh[address] = all
 	}
 	return c
-}
-
-// roundTrip sends a request and returns the head of its answer, by a wire or by
-// the transport. A request that a kept connection did not answer at all is sent
-// again on another one: receivers close idle connections at any time.
-func (c *Client) roundTrip(ctx context.Context, req *http.Request, w *watch) (*http.Response, error) {
-	if err := valid(req); err != nil {
-		return nil, err
-	}
-	to := serverOf(req.URL)
-	if req.ContentLength > wireBody || c.wires.speaksHTTP2(to) {
-		return c.byTransport(ctx, req, w, to)
-	}
-	for {
-		x, err := c.wires.get(ctx, to)
-		switch {
-		case err != nil:
-			return nil, err
-		case x == nil:
-			return c.byTransport(ctx, req, w, to)
-		}
-		w.got(x.made, x.used)
-		resp, err := x.exchange(ctx, req, w, func(x *wire, again bool) {
-			if again {
-				c.wires.put(to, x)
-			} else {
-				_ = x.conn.Close() // what mattered was read
-			}
-		})
-		if err == nil || !x.used || w.firstByte.Load() != 0 || ctx.Err() != nil {
-			return resp, err
-		}
-		if req.GetBody != nil {
-			if req.Body, err = req.GetBody(); err != nil {
-				return nil, fmt.Errorf("send again: %w", err)
-			}
-		}
-	}
-}
-
-// valid returns an error for a request that would not be one on the wire.
-func valid(req *http.Request) error {
-	if !httpguts.ValidHeaderFieldName(req.Method) { // both are tokens
-		return fmt.Errorf("%q is no method", req.Method)
-	}
-	for name, values := range req.Header {
-		if !httpguts.ValidHeaderFieldName(name) {
-			return fmt.Errorf("%q is no header's name", name)
-		}
-		for _, value := range values {
-			if !httpguts.ValidHeaderFieldValue(value) {
-				return fmt.Errorf("the value of header %s cannot be sent", name) // it may be a secret
-			}
-		}
-	}
-	return nil
-}
-
-// byTransport sends a request by net/http's transport.
-func (c *Client) byTransport(ctx context.Context, req *http.Request, w *watch, to server) (*http.Response, error) {
-	resp, err := c.transport.RoundTrip(req.WithContext(w.follow(ctx)))
-	if to.secure && c.wires.speaksHTTP2(to) {
-		if resp != nil && resp.ProtoMajor == 1 {
-			c.wires.unlearn(to)
-		}
-		if unused := c.wires.takeFresh(to.address()); unused != nil { // the transport had one already
-			_ = unused.Close()
-		}
-	}
-	return resp, err //nolint:wrapcheck // the transport's own error is judged by its type
 }

@@ -22,7 +22,7 @@ func age(c *Client, longer time.Duration) {
 	c.wires.mu.Lock()
 	defer c.wires.mu.Unlock()
 	for e := c.wires.order.Front(); e != nil; e = e.Next() {
-		x := e.Value.(idler).wire
+		x := e.Value.(*wire)
 		x.since = x.since.Add(-longer)
 	}
 }

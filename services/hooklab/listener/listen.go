@@ -125,7 +125,7 @@ func (l *Listener) forward(ctx context.Context, e event.Event) Result {
 		result.Err = err
 		return result
 	}
-	req.Header = delivery.Header(d, l.webhook, l.signer, began)
+	req.Header = delivery.Header(d, l.webhook, l.signer, began).Header()
 	req.Header.Set("User-Agent", delivery.UserAgent(program.Version()))
 	resp, err := l.client.Do(req)
 	result.Took = time.Since(began)

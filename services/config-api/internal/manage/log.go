@@ -123,7 +123,7 @@ func requestOf(w webhook.Webhook, d delivery.Delivery, a delivery.Attempt) *deli
 		signer, d.Body = &signature.Signer{}, nil
 	}
 	w.Headers = webhook.MaskedHeaders(a.HeaderNames)
-	r.Header = delivery.Header(d, w, signer, a.StartedAt)
+	r.Header = delivery.Header(d, w, signer, a.StartedAt).Header()
 	r.Header["User-Agent"] = []string{delivery.UserAgent(program.Version())}
 	if d.Body == nil {
 		delete(r.Header, "X-DialNote-Signature")

@@ -53,7 +53,7 @@ func (m *Maker) Make(ctx context.Context, t *match.Target, d delivery.Delivery, 
 		Method: http.MethodPost,
 		URL:    a.URL,
 		Normal: t.URL,
-		Header: delivery.Header(d, t.Webhook, t.Signer, a.StartedAt),
+		Fields: delivery.Header(d, t.Webhook, t.Signer, a.StartedAt),
 		Body:   d.Body,
 	})
 	a.EndedAt = m.now()

@@ -106,8 +106,8 @@ func TestHeadersAreThePromisedOnes(t *testing.T) {
 		"webhook-timestamp":    {"1800000001"},
 		"webhook-signature":    {standard},
 	}
-	if !maps.EqualFunc(s.request.Header, want, slices.Equal) {
-		t.Errorf("headers are\n%v\nwant\n%v", s.request.Header, want)
+	if sent := s.request.Fields.Header(); !maps.EqualFunc(sent, want, slices.Equal) {
+		t.Errorf("headers are\n%v\nwant\n%v", sent, want)
 	}
 	if s.request.Method != http.MethodPost || s.request.URL != "https://hooks.example.com/in?a=b" {
 		t.Errorf("%s %s", s.request.Method, s.request.URL)
@@ -130,8 +130,7 @@ func TestTheProviderHeaderIsZapiersAlone(t *testing.T) {
 		s := &sender{outcome: delivery.Outcome{Result: delivery.Succeeded}}
 		to := target(t, func(w *webhook.Webhook) { w.Provider = provider })
 		attempt.NewMaker(s, clock()).Make(t.Context(), to, testDelivery(), 1)
-		//nolint:staticcheck // the promised case is not the canonical one
-		if got := s.request.Header["X-DialNote-Provider"]; !slices.Equal(got, want) {
+		if got := s.request.Fields.Header()["X-DialNote-Provider"]; !slices.Equal(got, want) {
 			t.Errorf("%s: X-DialNote-Provider is %q, want %q", provider, got, want)
 		}
 	}

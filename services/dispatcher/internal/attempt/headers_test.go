@@ -22,15 +22,15 @@ func TestAddedHeadersAreSentAndTheirNamesKept(t *testing.T) {
 		}
 	})
 	a, ok := attempt.NewMaker(s, clock()).Make(t.Context(), to, testDelivery(), 1)
-	sent := map[string][]string(s.request.Header)
+	sent, without := s.request.Fields.Header(), plain.request.Fields.Header()
 	if !ok || !slices.Equal(sent["x-make-apikey"], []string{"k"}) || sent["x-dialnote-signature"] != nil {
-		t.Errorf("sent %q", s.request.Header)
+		t.Errorf("sent %q", sent)
 	}
-	if len(s.request.Header) != len(plain.request.Header)+1 {
-		t.Errorf("sent %q", s.request.Header)
+	if len(sent) != len(without)+1 {
+		t.Errorf("sent %q", sent)
 	}
 	for _, name := range []string{"X-DialNote-Signature", "webhook-signature"} {
-		if !slices.Equal(sent[name], plain.request.Header[name]) {
+		if !slices.Equal(sent[name], without[name]) {
 			t.Errorf("%s depends on the added headers", name)
 		}
 	}

@@ -69,7 +69,7 @@ func (s *Speaker) say(ctx context.Context, m *stream.Message) {
 		return
 	}
 	out := s.Sender.Send(ctx, egress.Request{
-		Method: http.MethodDelete, URL: f.URL, Header: http.Header{"X-DialNote-Provider": {"zapier"}},
+		Method: http.MethodDelete, URL: f.URL, Fields: delivery.Fields{{Name: "X-DialNote-Provider", Value: "zapier"}},
 	})
 	again := pause(out, m.Deliveries)
 	log := s.Log.With(slog.String("webhookId", f.WebhookID), slog.Int("statusCode", out.StatusCode),

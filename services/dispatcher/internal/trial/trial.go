@@ -5,7 +5,7 @@ package trial
 import (
 	"context"
 	"fmt"
-	"maps"
+	"slices"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
@@ -101,15 +101,14 @@ type witness struct {
 
 // Send implements attempt.Sender.
 func (w *witness) Send(ctx context.Context, r egress.Request) delivery.Outcome {
-	r.Header = maps.Clone(r.Header)
-	r.Header["User-Agent"] = []string{w.userAgent}
+	r.Fields = append(slices.Clone(r.Fields), delivery.Field{Name: "User-Agent", Value: w.userAgent})
 	w.sent = r
 	return w.sender.Send(ctx, r)
 }
 
 // request returns the request with masks for the values of these headers.
 func (w *witness) request(masked []string) delivery.Request {
-	header := maps.Clone(w.sent.Header)
+	header := w.sent.Fields.Header()
 	for _, name := range masked {
 		if _, sent := header[name]; sent {
 			header[name] = []string{webhook.HeaderMask}
