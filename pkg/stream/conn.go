@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -60,7 +61,8 @@ type Conn struct {
 	nc *nats.Conn
 	js jetstream.JetStream
 
-	events *intake // of the event stream; nil when each event is stored by itself
+	keepers sync.Pool // of *keeper
+	events  *intake   // of the event stream; nil when each event is stored by itself
 
 	certificateExpires atomic.Pointer[time.Time] // of the server's that was shown last
 }
@@ -98,7 +100,7 @@ func Connect(s Settings, log *slog.Logger) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	c := &Conn{}
+	c := &Conn{keepers: sync.Pool{New: newKeeper}}
 	opts = append(opts, secure...)
 	opts = append(opts, c.noticeCertificate)
 	if s.Inbox != "" {

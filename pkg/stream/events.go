@@ -59,7 +59,8 @@ type Message struct {
 	Deliveries  uint64    // how often it was handed out, this time included, as far as the server knows
 	Again       bool      // it may have been handed out before, here or to another
 
-	raw jetstream.Msg
+	raw  jetstream.Msg
+	keep *sync.Pool // of *keeper
 }
 
 // Headers returns the message's headers, in which its trace is named.
@@ -80,36 +81,54 @@ func (m *Message) Ack() error {
 }
 
 // KeepAlive tells the server again and again that the message is being worked
-// on, until stop is called.
+// on, until stop is called, which must be once.
 func (m *Message) KeepAlive() (stop func()) {
-	k := &keeper{message: m.raw}
+	k := m.keep.Get().(*keeper)
+	k.begin(m.raw)
+	return func() {
+		k.end()
+		m.keep.Put(k)
+	}
+}
+
+// keeper keeps one message after the other alive. Every message has one, for a
+// short time.
+type keeper struct {
+	mu      sync.Mutex
+	message jetstream.Msg // nil between two
+	timer   *time.Timer
+}
+
+func newKeeper() any {
+	k := &keeper{}
+	k.timer = time.AfterFunc(time.Hour, k.tell)
+	k.timer.Stop()
+	return k
+}
+
+func (k *keeper) begin(message jetstream.Msg) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.timer = time.AfterFunc(ackWait/3, k.tell)
-	return k.stop
+	k.message = message
+	k.timer.Reset(ackWait / 3)
 }
 
-type keeper struct {
-	message jetstream.Msg
-	mu      sync.Mutex
-	timer   *time.Timer
-	stopped bool
-}
-
+// tell may come late, and then tells of the next message before its time, which
+// is no harm.
 func (k *keeper) tell() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.stopped {
+	if k.message == nil {
 		return
 	}
 	_ = k.message.InProgress() // when it is lost, the message comes again
 	k.timer.Reset(ackWait / 3)
 }
 
-func (k *keeper) stop() {
+func (k *keeper) end() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.stopped = true
+	k.message = nil
 	k.timer.Stop()
 }
 
@@ -200,7 +219,7 @@ func (c *Conn) pull(ctx context.Context, consumer jetstream.Consumer, n int, wai
 	}
 	got := 0
 	for raw := range batch.Messages() {
-		m, err := message(raw)
+		m, err := c.message(raw)
 		if err != nil {
 			return got, err
 		}
@@ -220,7 +239,7 @@ func quiet(err error) bool {
 		errors.Is(err, jetstream.ErrMaxBytesExceeded)
 }
 
-func message(raw jetstream.Msg) (*Message, error) {
+func (c *Conn) message(raw jetstream.Msg) (*Message, error) {
 	meta, err := raw.Metadata()
 	if err != nil {
 		return nil, fmt.Errorf("read message metadata: %w", err)
@@ -234,6 +253,7 @@ func message(raw jetstream.Msg) (*Message, error) {
 		Deliveries:  meta.NumDelivered,
 		Again:       meta.NumDelivered > 1,
 		raw:         raw,
+		keep:        &c.keepers,
 	}, nil
 }
 

@@ -45,7 +45,7 @@ func (c *Conn) Follow(ctx context.Context, organizationID string, t event.Type, 
 		if err != nil {
 			return fmt.Errorf("follow the events of %s: %w", organizationID, unavailable(err))
 		}
-		m, err := message(raw)
+		m, err := c.message(raw)
 		if err != nil {
 			return err
 		}

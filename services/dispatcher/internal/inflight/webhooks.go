@@ -28,6 +28,8 @@ type Webhooks struct {
 	limits Limits
 	proven *otter.Cache[string, time.Duration] // how long attempts take of those that answer fast, the latest
 
+	waits sync.Pool // of *wait
+
 	mu    sync.Mutex
 	total int
 	slow  int // of total, those that were not known to be fast
@@ -69,6 +71,7 @@ func NewWebhooks(l Limits) *Webhooks {
 	return &Webhooks{
 		limits: l,
 		proven: otter.Must(&otter.Options[string, time.Duration]{MaximumSize: remembered}),
+		waits:  sync.Pool{New: newWait},
 		byID:   make(map[string]*load),
 	}
 }
@@ -102,24 +105,40 @@ func (w *Webhooks) Enter(id string) bool {
 		w.mu.Unlock()
 		return false
 	}
-	turn := make(chan bool, 1)
-	l.waiting = append(l.waiting, turn)
+	mine := w.waits.Get().(*wait)
+	defer w.waits.Put(mine)
+	l.waiting = append(l.waiting, mine.turn)
 	w.mu.Unlock()
 
-	patience := time.NewTimer(bound)
-	defer patience.Stop()
+	defer mine.patience.Stop()
 	for range stubborn {
+		mine.patience.Reset(bound)
 		select {
-		case <-turn:
+		case <-mine.turn:
 			return true
-		case <-patience.C:
+		case <-mine.patience.C:
 		}
-		if !w.worth(id, turn, bound) {
+		if !w.worth(id, mine.turn, bound) {
 			break
 		}
-		patience.Reset(bound)
 	}
-	return w.giveUp(id, turn)
+	if w.giveUp(id, mine.turn) {
+		return <-mine.turn
+	}
+	return false
+}
+
+// wait is what somebody waits with in a webhook's line. Most deliveries of a busy
+// webhook do, so it is used again.
+type wait struct {
+	turn     chan bool // has room for the answer
+	patience *time.Timer
+}
+
+func newWait() any {
+	idle := time.NewTimer(time.Hour)
+	idle.Stop()
+	return &wait{turn: make(chan bool, 1), patience: idle}
 }
 
 // worth reports whether somebody who has waited for bound should go on: the
@@ -270,7 +289,7 @@ func (w *Webhooks) free(l *load) bool {
 }
 
 // giveUp takes a waiter out of the line. It reports true when its turn came at
-// the same moment.
+// the same moment, and is there to be taken.
 func (w *Webhooks) giveUp(id string, turn chan bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
