@@ -1,6 +1,9 @@
 package ops
 
-import "net/http"
+import (
+	"maps"
+	"net/http"
+)
 
 // SetSafeHeaders sets the headers of an answer that is no page: it is taken for
 // what it says it is, loads nothing, is shown in no other page, and tells no
@@ -16,8 +19,10 @@ func SetSafeHeaders(h http.Header) {
 
 // safely sets the safe headers before each answer.
 func safely(handler http.Handler) http.Handler {
+	safe := http.Header{}
+	SetSafeHeaders(safe)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		SetSafeHeaders(w.Header())
+		maps.Copy(w.Header(), safe) // whose values nobody changes in place
 		handler.ServeHTTP(w, r)
 	})
 }

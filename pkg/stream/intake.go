@@ -56,7 +56,7 @@ func (i *intake) store(ctx context.Context, msg *nats.Msg) error {
 	i.flying = true
 	i.mu.Unlock()
 	if first {
-		go i.fly()
+		go i.fly() //nolint:contextcheck // it publishes for others too, who may wait longer
 	}
 	select {
 	case err := <-p.done:
