@@ -29,6 +29,8 @@ type Card struct {
 	Error    *LastError
 	Chart    Chart
 
+	HoldUntil time.Time // the end of a hold, the zero time for none
+
 	CanTest        bool
 	CanEnable      bool
 	CanRecover     bool
@@ -70,6 +72,9 @@ func CardOf(v manage.View, limit int, hours []store.HourStats, c Clock) Card {
 		Next: next(v.Webhook, c), Error: lastError(v.Health, c), Chart: ChartOf(hours, c.Zone),
 		CanTest: v.Status() == webhook.StatusActive, CanEnable: v.Status() == webhook.StatusAutoDisabled,
 		CanRecover: v.Status() != webhook.StatusDisabled, SuggestsZapier: v.SuggestsZapier,
+	}
+	if v.Health.OnHold() {
+		card.HoldUntil = v.Health.HoldUntil
 	}
 	card.Badge, card.Says = state(v.Webhook)
 	switch {

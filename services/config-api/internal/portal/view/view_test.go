@@ -177,6 +177,42 @@ func TestCards(t *testing.T) {
 	}
 }
 
+// What a delivery waits for is said by its webhook as it is now, not by the log
+// as it was then.
+func TestRowsOfWhatWaits(t *testing.T) {
+	t.Parallel()
+	at := clock().Now
+	const paused, refused = "Held: the webhook is paused.", "Server answered 503 Service Unavailable"
+	for name, c := range map[string]struct {
+		health webhook.Health
+		d      store.LoggedDelivery
+		note   string
+		next   time.Duration // from now on, 0 for none
+	}{
+		"held on hold":              {webhook.Health{FailureCount: 1, HoldUntil: at.Add(time.Minute)}, store.LoggedDelivery{Status: delivery.StatusHeld, Message: paused, NextAt: at.Add(-time.Minute)}, paused, time.Minute},
+		"held, the hold is over":    {webhook.Health{FailureCount: 1, HoldUntil: at}, store.LoggedDelivery{Status: delivery.StatusHeld, Message: paused, NextAt: at}, paused, 0},
+		"held, on its way":          {webhook.Health{}, store.LoggedDelivery{Status: delivery.StatusHeld, Message: paused, NextAt: at.Add(time.Minute)}, paused, 0},
+		"held, disabled meanwhile":  {webhook.Health{AutoDisabled: webhook.DisabledForFailures}, store.LoggedDelivery{Status: delivery.StatusHeld, Message: paused, NextAt: at.Add(time.Minute)}, "Held: the webhook was disabled automatically. Enable it to deliver this event.", 0},
+		"failed last":               {webhook.Health{AutoDisabled: webhook.DisabledForFailures}, store.LoggedDelivery{Status: delivery.StatusHeld, Reason: delivery.ReasonServerError, Message: refused, Attempts: 3}, refused, 0},
+		"retrying":                  {webhook.Health{FailureCount: 1}, store.LoggedDelivery{Status: delivery.StatusRetrying, Message: refused, NextAt: at.Add(time.Hour), Attempts: 1}, refused, time.Hour},
+		"retrying on a longer hold": {webhook.Health{FailureCount: 2, HoldUntil: at.Add(2 * time.Hour)}, store.LoggedDelivery{Status: delivery.StatusRetrying, Message: refused, NextAt: at.Add(time.Hour), Attempts: 1}, refused, 2 * time.Hour},
+		"delivered":                 {webhook.Health{FailureCount: 1, HoldUntil: at.Add(time.Minute)}, store.LoggedDelivery{Status: delivery.StatusDelivered, NextAt: at.Add(time.Minute), Attempts: 1}, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			card := view.CardOf(manage.View{Webhook: webhook.Webhook{Event: webhook.SendNotes, Health: c.health}}, 3, nil, clock())
+			row := view.RowOf(c.d, card, clock())
+			want := view.Moment{}
+			if c.next != 0 {
+				want = clock().Moment(at.Add(c.next))
+			}
+			if row.Note != c.note || row.Next != want {
+				t.Errorf("it says %q, next %+v", row.Note, row.Next)
+			}
+		})
+	}
+}
+
 func TestCharts(t *testing.T) {
 	t.Parallel()
 	hours := []store.HourStats{{Start: clock().Now}, {Start: clock().Now, Succeeded: 10_000, Failed: 1}, {Start: clock().Now, Failed: 5000}, {Start: clock().Now, Succeeded: 1}}

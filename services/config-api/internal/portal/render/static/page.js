@@ -27,7 +27,7 @@ function tellTimes(within = document) {
       time.title = exact.format(at);
       time.dataset.local = "yes";
     }
-    const words = relative(at - now);
+    const words = relative("soon" in time.dataset ? Math.max(at - now, 1) : at - now);
     if (time.textContent !== words) time.textContent = words;
   }
   for (const time of within.querySelectorAll("time[data-countdown]")) {

@@ -107,9 +107,12 @@ test("Zapier: the provider, its key, and rotating it", async () => {
 test("auto-disable on failures, and enabling, while somebody watches", async () => {
   const page = await open();
   const org = organization(), path = `/ok/${org}`;
-  await hook(org, path);
+  const { id } = await hook(org, path);
   await enter(page, org);
   await live(page);
+  const log = await page.context().newPage();
+  await log.goto(`${BASE}/portal/webhooks/${id}`);
+  await live(log);
   await behave(path, "status/503");
   await happens(org);
   await happens(org);
@@ -125,6 +128,9 @@ test("auto-disable on failures, and enabling, while somebody watches", async () 
   assert.equal(await fact(page, "CRM Call Sync", "Failure count").innerText(), "3 of 3");
   assert.equal(await it.locator("details.why").getAttribute("open"), "", "what was unfolded stays so");
   assert.equal(await it.getByRole("button", { name: "Test" }).count(), 0);
+  await until("the focus to stay", () => page.evaluate(() => document.activeElement.innerText === "Why did it fail?"));
+  await says(log.locator("#state"), "Disabled automatically");
+  await until("the log to promise no attempt", async () => !/Retrying|Next attempt|tried again soon/.test(await log.locator("#log").innerText()));
   await happens(org);
   await says(fact(page, "CRM Call Sync", "Held events"), "3 events");
   await accessible(page, "disabled automatically");
