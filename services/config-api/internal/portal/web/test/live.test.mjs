@@ -13,12 +13,14 @@ test("cards come and go while somebody watches", async () => {
   await live(page);
   const { id } = await hook(org, `/ok/${org}`);
   await card(page, "CRM Call Sync").waitFor();
+  assert.equal(await page.getByRole("link", { name: "Add Webhook" }).count(), 1, "another can be added");
   await card(page, "CRM Call Sync").getByRole("link", { name: "Edit" }).focus();
   await api("PATCH", `${org}/webhooks/${id}`, { name: "Renamed meanwhile" });
   await card(page, "Renamed meanwhile").waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.id), `edit-${id}`, "the focus stays");
   await api("DELETE", `${org}/webhooks/${id}`);
   await page.getByRole("heading", { name: "Tell your systems when a call ends" }).waitFor();
+  assert.equal(await page.getByRole("link", { name: "Add Webhook" }).count(), 1);
   await done(page);
 });
 
