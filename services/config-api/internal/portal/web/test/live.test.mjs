@@ -116,6 +116,7 @@ test("without scripts everything else is there", async () => {
   await page.getByLabel("Webhook URL").fill(RECEIVER + path);
   await page.getByRole("button", { name: "Create webhook" }).click();
   await page.getByRole("heading", { name: "Your webhook is ready" }).waitFor();
+  assert.equal(await page.locator(".js-only:visible").count(), 0, "nothing is shown that needs scripts");
   await page.getByRole("button", { name: "Test" }).click();
   await page.getByRole("heading", { name: /Delivered: your endpoint answered 200 OK/ }).waitFor();
   await page.goto(`${BASE}/portal/`);
