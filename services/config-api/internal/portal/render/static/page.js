@@ -125,16 +125,17 @@ dialog.addEventListener("click", (event) => {
 dialogBody.addEventListener("input", (event) => event.target.closest("form")?.classList.add("touched"));
 
 // As-you-type checks: the server answers with the errors' texts; what is wrong
-// is marked here, and only what was touched.
+// is marked here, and only what was touched or already refused.
 
 document.addEventListener("htmx:oobAfterSwap", (event) => {
   const line = event.detail.target?.isConnected ? event.detail.target : document.getElementById(event.detail.target?.id);
   if (!line?.id.endsWith("-error")) return;
   const field = document.getElementById(line.id.replace(/-error$/, ""));
   if (!field) return;
-  if (line.textContent.trim() && field.dataset.touched) field.setAttribute("aria-invalid", "true");
+  const shown = field.dataset.touched || document.getElementById("form-problem");
+  if (line.textContent.trim() && shown) field.setAttribute("aria-invalid", "true");
   else field.removeAttribute("aria-invalid");
-  if (!field.dataset.touched) line.replaceChildren();
+  if (!shown) line.replaceChildren();
 });
 document.addEventListener("input", (event) => { event.target.dataset.touched = "yes"; });
 

@@ -30,6 +30,17 @@ test("setting up a webhook, testing it, and receiving a signed event", async () 
   for (const label of ["Zapier", "Custom Webhook", "Send call logs", "Send call recordings", "Send notes", "Disabled"]) {
     assert.equal(await dialog.getByRole("radio", { name: label }).count(), 1, label);
   }
+  // What was refused stays marked while something else is corrected.
+  await dialog.getByRole("button", { name: "Create webhook" }).click();
+  await says(dialog.locator("#name-error"), "The name is required.");
+  await dialog.getByLabel("Webhook URL").fill("ftp://example.com");
+  await says(dialog.locator("#url-error"), "The URL must start with https://.");
+  assert.equal(await dialog.getByLabel("Name", { exact: true }).getAttribute("aria-invalid"), "true");
+  await says(dialog.locator("#name-error"), "The name is required.");
+  await page.keyboard.press("Escape");
+  await page.getByRole("link", { name: "Add Webhook" }).click();
+  await dialog.waitFor();
+
   // What is wrong is said while it is typed, of what was touched only.
   await dialog.getByLabel("Webhook URL").fill("ftp://example.com");
   await says(dialog.locator("#url-error"), "The URL must start with https://.");
