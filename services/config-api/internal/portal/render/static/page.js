@@ -77,12 +77,31 @@ document.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 
+// Where the focus was, for when what had it is replaced: the ids of the element
+// and of all that it is in, the nearest first.
+
+const focusable = "a[href], button, input, select, textarea, summary";
+
+function placesOf(element) {
+  const ids = [];
+  for (let e = element; e; e = e.parentElement) if (e.id && e.id !== "main") ids.push(e.id);
+  return ids;
+}
+
+function focusIn(ids) {
+  for (const id of ids) {
+    const place = document.getElementById(id);
+    const next = place?.matches(focusable) ? place : place?.querySelector(focusable);
+    if (next) return next.focus();
+  }
+}
+
 // The dialog: htmx puts an answer into it, and then it opens. When it closes,
 // the focus returns to what opened it, or to what has taken its place.
 
-let opener = "";
+let opener = [];
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (!dialog.open && event.detail.target === dialogBody) opener = event.detail.elt.id;
+  if (!dialog.open && event.detail.target === dialogBody) opener = placesOf(event.detail.elt);
 });
 document.addEventListener("close-dialog", () => dialog.close());
 
@@ -113,7 +132,7 @@ document.addEventListener("click", (event) => {
 });
 dialog.addEventListener("close", () => {
   dialogBody.replaceChildren();
-  document.getElementById(opener)?.focus();
+  if (document.activeElement === document.body) focusIn(opener);
 });
 // A click beside the sheet closes it, unless something was typed.
 dialog.addEventListener("click", (event) => {
@@ -199,12 +218,20 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 // A page that comes back from the browser's cache may be old.
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-// What was unfolded stays so when its card is replaced.
+// What was unfolded stays so when its card is replaced, and the focus stays as
+// near as it can.
 
 let unfolded = new Set();
-const remember = () => { unfolded = new Set([...document.querySelectorAll("details[id][open]")].map((d) => d.id)); };
+let focused = null;
+const remember = () => {
+  unfolded = new Set([...document.querySelectorAll("details[id][open]")].map((d) => d.id));
+  const element = document.activeElement;
+  if (element && element !== document.body) focused = { element, places: placesOf(element) };
+};
 const restore = () => {
   for (const d of document.querySelectorAll("details[id]")) if (unfolded.has(d.id)) d.open = true;
+  if (focused && !focused.element.isConnected && document.activeElement === document.body && !dialog.open) focusIn(focused.places);
+  focused = null;
   tellTimes();
 };
 document.addEventListener("htmx:sseBeforeMessage", remember);

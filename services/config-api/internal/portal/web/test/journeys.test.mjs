@@ -94,6 +94,7 @@ test("Zapier: the provider, its key, and rotating it", async () => {
   const me = async (key) => (await fetch(`${BASE}/v1/zapier/me`, { headers: { "X-DIALNOTE-API-KEY": key } })).status;
   await page.getByRole("button", { name: "Show Key" }).click();
   const key = await page.locator("#zapier-key").innerText();
+  await until("the focus", () => page.evaluate(() => document.activeElement.innerText === "Copy"));
   assert.equal(await me(key), 200);
   await page.getByRole("link", { name: "Rotate key" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Rotate key" }).click();
