@@ -193,6 +193,14 @@ test("editing, disabling and deleting by keyboard", async () => {
   await dialog.getByRole("alert").waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.id), "name", "the focus is in the wrong field");
   await dialog.getByLabel("Name", { exact: true }).fill("Lead Alerts");
+  await dialog.locator("summary", { hasText: "More options" }).click();
+  await dialog.getByLabel("Name of header 1").fill("Content-Type");
+  await dialog.getByLabel("Value of header 1").fill("text/plain");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await until("the focus", () => page.evaluate(() => document.activeElement.name === "headerName"));
+  await dialog.getByLabel("Name of header 1").fill("");
+  await dialog.getByLabel("Value of header 1").fill("");
+  await dialog.getByLabel("Name", { exact: true }).fill("Lead Alerts");
   await dialog.getByRole("radio", { name: "Disabled" }).check();
   await dialog.getByRole("button", { name: "Save" }).click();
   await says(page.locator("#flash"), "The webhook was saved.");
