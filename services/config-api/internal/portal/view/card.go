@@ -103,7 +103,7 @@ func state(w webhook.Webhook) (Badge, string) {
 		return Badge{"On hold", Waiting}, "The endpoint is in trouble. Events are held, and one attempt will show whether it works again."
 	case h.FailureCount > 0:
 		return Badge{"Failing", Waiting}, "The last attempt failed. Other events are still sent."
-	case h.LastSentAt.IsZero():
+	case h.LastSentAt.IsZero() && h.LastError == nil:
 		return Badge{"Active", Good}, "Nothing was sent yet. Use Test to see a sample arrive."
 	default:
 		return Badge{"Active", Good}, ""

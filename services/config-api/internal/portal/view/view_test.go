@@ -156,6 +156,7 @@ func TestCards(t *testing.T) {
 		"failed": {webhook.SendNotes, webhook.Health{FailureCount: 3, AutoDisabled: webhook.DisabledForFailures, LastError: last}, view.Badge{Text: "Disabled automatically", Tone: view.Bad}, "After Enable", func(c view.Card) bool {
 			return c.CanEnable && !c.CanTest && strings.Contains(c.Says, "3 times in a row")
 		}},
+		"enabled again":    {webhook.SendNotes, webhook.Health{LastError: last}, view.Badge{Text: "Active", Tone: view.Good}, "As events happen", func(c view.Card) bool { return c.Says == "" && !c.Error.Past }},
 		"gone":             {webhook.SendNotes, webhook.Health{FailureCount: 1, AutoDisabled: webhook.DisabledAsGone}, view.Badge{Text: "Disabled automatically", Tone: view.Bad}, "After Enable", func(c view.Card) bool { return strings.Contains(c.Says, "410 Gone") }},
 		"disabled":         {webhook.Disabled, webhook.Health{}, view.Badge{Text: "Disabled", Tone: view.Quiet}, "None", func(c view.Card) bool { return !c.CanTest && !c.CanEnable && !c.CanRecover }},
 		"disabled, failed": {webhook.Disabled, webhook.Health{AutoDisabled: webhook.DisabledForFailures}, view.Badge{Text: "Disabled", Tone: view.Quiet}, "None", func(c view.Card) bool { return !c.CanEnable }},
