@@ -304,7 +304,7 @@ func TestFilters(t *testing.T) {
 	if f, s := view.ReadFilter(nil, clock()); f.Active || s != (store.DeliveryFilter{}) {
 		t.Errorf("%+v", s)
 	}
-	for _, bad := range []url.Values{{"status": {"x"}}, {"type": {"x"}}, {"since": {"x"}}, {"until": {"2026-13-01T00:00"}}} {
+	for _, bad := range []url.Values{{"status": {"x"}}, {"type": {"x"}}, {"since": {"x"}}, {"until": {"2026-13-01T00:00"}}, {"since": {"2026-11-02T00:00"}, "until": {"2026-11-01T00:00"}}} {
 		if f, _ := view.ReadFilter(bad, clock()); f.Problem == "" {
 			t.Errorf("%v is understood", bad)
 		}

@@ -260,6 +260,7 @@ test("the delivery log: live, filtered by its address, and back", async () => {
   await accessible(page, "the log");
   await page.getByLabel("Status").selectOption("delivered");
   await until("the filter", async () => !(await page.locator("#log").innerText()).includes(second));
+  await page.getByRole("link", { name: "Clear", exact: true }).waitFor();
   assert.equal(new URL(page.url()).search, "?status=delivered");
   await page.reload();
   await says(page.locator("#log"), first);
