@@ -13,6 +13,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/signature"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/proto/receivers"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
 )
@@ -237,6 +238,18 @@ func TestCharts(t *testing.T) {
 	}
 	if c := view.ChartOf(make([]store.HourStats, 24), time.UTC); !c.Empty || c.Summary != "Nothing sent in the last 24 hours" {
 		t.Errorf("of nothing: %+v", c)
+	}
+}
+
+func TestCodeBeginsWithCode(t *testing.T) {
+	t.Parallel()
+	list := view.LanguagesOf([]receivers.Example{
+		{Language: "Python", Verification: "# A receiver\n#\n#   python3 receiver.py\nimport hmac\n\n# Keyed by\n"},
+		{Language: "PHP", Verification: "<?php\n// A receiver\n\nconst A = 1; // more\n"},
+		{Language: "Go", Source: "// A receiver\npackage main\n"},
+	})
+	if list[0].Verification != "import hmac\n\n# Keyed by\n" || list[1].Verification != "<?php\n\nconst A = 1; // more\n" || list[2].Source != "// A receiver\npackage main\n" {
+		t.Errorf("%q", list)
 	}
 }
 
