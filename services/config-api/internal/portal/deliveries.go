@@ -35,7 +35,7 @@ func (p *Portal) log(v *visit) error {
 			return err
 		}
 		for _, d := range list {
-			page.Rows = append(page.Rows, view.RowOf(d, v.clock))
+			page.Rows = append(page.Rows, view.RowOf(d, card, v.clock))
 		}
 		if next != "" {
 			page.Older = here(v.r.URL.Path, q, next)
@@ -78,7 +78,7 @@ func (p *Portal) delivery(v *visit) error {
 	if err != nil {
 		return err
 	}
-	page := view.DeliveryPage{Head: view.HeadOf(card, ""), Delivery: view.DeliveryOf(d, v.clock)}
+	page := view.DeliveryPage{Head: view.HeadOf(card, ""), Delivery: view.DeliveryOf(d, card, v.clock)}
 	return p.page(v, http.StatusOK, render.Frame{Title: card.Name, Tab: "webhooks", Live: liveOf(w.ID, d.ID, seenDelivery([]store.LoggedDelivery{d.LoggedDelivery}))}, "delivery", page)
 }
 

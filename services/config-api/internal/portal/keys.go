@@ -42,6 +42,7 @@ func (p *Portal) createKey(v *visit) error {
 	if err != nil {
 		return err
 	}
+	v.clock.Now = p.Now() // after the key was made
 	return p.keysPage(v, http.StatusCreated, view.KeysPage{New: text, Named: key.Name})
 }
 

@@ -154,6 +154,10 @@ func (f *feed) tell(ctx context.Context, n news) {
 		}
 		return
 	}
+	if w := n.cards[f.webhook]; w != nil {
+		f.event("state", f.portal.changedState(ctx, w))
+		n.log = n.log || f.delivery == "" // why deliveries wait depends on it
+	}
 	if n.log {
 		f.event("log", []byte("read anew"))
 	}
@@ -177,6 +181,18 @@ func (p *Portal) changedCards(ctx context.Context, org string, changed map[strin
 		cards.Write(html)
 	}
 	return cards.Bytes()
+}
+
+// changedState returns the state of a webhook for the top of its pages, which
+// takes the place of the one there.
+func (p *Portal) changedState(ctx context.Context, w *manage.View) []byte {
+	card := view.CardOf(*w, p.DisableAfter, nil, view.Clock{Now: p.Now(), Zone: time.UTC})
+	card.Swap = true
+	html, err := p.renderer.Piece("state", card)
+	if err != nil {
+		p.Log.ErrorContext(ctx, "a state could not be shown", slog.Any("error", err))
+	}
+	return html
 }
 
 // event writes one event.

@@ -35,6 +35,7 @@ func (p *Portal) rotate(v *visit) error {
 // zapier shows the section Zapier Integration with its key: alone for a script,
 // else on the page.
 func (p *Portal) zapier(v *visit, key access.ZapierKey, rotated bool) error {
+	v.clock.Now = p.Now() // it may have been made since the request began
 	shown := view.Zapier{Key: key.Key.Reveal(), Created: v.clock.Moment(key.CreatedAt), Rotated: rotated}
 	if scripted(v.r) {
 		if inDialog(v.r) { // the question was asked in the dialog, which closes

@@ -17,21 +17,22 @@ func TestScreenshots(t *testing.T) {
 	if folder == "" {
 		return // make screenshots asks for them
 	}
-	node(t, []string{"STORYBOOK=" + storybook(t, programs(t)), "SCREENSHOTS=" + folder}, "screenshots.mjs")
-	pictures, err := filepath.Glob(filepath.Join(folder, "*.png"))
+	taken := t.TempDir() // the folder also has pictures that are not the page's
+	node(t, []string{"STORYBOOK=" + storybook(t, programs(t)), "SCREENSHOTS=" + taken}, "screenshots.mjs")
+	pictures, err := filepath.Glob(filepath.Join(taken, "*.png"))
 	if err != nil || len(pictures) == 0 {
 		t.Fatalf("no pictures: %v", err)
 	}
 	for _, picture := range pictures {
-		shrink(t, picture)
+		shrink(t, picture, filepath.Join(folder, filepath.Base(picture)))
 	}
 }
 
-// shrink writes a picture with 256 colours: a page has hardly more, and the
+// shrink writes a picture anew with 256 colours: a page has hardly more, and the
 // file is a third as large.
-func shrink(t *testing.T, path string) {
+func shrink(t *testing.T, from, to string) {
 	t.Helper()
-	in, err := os.Open(path)
+	in, err := os.Open(from)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func shrink(t *testing.T, path string) {
 			small.SetColorIndex(x, y, nearest[at(x, y)])
 		}
 	}
-	out, err := os.Create(path)
+	out, err := os.Create(to)
 	if err != nil {
 		t.Fatal(err)
 	}

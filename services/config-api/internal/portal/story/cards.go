@@ -65,6 +65,14 @@ func active() view.Card {
 		webhook.Health{LastSentAt: ago(2 * time.Minute)}), busy())
 }
 
+// paused is the same one while its endpoint is in trouble.
+func paused() view.Card {
+	return card(hook("0a", "CRM Call Sync", "https://crm.acme.example/hooks/dialnote", webhook.SendCallLogs, 2, webhook.Health{
+		FailureCount: 2, LastSentAt: ago(2 * time.Minute), HoldUntil: clock().Now.Add(4*time.Minute + 12*time.Second),
+		LastError: failed(ago(48*time.Second), delivery.ReasonServerError, "Server answered 503 Service Unavailable", 503),
+	}), busy())
+}
+
 func onHold() view.Card {
 	return card(hook("0b", "Recording archive", "https://archive.acme.example/incoming", webhook.SendCallRecordings, 12, webhook.Health{
 		FailureCount: 2, LastSentAt: ago(74 * time.Minute), HoldUntil: clock().Now.Add(4*time.Minute + 12*time.Second),

@@ -34,14 +34,14 @@ func everyRow() []view.Row {
 	for _, d := range []store.LoggedDelivery{
 		logged(1, delivery.StatusDelivered, 1, 200, 84*time.Millisecond, 2*time.Minute, "", ""),
 		retrying,
-		logged(3, delivery.StatusHeld, 0, 0, 0, 70*time.Second, "", "Waiting: the webhook is on hold."),
+		logged(3, delivery.StatusHeld, 0, 0, 0, 70*time.Second, "", "Held: the webhook is paused after a failure and will be tried again soon."),
 		logged(4, delivery.StatusFailed, 6, 404, 120*time.Millisecond, 5*time.Hour, delivery.ReasonClientError, "Server answered 404 Not Found"),
-		logged(5, delivery.StatusSkipped, 0, 0, 0, 6*time.Hour, "", "Skipped: the webhook was disabled."),
+		logged(5, delivery.StatusSkipped, 0, 0, 0, 6*time.Hour, "", "The webhook no longer sends this event."),
 		logged(6, delivery.StatusDelivered, 3, 200, 1240*time.Millisecond, 26*time.Hour, "", ""),
 		test, longID,
 		logged(9, delivery.StatusFailed, 6, 0, 30*time.Second, 50*time.Hour, delivery.ReasonTimeout, "No answer within 30 seconds"),
 	} {
-		rows = append(rows, view.RowOf(d, clock()))
+		rows = append(rows, view.RowOf(d, paused(), clock()))
 	}
 	return rows
 }
@@ -78,7 +78,7 @@ func logStories() []Story {
 		l.Head, l.Kept, l.Zone, l.Here = head, "7 days", "UTC", "/portal/webhooks/x"
 		return l
 	}
-	held := delivery.Outcome{Result: delivery.Deferred, Message: "Waiting: the webhook is on hold."}
+	held := delivery.Outcome{Result: delivery.Deferred, Message: "Held: the webhook is paused after a failure and will be tried again soon."}
 	timeout := delivery.Outcome{Result: delivery.Failed, Reason: delivery.ReasonTimeout, Message: "No answer within 30 seconds", Phases: delivery.Phases{Resolve: 2 * time.Millisecond, Connect: 9 * time.Millisecond, TLS: 25 * time.Millisecond, Total: 30 * time.Second}, RemoteAddr: "203.0.113.7:443"}
 	hostileAnswer := answered(503, "<script>alert('body')</script>\n\u202egnp.exe\u202c \x00\xff\xfe not UTF-8, and a very long line: "+strings.Repeat("abcdefghij", 60))
 	hostileAnswer.Response.Truncated = true
@@ -91,13 +91,15 @@ func logStories() []Story {
 	failedOne := manage.DeliveryView{LoggedDelivery: logged(4, delivery.StatusFailed, 1, 503, 120*time.Millisecond, 5*time.Hour, delivery.ReasonServerError, "Server answered 503 Service Unavailable"), Payload: manage.PayloadKept, Entries: []manage.EntryView{entry(1, 5*time.Hour, hostileAnswer, delivery.StatusFailed)}}
 	expired := manage.DeliveryView{LoggedDelivery: logged(1, delivery.StatusDelivered, 1, 200, 84*time.Millisecond, 9*24*time.Hour, "", ""), Payload: manage.PayloadExpired, Entries: []manage.EntryView{entry(1, 9*24*time.Hour, answered(204, ""), delivery.StatusDelivered)}}
 	expired.Entries[0].Request.Body = nil
+	every := log(view.Log{Filter: filter(""), Rows: everyRow(), Older: "?cursor=x"})
+	every.Head = view.HeadOf(paused(), "")
 	return []Story{
-		{Name: "log", Title: "Delivery log", Template: "log", Frame: frame, Body: log(view.Log{Filter: filter(""), Rows: everyRow(), Older: "?cursor=x"})},
+		{Name: "log", Title: "Delivery log", Template: "log", Frame: frame, Body: every},
 		{Name: "log-filtered", Title: "Delivery log, filtered in vain", Template: "log", Frame: frame, Body: log(view.Log{Filter: filter(delivery.StatusFailed)})},
 		{Name: "log-empty", Title: "Delivery log, empty", Template: "log", Frame: frame, Body: log(view.Log{Filter: filter("")})},
-		{Name: "delivery", Title: "A delivery", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(delivered, clock())}},
-		{Name: "delivery-failed", Title: "A delivery that failed, with a hostile answer", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(failedOne, clock())}},
-		{Name: "delivery-expired", Title: "A delivery without its payload", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(expired, clock())}},
+		{Name: "delivery", Title: "A delivery", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(delivered, active(), clock())}},
+		{Name: "delivery-failed", Title: "A delivery that failed, with a hostile answer", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(failedOne, active(), clock())}},
+		{Name: "delivery-expired", Title: "A delivery without its payload", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(expired, active(), clock())}},
 	}
 }
 

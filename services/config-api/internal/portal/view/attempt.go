@@ -79,10 +79,10 @@ type Phase struct {
 // phasesWidth is the width of the whole time in a phase's units.
 const phasesWidth = 600
 
-// DeliveryOf returns a delivery with its attempts, the last first. The last
-// one is open.
-func DeliveryOf(v manage.DeliveryView, c Clock) Delivery {
-	d := Delivery{Row: RowOf(v.LoggedDelivery, c), WebhookID: v.WebhookID}
+// DeliveryOf returns a delivery to the webhook of a card with its attempts, the
+// last first. The last one is open.
+func DeliveryOf(v manage.DeliveryView, w Card, c Clock) Delivery {
+	d := Delivery{Row: RowOf(v.LoggedDelivery, w, c), WebhookID: v.WebhookID}
 	if d.Badge.Tone != Good {
 		d.Why = Explain(v.Reason)
 	}

@@ -29,6 +29,8 @@ type Card struct {
 	Error    *LastError
 	Chart    Chart
 
+	HoldUntil time.Time // the end of a hold, the zero time for none
+
 	CanTest        bool
 	CanEnable      bool
 	CanRecover     bool
@@ -71,6 +73,9 @@ func CardOf(v manage.View, limit int, hours []store.HourStats, c Clock) Card {
 		CanTest: v.Status() == webhook.StatusActive, CanEnable: v.Status() == webhook.StatusAutoDisabled,
 		CanRecover: v.Status() != webhook.StatusDisabled, SuggestsZapier: v.SuggestsZapier,
 	}
+	if v.Health.OnHold() {
+		card.HoldUntil = v.Health.HoldUntil
+	}
 	card.Badge, card.Says = state(v.Webhook)
 	switch {
 	case v.Held == nil:
@@ -98,7 +103,7 @@ func state(w webhook.Webhook) (Badge, string) {
 		return Badge{"On hold", Waiting}, "The endpoint is in trouble. Events are held, and one attempt will show whether it works again."
 	case h.FailureCount > 0:
 		return Badge{"Failing", Waiting}, "The last attempt failed. Other events are still sent."
-	case h.LastSentAt.IsZero():
+	case h.LastSentAt.IsZero() && h.LastError == nil:
 		return Badge{"Active", Good}, "Nothing was sent yet. Use Test to see a sample arrive."
 	default:
 		return Badge{"Active", Good}, ""

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/dialnote/webhooks/pkg/audit"
+	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
 // Entry is a line of the audit log.
@@ -28,7 +30,7 @@ func EntryOf(e audit.Entry, c Clock) Entry {
 	who, how := actor(e.Actor)
 	return Entry{
 		ID: e.ID, At: c.Moment(e.At), Action: ActionLabel(e.Action), Who: who, How: how,
-		Target: e.Target.ID, Webhook: e.Target.WebhookID, Changes: fieldChanges(e.Before, e.After),
+		Target: e.Target.ID, Webhook: e.Target.WebhookID, Changes: c.fieldChanges(e.Before, e.After),
 	}
 }
 
@@ -84,7 +86,7 @@ func ActionLabel(a audit.Action) string {
 
 // fieldChanges returns what is in either of two objects, in the order of its
 // names.
-func fieldChanges(before, after json.RawMessage) []FieldChange {
+func (c Clock) fieldChanges(before, after json.RawMessage) []FieldChange {
 	was, is := members(before), members(after)
 	names := make([]string, 0, len(was)+len(is))
 	for name := range was {
@@ -98,7 +100,7 @@ func fieldChanges(before, after json.RawMessage) []FieldChange {
 	slices.Sort(names)
 	changes := make([]FieldChange, 0, len(names))
 	for _, name := range names {
-		changes = append(changes, FieldChange{fieldLabel(name), plain(was[name]), plain(is[name])})
+		changes = append(changes, FieldChange{fieldLabel(name), c.plain(name, was[name]), c.plain(name, is[name])})
 	}
 	return changes
 }
@@ -111,11 +113,11 @@ func members(object json.RawMessage) map[string]json.RawMessage {
 	return m
 }
 
-// plain returns a JSON value as a person reads it.
-func plain(value json.RawMessage) string {
+// plain returns a field's JSON value as a person reads it.
+func (c Clock) plain(name string, value json.RawMessage) string {
 	var text string
 	if json.Unmarshal(value, &text) == nil && len(value) > 0 && value[0] == '"' {
-		return text
+		return c.inWords(name, text)
 	}
 	if yes, err := strconv.ParseBool(string(value)); err == nil {
 		if yes {
@@ -126,10 +128,27 @@ func plain(value json.RawMessage) string {
 	return string(value)
 }
 
+// inWords returns what the page calls a field's value.
+func (c Clock) inWords(name, value string) string {
+	switch name {
+	case "event":
+		return SettingLabel(webhook.Setting(value))
+	case "provider":
+		return ProviderLabel(webhook.Provider(value))
+	case "status":
+		return StatusLabel(webhook.Status(value))
+	case "since", "until", "expiresAt":
+		if at, err := time.Parse(time.RFC3339Nano, value); err == nil {
+			return c.Moment(at).Exact
+		}
+	}
+	return value
+}
+
 func fieldLabel(name string) string {
 	labels := map[string]string{
 		"name": "Name", "provider": "Provider", "url": "Webhook URL", "event": "Event settings", "ordered": "In order",
-		"status": "Status", "disabledReason": "Disabled for", "failureCount": "Failure count", "lastError": "Last error",
+		"status": "Status", "disabledReason": "Because of", "failureCount": "Failure count", "lastError": "Last error",
 		"lastCharacters": "Ends with", "since": "From", "until": "To", "examined": "Examined", "queued": "Queued",
 		"actor": "For", "expiresAt": "Expires", "headers": "Headers",
 	}

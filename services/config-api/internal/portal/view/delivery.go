@@ -20,17 +20,25 @@ type Row struct {
 	Took     string // of the last attempt, "" when there was none
 	At       Moment // of the latest activity
 	Note     string // why it is not delivered
-	Next     Moment // when the next attempt is due
+	Next     Moment // when the next attempt is due, the zero Moment when that is not known
 }
 
-// RowOf returns the row of a delivery.
-func RowOf(d store.LoggedDelivery, c Clock) Row {
+// RowOf returns the row of a delivery to the webhook of a card. The log says
+// why a delivery had to wait when it came; what it waits for now, the webhook
+// says.
+func RowOf(d store.LoggedDelivery, w Card, c Clock) Row {
 	r := Row{
 		ID: d.ID, Badge: DeliveryBadge(d.Status), Event: EventLabel(d.EventType), EventID: d.EventID, Test: d.Test,
 		Attempts: "None", At: c.Moment(d.UpdatedAt), Note: d.Message,
 	}
-	if d.Status == delivery.StatusRetrying || d.Status == delivery.StatusHeld {
-		r.Next = c.Moment(d.NextAt)
+	switch {
+	case d.Status != delivery.StatusRetrying && d.Status != delivery.StatusHeld:
+	case w.CanEnable:
+		if d.Reason == "" {
+			r.Note = heldUntilEnabled
+		}
+	default:
+		r.Next = nextOf(d, w, c)
 	}
 	if d.Attempts > 0 {
 		r.Attempts = strconv.Itoa(d.Attempts)
@@ -40,6 +48,23 @@ func RowOf(d store.LoggedDelivery, c Clock) Row {
 		r.Code = strconv.Itoa(d.StatusCode)
 	}
 	return r
+}
+
+// heldUntilEnabled is what every delivery waits for whose webhook was disabled
+// automatically.
+const heldUntilEnabled = "Held: the webhook was disabled automatically. Enable it to deliver this event."
+
+// nextOf returns when a delivery is attempted next: at its own time, and not
+// before the webhook's hold ends.
+func nextOf(d store.LoggedDelivery, w Card, c Clock) Moment {
+	at := w.HoldUntil
+	if d.Status == delivery.StatusRetrying && d.NextAt.After(at) {
+		at = d.NextAt
+	}
+	if !at.After(c.Now) {
+		return Moment{}
+	}
+	return c.Moment(at)
 }
 
 // Filter is the log's filter as it was typed.

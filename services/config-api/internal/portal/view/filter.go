@@ -54,6 +54,9 @@ func ReadFilter(q url.Values, c Clock) (Filter, store.DeliveryFilter) {
 			*t.into = at
 		}
 	}
+	if !s.Until.IsZero() && s.Since.After(s.Until) {
+		f.Problem = "The time range ends before it begins."
+	}
 	if s.Status == "" && f.Status != "" || s.EventType == "" && f.Type != "" {
 		f.Problem = "There is no such status or event type."
 	}

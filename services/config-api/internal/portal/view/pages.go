@@ -93,10 +93,23 @@ func LanguagesOf(examples []receivers.Example) []Language {
 	languages := make([]Language, 0, len(examples))
 	for _, e := range examples {
 		languages = append(languages, Language{
-			Name: e.Language, ID: strings.ToLower(e.Language), Verification: e.Verification, Source: e.Source,
+			Name: e.Language, ID: strings.ToLower(e.Language), Verification: withoutHead(e.Verification), Source: e.Source,
 		})
 	}
 	return languages
+}
+
+// withoutHead returns code without the comment that it begins with, which says
+// how to run the whole program.
+func withoutHead(code string) string {
+	opening := ""
+	if rest, php := strings.CutPrefix(code, "<?php\n"); php {
+		opening, code = "<?php\n", rest
+	}
+	for strings.HasPrefix(code, "//") || strings.HasPrefix(code, "#") {
+		_, code, _ = strings.Cut(code, "\n")
+	}
+	return opening + code
 }
 
 // CheckPage is the signature checker.

@@ -13,6 +13,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/signature"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/proto/receivers"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
 )
@@ -156,6 +157,7 @@ func TestCards(t *testing.T) {
 		"failed": {webhook.SendNotes, webhook.Health{FailureCount: 3, AutoDisabled: webhook.DisabledForFailures, LastError: last}, view.Badge{Text: "Disabled automatically", Tone: view.Bad}, "After Enable", func(c view.Card) bool {
 			return c.CanEnable && !c.CanTest && strings.Contains(c.Says, "3 times in a row")
 		}},
+		"enabled again":    {webhook.SendNotes, webhook.Health{LastError: last}, view.Badge{Text: "Active", Tone: view.Good}, "As events happen", func(c view.Card) bool { return c.Says == "" && !c.Error.Past }},
 		"gone":             {webhook.SendNotes, webhook.Health{FailureCount: 1, AutoDisabled: webhook.DisabledAsGone}, view.Badge{Text: "Disabled automatically", Tone: view.Bad}, "After Enable", func(c view.Card) bool { return strings.Contains(c.Says, "410 Gone") }},
 		"disabled":         {webhook.Disabled, webhook.Health{}, view.Badge{Text: "Disabled", Tone: view.Quiet}, "None", func(c view.Card) bool { return !c.CanTest && !c.CanEnable && !c.CanRecover }},
 		"disabled, failed": {webhook.Disabled, webhook.Health{AutoDisabled: webhook.DisabledForFailures}, view.Badge{Text: "Disabled", Tone: view.Quiet}, "None", func(c view.Card) bool { return !c.CanEnable }},
@@ -174,6 +176,42 @@ func TestCards(t *testing.T) {
 	}
 	if card := view.CardOf(manage.View{}, 3, nil, clock()); card.Held != "Not known at the moment" || card.Waits {
 		t.Errorf("held %q", card.Held)
+	}
+}
+
+// What a delivery waits for is said by its webhook as it is now, not by the log
+// as it was then.
+func TestRowsOfWhatWaits(t *testing.T) {
+	t.Parallel()
+	at := clock().Now
+	const paused, refused = "Held: the webhook is paused.", "Server answered 503 Service Unavailable"
+	for name, c := range map[string]struct {
+		health webhook.Health
+		d      store.LoggedDelivery
+		note   string
+		next   time.Duration // from now on, 0 for none
+	}{
+		"held on hold":              {webhook.Health{FailureCount: 1, HoldUntil: at.Add(time.Minute)}, store.LoggedDelivery{Status: delivery.StatusHeld, Message: paused, NextAt: at.Add(-time.Minute)}, paused, time.Minute},
+		"held, the hold is over":    {webhook.Health{FailureCount: 1, HoldUntil: at}, store.LoggedDelivery{Status: delivery.StatusHeld, Message: paused, NextAt: at}, paused, 0},
+		"held, on its way":          {webhook.Health{}, store.LoggedDelivery{Status: delivery.StatusHeld, Message: paused, NextAt: at.Add(time.Minute)}, paused, 0},
+		"held, disabled meanwhile":  {webhook.Health{AutoDisabled: webhook.DisabledForFailures}, store.LoggedDelivery{Status: delivery.StatusHeld, Message: paused, NextAt: at.Add(time.Minute)}, "Held: the webhook was disabled automatically. Enable it to deliver this event.", 0},
+		"failed last":               {webhook.Health{AutoDisabled: webhook.DisabledForFailures}, store.LoggedDelivery{Status: delivery.StatusHeld, Reason: delivery.ReasonServerError, Message: refused, Attempts: 3}, refused, 0},
+		"retrying":                  {webhook.Health{FailureCount: 1}, store.LoggedDelivery{Status: delivery.StatusRetrying, Message: refused, NextAt: at.Add(time.Hour), Attempts: 1}, refused, time.Hour},
+		"retrying on a longer hold": {webhook.Health{FailureCount: 2, HoldUntil: at.Add(2 * time.Hour)}, store.LoggedDelivery{Status: delivery.StatusRetrying, Message: refused, NextAt: at.Add(time.Hour), Attempts: 1}, refused, 2 * time.Hour},
+		"delivered":                 {webhook.Health{FailureCount: 1, HoldUntil: at.Add(time.Minute)}, store.LoggedDelivery{Status: delivery.StatusDelivered, NextAt: at.Add(time.Minute), Attempts: 1}, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			card := view.CardOf(manage.View{Webhook: webhook.Webhook{Event: webhook.SendNotes, Health: c.health}}, 3, nil, clock())
+			row := view.RowOf(c.d, card, clock())
+			want := view.Moment{}
+			if c.next != 0 {
+				want = clock().Moment(at.Add(c.next))
+			}
+			if row.Note != c.note || row.Next != want {
+				t.Errorf("it says %q, next %+v", row.Note, row.Next)
+			}
+		})
 	}
 }
 
@@ -200,6 +238,18 @@ func TestCharts(t *testing.T) {
 	}
 	if c := view.ChartOf(make([]store.HourStats, 24), time.UTC); !c.Empty || c.Summary != "Nothing sent in the last 24 hours" {
 		t.Errorf("of nothing: %+v", c)
+	}
+}
+
+func TestCodeBeginsWithCode(t *testing.T) {
+	t.Parallel()
+	list := view.LanguagesOf([]receivers.Example{
+		{Language: "Python", Verification: "# A receiver\n#\n#   python3 receiver.py\nimport hmac\n\n# Keyed by\n"},
+		{Language: "PHP", Verification: "<?php\n// A receiver\n\nconst A = 1; // more\n"},
+		{Language: "Go", Source: "// A receiver\npackage main\n"},
+	})
+	if list[0].Verification != "import hmac\n\n# Keyed by\n" || list[1].Verification != "<?php\n\nconst A = 1; // more\n" || list[2].Source != "// A receiver\npackage main\n" {
+		t.Errorf("%q", list)
 	}
 }
 
@@ -267,7 +317,7 @@ func TestFilters(t *testing.T) {
 	if f, s := view.ReadFilter(nil, clock()); f.Active || s != (store.DeliveryFilter{}) {
 		t.Errorf("%+v", s)
 	}
-	for _, bad := range []url.Values{{"status": {"x"}}, {"type": {"x"}}, {"since": {"x"}}, {"until": {"2026-13-01T00:00"}}} {
+	for _, bad := range []url.Values{{"status": {"x"}}, {"type": {"x"}}, {"since": {"x"}}, {"until": {"2026-13-01T00:00"}}, {"since": {"2026-11-02T00:00"}, "until": {"2026-11-01T00:00"}}} {
 		if f, _ := view.ReadFilter(bad, clock()); f.Problem == "" {
 			t.Errorf("%v is understood", bad)
 		}

@@ -42,6 +42,19 @@ func ProviderLabel(p webhook.Provider) string {
 	return "Custom Webhook"
 }
 
+// StatusLabel returns what a webhook's status is called on the page.
+func StatusLabel(s webhook.Status) string {
+	switch s {
+	case webhook.StatusActive:
+		return "Active"
+	case webhook.StatusDisabled:
+		return "Disabled"
+	case webhook.StatusAutoDisabled:
+		return "Disabled automatically"
+	}
+	return string(s)
+}
+
 // EventLabel returns what an event type is called on the page.
 func EventLabel(t event.Type) string {
 	switch t {

@@ -112,10 +112,18 @@ export const live = (page) => says(page.locator(".link-state"), "Live");
 
 const axeSource = fs.readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 
-// accessible fails the walk when axe finds something against the page; only
-// these rules, when some are given.
-export async function accessible(page, where, rules) {
+// accessible fails the walk when axe finds something against the page, in the
+// light or in the dark.
+export async function accessible(page, where) {
   await page.evaluate(axeSource);
+  await obeys(page, where);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await obeys(page, `${where}, dark`, ["color-contrast", "link-in-text-block"]); // nothing else depends on it
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
+// obeys asks axe about the page; about these rules only, when some are given.
+async function obeys(page, where, rules) {
   const { violations } = await page.evaluate((rules) => globalThis.axe.run(document, {
     resultTypes: ["violations"], ...rules && { runOnly: { type: "rule", values: rules } },
   }), rules);

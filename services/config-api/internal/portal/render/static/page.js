@@ -27,7 +27,7 @@ function tellTimes(within = document) {
       time.title = exact.format(at);
       time.dataset.local = "yes";
     }
-    const words = relative(at - now);
+    const words = relative("soon" in time.dataset ? Math.max(at - now, 1) : at - now);
     if (time.textContent !== words) time.textContent = words;
   }
   for (const time of within.querySelectorAll("time[data-countdown]")) {
@@ -77,12 +77,31 @@ document.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 
+// Where the focus was, for when what had it is replaced: the ids of the element
+// and of all that it is in, the nearest first.
+
+const focusable = "a[href], button, input, select, textarea, summary";
+
+function placesOf(element) {
+  const ids = [];
+  for (let e = element; e; e = e.parentElement) if (e.id && e.id !== "main") ids.push(e.id);
+  return ids;
+}
+
+function focusIn(ids) {
+  for (const id of ids) {
+    const place = document.getElementById(id);
+    const next = place?.matches(focusable) ? place : place?.querySelector(focusable);
+    if (next) return next.focus();
+  }
+}
+
 // The dialog: htmx puts an answer into it, and then it opens. When it closes,
 // the focus returns to what opened it, or to what has taken its place.
 
-let opener = "";
+let opener = [];
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (!dialog.open && event.detail.target === dialogBody) opener = event.detail.elt.id;
+  if (!dialog.open && event.detail.target === dialogBody) opener = placesOf(event.detail.elt);
 });
 document.addEventListener("close-dialog", () => dialog.close());
 
@@ -113,7 +132,7 @@ document.addEventListener("click", (event) => {
 });
 dialog.addEventListener("close", () => {
   dialogBody.replaceChildren();
-  document.getElementById(opener)?.focus();
+  if (document.activeElement === document.body) focusIn(opener);
 });
 // A click beside the sheet closes it, unless something was typed.
 dialog.addEventListener("click", (event) => {
@@ -125,16 +144,17 @@ dialog.addEventListener("click", (event) => {
 dialogBody.addEventListener("input", (event) => event.target.closest("form")?.classList.add("touched"));
 
 // As-you-type checks: the server answers with the errors' texts; what is wrong
-// is marked here, and only what was touched.
+// is marked here, and only what was touched or already refused.
 
 document.addEventListener("htmx:oobAfterSwap", (event) => {
   const line = event.detail.target?.isConnected ? event.detail.target : document.getElementById(event.detail.target?.id);
   if (!line?.id.endsWith("-error")) return;
   const field = document.getElementById(line.id.replace(/-error$/, ""));
   if (!field) return;
-  if (line.textContent.trim() && field.dataset.touched) field.setAttribute("aria-invalid", "true");
+  const shown = field.dataset.touched || document.getElementById("form-problem");
+  if (line.textContent.trim() && shown) field.setAttribute("aria-invalid", "true");
   else field.removeAttribute("aria-invalid");
-  if (!field.dataset.touched) line.replaceChildren();
+  if (!shown) line.replaceChildren();
 });
 document.addEventListener("input", (event) => { event.target.dataset.touched = "yes"; });
 
@@ -198,12 +218,20 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 // A page that comes back from the browser's cache may be old.
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-// What was unfolded stays so when its card is replaced.
+// What was unfolded stays so when its card is replaced, and the focus stays as
+// near as it can.
 
 let unfolded = new Set();
-const remember = () => { unfolded = new Set([...document.querySelectorAll("details[id][open]")].map((d) => d.id)); };
+let focused = null;
+const remember = () => {
+  unfolded = new Set([...document.querySelectorAll("details[id][open]")].map((d) => d.id));
+  const element = document.activeElement;
+  if (element && element !== document.body) focused = { element, places: placesOf(element) };
+};
 const restore = () => {
   for (const d of document.querySelectorAll("details[id]")) if (unfolded.has(d.id)) d.open = true;
+  if (focused && !focused.element.isConnected && document.activeElement === document.body && !dialog.open) focusIn(focused.places);
+  focused = null;
   tellTimes();
 };
 document.addEventListener("htmx:sseBeforeMessage", remember);

@@ -30,6 +30,17 @@ test("setting up a webhook, testing it, and receiving a signed event", async () 
   for (const label of ["Zapier", "Custom Webhook", "Send call logs", "Send call recordings", "Send notes", "Disabled"]) {
     assert.equal(await dialog.getByRole("radio", { name: label }).count(), 1, label);
   }
+  // What was refused stays marked while something else is corrected.
+  await dialog.getByRole("button", { name: "Create webhook" }).click();
+  await says(dialog.locator("#name-error"), "The name is required.");
+  await dialog.getByLabel("Webhook URL").fill("ftp://example.com");
+  await says(dialog.locator("#url-error"), "The URL must start with https://.");
+  assert.equal(await dialog.getByLabel("Name", { exact: true }).getAttribute("aria-invalid"), "true");
+  await says(dialog.locator("#name-error"), "The name is required.");
+  await page.keyboard.press("Escape");
+  await page.getByRole("link", { name: "Add Webhook" }).click();
+  await dialog.waitFor();
+
   // What is wrong is said while it is typed, of what was touched only.
   await dialog.getByLabel("Webhook URL").fill("ftp://example.com");
   await says(dialog.locator("#url-error"), "The URL must start with https://.");
@@ -83,6 +94,7 @@ test("Zapier: the provider, its key, and rotating it", async () => {
   const me = async (key) => (await fetch(`${BASE}/v1/zapier/me`, { headers: { "X-DIALNOTE-API-KEY": key } })).status;
   await page.getByRole("button", { name: "Show Key" }).click();
   const key = await page.locator("#zapier-key").innerText();
+  await until("the focus", () => page.evaluate(() => document.activeElement.innerText === "Copy"));
   assert.equal(await me(key), 200);
   await page.getByRole("link", { name: "Rotate key" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Rotate key" }).click();
@@ -107,9 +119,12 @@ test("Zapier: the provider, its key, and rotating it", async () => {
 test("auto-disable on failures, and enabling, while somebody watches", async () => {
   const page = await open();
   const org = organization(), path = `/ok/${org}`;
-  await hook(org, path);
+  const { id } = await hook(org, path);
   await enter(page, org);
   await live(page);
+  const log = await page.context().newPage();
+  await log.goto(`${BASE}/portal/webhooks/${id}`);
+  await live(log);
   await behave(path, "status/503");
   await happens(org);
   await happens(org);
@@ -125,6 +140,9 @@ test("auto-disable on failures, and enabling, while somebody watches", async () 
   assert.equal(await fact(page, "CRM Call Sync", "Failure count").innerText(), "3 of 3");
   assert.equal(await it.locator("details.why").getAttribute("open"), "", "what was unfolded stays so");
   assert.equal(await it.getByRole("button", { name: "Test" }).count(), 0);
+  await until("the focus to stay", () => page.evaluate(() => document.activeElement.innerText === "Why did it fail?"));
+  await says(log.locator("#state"), "Disabled automatically");
+  await until("the log to promise no attempt", async () => !/Retrying|Next attempt|tried again soon/.test(await log.locator("#log").innerText()));
   await happens(org);
   await says(fact(page, "CRM Call Sync", "Held events"), "3 events");
   await accessible(page, "disabled automatically");
@@ -174,6 +192,14 @@ test("editing, disabling and deleting by keyboard", async () => {
   await dialog.getByRole("button", { name: "Save" }).click();
   await dialog.getByRole("alert").waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.id), "name", "the focus is in the wrong field");
+  await dialog.getByLabel("Name", { exact: true }).fill("Lead Alerts");
+  await dialog.locator("summary", { hasText: "More options" }).click();
+  await dialog.getByLabel("Name of header 1").fill("Content-Type");
+  await dialog.getByLabel("Value of header 1").fill("text/plain");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await until("the focus", () => page.evaluate(() => document.activeElement.name === "headerName"));
+  await dialog.getByLabel("Name of header 1").fill("");
+  await dialog.getByLabel("Value of header 1").fill("");
   await dialog.getByLabel("Name", { exact: true }).fill("Lead Alerts");
   await dialog.getByRole("radio", { name: "Disabled" }).check();
   await dialog.getByRole("button", { name: "Save" }).click();
@@ -234,6 +260,7 @@ test("the delivery log: live, filtered by its address, and back", async () => {
   await accessible(page, "the log");
   await page.getByLabel("Status").selectOption("delivered");
   await until("the filter", async () => !(await page.locator("#log").innerText()).includes(second));
+  await page.getByRole("link", { name: "Clear", exact: true }).waitFor();
   assert.equal(new URL(page.url()).search, "?status=delivered");
   await page.reload();
   await says(page.locator("#log"), first);

@@ -13,12 +13,14 @@ test("cards come and go while somebody watches", async () => {
   await live(page);
   const { id } = await hook(org, `/ok/${org}`);
   await card(page, "CRM Call Sync").waitFor();
+  assert.equal(await page.getByRole("link", { name: "Add Webhook" }).count(), 1, "another can be added");
   await card(page, "CRM Call Sync").getByRole("link", { name: "Edit" }).focus();
   await api("PATCH", `${org}/webhooks/${id}`, { name: "Renamed meanwhile" });
   await card(page, "Renamed meanwhile").waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.id), `edit-${id}`, "the focus stays");
   await api("DELETE", `${org}/webhooks/${id}`);
   await page.getByRole("heading", { name: "Tell your systems when a call ends" }).waitFor();
+  assert.equal(await page.getByRole("link", { name: "Add Webhook" }).count(), 1);
   await done(page);
 });
 
@@ -114,6 +116,7 @@ test("without scripts everything else is there", async () => {
   await page.getByLabel("Webhook URL").fill(RECEIVER + path);
   await page.getByRole("button", { name: "Create webhook" }).click();
   await page.getByRole("heading", { name: "Your webhook is ready" }).waitFor();
+  assert.equal(await page.locator(".js-only:visible").count(), 0, "nothing is shown that needs scripts");
   await page.getByRole("button", { name: "Test" }).click();
   await page.getByRole("heading", { name: /Delivered: your endpoint answered 200 OK/ }).waitFor();
   await page.goto(`${BASE}/portal/`);
