@@ -149,6 +149,23 @@ func TestHTTP2IsFoundOut(t *testing.T) {
 	}
 }
 
+// What is forgotten while it is being used leaves no connection behind.
+func TestHTTP2IsForgottenMeanwhile(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	var c *Client
+	s := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}}, true, func(_ http.ResponseWriter, r *http.Request) {
+		c.wires.unlearn(server{secure: true, host: r.Host})
+	})
+	c = client(t, func(cfg *Config) { cfg.RootCAs = ca.pool() })
+	for range 2 { // the second finds out once more, and the connection of the first is there
+		want(t, c.Send(t.Context(), post(s.URL)), "", "")
+	}
+	if n := len(c.wires.fresh); n != 0 {
+		t.Errorf("%d connections are left", n)
+	}
+}
+
 func TestHTTP1OverTLSIsKept(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
