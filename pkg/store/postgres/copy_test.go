@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/pgtest"
@@ -55,5 +58,47 @@ func TestAServerThatGoesDuringTheCopyIsAway(t *testing.T) {
 	}
 	if _, err := s.Record(t.Context(), delivery.DefaultPolicy(), attempts); err != nil {
 		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// After the server's restart all connections that were idle have ended. Whoever
+// records does not meet them one by one.
+func TestEveryIdleConnectionHasEnded(t *testing.T) {
+	t.Parallel()
+	s := open(t, pgtest.Schema(t))
+	w := storetest.Webhook("acme")
+	if err := s.Create(t.Context(), storetest.By(), w, 10); err != nil {
+		t.Fatal(err)
+	}
+	idle := make([]*sqlx.Conn, s.Writer.Stats().MaxOpenConnections-1)
+	pids := make([]int64, len(idle))
+	for i := range idle {
+		var err error
+		if idle[i], err = s.Writer.Connx(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := idle[i].GetContext(t.Context(), &pids[i], `SELECT pg_backend_pid()`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last, err := s.Writer.Connx(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range idle {
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const end = `SELECT count(*) FILTER (WHERE NOT pg_terminate_backend(pid, 20000)) FROM unnest($1::int[]) AS pid`
+	var left int
+	if err := last.GetContext(t.Context(), &left, end, pq.Array(pids)); err != nil || left > 0 {
+		t.Fatal(left, err)
+	}
+	if _, err := s.Record(t.Context(), delivery.DefaultPolicy(), []delivery.Attempt{storetest.Succeeded(w, time.Now(), time.Millisecond)}); err != nil {
+		t.Error(err)
+	}
+	if err := last.Close(); err != nil {
+		t.Error(err)
 	}
 }
