@@ -47,7 +47,8 @@ type Config struct {
 
 	// MaxIdle bounds the idle connections to all hosts together (2,048),
 	// MaxIdlePerHost those to one (512): the webhooks of many organizations may
-	// lead to the same host, and what is not kept is made anew.
+	// lead to the same host, and what is not kept is made anew. HTTP/1.1's and
+	// the transport's count apart.
 	MaxIdle        int
 	MaxIdlePerHost int
 

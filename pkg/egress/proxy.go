@@ -47,14 +47,9 @@ type proxyError struct{ err error }
 func (e *proxyError) Error() string { return "outbound proxy: " + e.err.Error() }
 func (e *proxyError) Unwrap() error { return e.err }
 
-// CheckProxy returns an error when raw cannot be the URL of an outbound proxy:
-// an http or https URL with a host, perhaps a user and a password, and nothing
-// else. The error does not hold the URL: it may have a password.
-func CheckProxy(raw string) error {
-	_, err := parseProxy(raw)
-	return err
-}
-
+// parseProxy returns the URL of an outbound proxy: an http or https URL with a
+// host, perhaps a user and a password, and nothing else. Its error does not hold
+// the URL: it may have a password.
 func parseProxy(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {

@@ -254,7 +254,7 @@ func TestProxyCannotBeReached(t *testing.T) {
 func TestProxyURLs(t *testing.T) {
 	t.Parallel()
 	for _, raw := range []string{"http://proxy", "http://proxy:3128/", "https://u:p@proxy.example.com", "http://[::1]:3128"} {
-		if err := CheckProxy(raw); err != nil {
+		if _, err := parseProxy(raw); err != nil {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}

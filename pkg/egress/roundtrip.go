@@ -89,13 +89,11 @@ func framing(name string) bool {
 func (c *Client) byTransport(ctx context.Context, deadline time.Time, r Request, w *watch, to server) (*http.Response, error) {
 	limited, stop := context.WithDeadlineCause(ctx, deadline, errDeadline)
 	resp, err := c.transport.RoundTrip(httpRequest(w.follow(limited), r))
-	if to.secure && c.wires.speaksHTTP2(to) {
-		if resp != nil && resp.ProtoMajor == 1 {
-			c.wires.unlearn(to)
-		}
-		if unused := c.wires.takeFresh(to.address()); unused != nil { // the transport had one already
-			_ = unused.Close()
-		}
+	if resp != nil && resp.ProtoMajor == 1 {
+		c.wires.unlearn(to)
+	}
+	if unused := c.wires.takeFresh(to.address()); unused != nil { // the transport had one already
+		_ = unused.Close()
 	}
 	if err != nil {
 		stop()

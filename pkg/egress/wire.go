@@ -184,7 +184,7 @@ func (x *wire) head() (*http.Response, error) {
 }
 
 // quiet reports whether nothing has come on an idle connection, not even its end.
-// It cannot see beneath a secured tunnel, and then takes it for quiet.
+// It cannot see beneath a tunnel, and then takes it for quiet.
 func (x *wire) quiet() bool {
 	socket, ok := x.made.Conn.(syscall.Conn)
 	if !ok {

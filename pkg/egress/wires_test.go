@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,25 +53,55 @@ func TestAnIdleConnectionThatEndedIsNotUsed(t *testing.T) {
 	for name, goodbye := range map[string]string{"closed": "", "a word nobody asked for": "HTTP/1.1 408 Request Timeout\r\n\r\n"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var requests sync.WaitGroup
+			var late atomic.Int64 // bytes that came after the goodbye
+			var gone sync.WaitGroup
+			gone.Add(2)
 			ended := make(chan struct{}, 2)
 			s := listen(t, "tcp", "127.0.0.1:0", func(conn *net.TCPConn) {
-				if request(bufio.NewReader(conn)) != nil {
-					requests.Done()
-				}
+				defer gone.Done()
+				request(bufio.NewReader(conn))
 				_, _ = io.WriteString(conn, done+goodbye)
 				_ = conn.CloseWrite()
 				ended <- struct{}{}
-				_, _ = io.Copy(io.Discard, conn) // until the other side closes
+				n, _ := io.Copy(io.Discard, conn) // until the other side closes
+				late.Add(n)
 			})
 			c := client(t, nil)
 			for range 2 {
-				requests.Add(1)
 				want(t, c.Send(t.Context(), post(s.url())), "", "")
 				<-ended
 				age(c, lately)
 			}
-			requests.Wait()
+			c.Close()
+			gone.Wait()
+			if n := late.Load(); n > 0 {
+				t.Errorf("%d bytes were sent over a connection that had ended", n)
+			}
+			if n := s.accepted.Load(); n != 2 {
+				t.Errorf("%d connections for 2 requests", n)
+			}
+		})
+	}
+}
+
+// A connection on which the next answer could be taken for another one, or that
+// the server means to end, is not used again.
+func TestAConnectionThatIsNotToBeUsedAgain(t *testing.T) {
+	t.Parallel()
+	for name, said := range map[string]string{
+		"more than an answer": done + "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+		"the end announced":   "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+		"an older protocol":   "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+		"another protocol":    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := listen(t, "tcp", "127.0.0.1:0", answer(said))
+			c := client(t, nil)
+			first := c.Send(t.Context(), post(s.url()))
+			if again := c.Send(t.Context(), post(s.url())); again.StatusCode != first.StatusCode || again.StatusCode == 0 {
+				t.Errorf("answered %d, then %d", first.StatusCode, again.StatusCode)
+			}
 			if n := s.accepted.Load(); n != 2 {
 				t.Errorf("%d connections for 2 requests", n)
 			}
@@ -146,6 +177,23 @@ func TestHTTP2IsFoundOut(t *testing.T) {
 	}
 	if len(c.wires.fresh) != 0 || len(c.wires.idle) != 0 {
 		t.Errorf("kept %v, %v", c.wires.fresh, c.wires.idle)
+	}
+}
+
+// What is forgotten while it is being used leaves no connection behind.
+func TestHTTP2IsForgottenMeanwhile(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	var c *Client
+	s := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}}, true, func(_ http.ResponseWriter, r *http.Request) {
+		c.wires.unlearn(server{secure: true, host: r.Host})
+	})
+	c = client(t, func(cfg *Config) { cfg.RootCAs = ca.pool() })
+	for range 2 { // the second finds out once more, and the connection of the first is there
+		want(t, c.Send(t.Context(), post(s.URL)), "", "")
+	}
+	if n := len(c.wires.fresh); n != 0 {
+		t.Errorf("%d connections are left", n)
 	}
 }
 

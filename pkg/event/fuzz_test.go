@@ -23,7 +23,7 @@ func FuzzParseJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		ev, err := event.ParseJSON(text)
 		if err != nil {
-			if kind := fault.KindOf(err); kind != fault.Invalid && kind != fault.Malformed && kind != fault.TooLarge {
+			if kind := fault.Of(err).Kind; kind != fault.Invalid && kind != fault.Malformed && kind != fault.TooLarge {
 				t.Fatalf("ParseJSON(%q): %v", text, err)
 			}
 			return
@@ -44,7 +44,7 @@ func FuzzParseProto(f *testing.F) {
 	f.Fuzz(func(t *testing.T, message []byte) {
 		ev, err := event.ParseProto(message)
 		if err != nil {
-			if kind := fault.KindOf(err); kind != fault.Invalid && kind != fault.Malformed {
+			if kind := fault.Of(err).Kind; kind != fault.Invalid && kind != fault.Malformed {
 				t.Fatalf("ParseProto(%q): %v", message, err)
 			}
 			return

@@ -98,8 +98,5 @@ func Of(err error) *Error {
 	return &Error{Kind: Internal, Code: "internal", Detail: "Something went wrong on our side. Try again; if it goes on, tell us the request id.", Cause: err}
 }
 
-// KindOf returns the kind of err, Internal when nobody classified it.
-func KindOf(err error) Kind { return Of(err).Kind }
-
 // Is reports whether err is of a kind. It is false for a nil err.
 func Is(err error, kind Kind) bool { return err != nil && Of(err).Kind == kind }

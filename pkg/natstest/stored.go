@@ -24,19 +24,8 @@ func (s *Server) StoredAs(tb testing.TB, credentials nats.Option, stream string)
 // first.
 func Stored(tb testing.TB, url, stream string, opts ...nats.Option) []*nats.Msg {
 	tb.Helper()
-	nc, err := nats.Connect(url, opts...)
-	if err != nil {
-		tb.Fatalf("connect to NATS: %v", err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		tb.Fatalf("open JetStream: %v", err)
-	}
-	opened, err := js.Stream(tb.Context(), stream)
-	if err != nil {
-		tb.Fatalf("open stream %s: %v", stream, err)
-	}
+	opened, closed := open(tb, url, stream, opts...)
+	defer closed()
 	state := opened.CachedInfo().State
 	messages := make([]*nats.Msg, 0, state.Msgs)
 	for sequence := state.FirstSeq; uint64(len(messages)) < state.Msgs; sequence++ {
@@ -52,18 +41,26 @@ func Stored(tb testing.TB, url, stream string, opts ...nats.Option) []*nats.Msg 
 // Kept returns for how long a stream of the server keeps messages.
 func (s *Server) Kept(tb testing.TB, stream string) time.Duration {
 	tb.Helper()
-	nc, err := nats.Connect(s.ClientURL())
+	opened, closed := open(tb, s.ClientURL(), stream)
+	defer closed()
+	return opened.CachedInfo().Config.MaxAge
+}
+
+// open opens a stream over a connection of its own, which closed ends.
+func open(tb testing.TB, url, stream string, opts ...nats.Option) (opened jetstream.Stream, closed func()) {
+	tb.Helper()
+	nc, err := nats.Connect(url, opts...)
 	if err != nil {
 		tb.Fatalf("connect to NATS: %v", err)
 	}
-	defer nc.Close()
 	js, err := jetstream.New(nc)
 	if err != nil {
+		nc.Close()
 		tb.Fatalf("open JetStream: %v", err)
 	}
-	opened, err := js.Stream(tb.Context(), stream)
-	if err != nil {
+	if opened, err = js.Stream(tb.Context(), stream); err != nil {
+		nc.Close()
 		tb.Fatalf("open stream %s: %v", stream, err)
 	}
-	return opened.CachedInfo().Config.MaxAge
+	return opened, nc.Close
 }

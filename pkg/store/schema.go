@@ -9,6 +9,10 @@ import (
 // schema, when the database lacks some of this program's migrations.
 var ErrOlderDatabase = errors.New(`the database lacks migrations of this version: start the service, or run "config-api migrate"`)
 
+// ErrNoDatabase is an adapter's error on attaching when there is no database yet,
+// and opening would make it: SQLite's file.
+var ErrNoDatabase = errors.New("there is no such file")
+
 // Schema is how far a database's schema is, by the numbers of its migrations.
 type Schema struct {
 	Database int // the last migration that the database has had, 0 for an empty one

@@ -59,7 +59,7 @@ func TestPublished(t *testing.T) {
 			}
 		case err == nil:
 			t.Errorf("%s: was taken for %+v", name, e)
-		case c.want == "any" && fault.KindOf(err) == fault.Internal:
+		case c.want == "any" && fault.Of(err).Kind == fault.Internal:
 			t.Errorf("%s: the reason is no fault of the publisher's: %v", name, err)
 		case c.want != "any" && fault.Of(err).Code != c.want:
 			t.Errorf("%s: %v, want %s", name, err, c.want)

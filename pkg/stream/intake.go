@@ -43,13 +43,15 @@ type intake struct {
 // parcel is one message on its way, and who waits for it.
 type parcel struct {
 	msg  *nats.Msg
+	came time.Time
 	done chan error // has room for the answer
 }
 
 // store stores a message and returns when the server has acknowledged it, as
-// Conn.store does.
+// Conn.store does. While the server does not answer it may take twice as long,
+// for what was on its way before.
 func (i *intake) store(ctx context.Context, msg *nats.Msg) error {
-	p := &parcel{msg: msg, done: make(chan error, 1)}
+	p := &parcel{msg: msg, came: time.Now(), done: make(chan error, 1)}
 	i.mu.Lock()
 	i.waiting = append(i.waiting, p)
 	first := !i.flying
@@ -106,6 +108,7 @@ func (i *intake) fly() {
 func (i *intake) take() (some []*parcel, together bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.dismiss()
 	n, size := 0, 0
 	for n < min(len(i.waiting), intakeMessages) && (n == 0 || size+i.waiting[n].msg.Size() <= intakeBytes) {
 		size += i.waiting[n].msg.Size()
@@ -118,6 +121,17 @@ func (i *intake) take() (some []*parcel, together bool) {
 	some = slices.Clone(i.waiting[:n])
 	i.waiting = slices.Delete(i.waiting, 0, n)
 	return some, !time.Now().Before(i.apart)
+}
+
+// dismiss answers those who have waited for as long as the server may take: it is
+// silent, and they would wait longer and longer behind each other. The lock is
+// held.
+func (i *intake) dismiss() {
+	n := 0
+	for ; n < len(i.waiting) && time.Since(i.waiting[n].came) >= publishTimeout; n++ {
+		i.waiting[n].done <- unavailable(nats.ErrTimeout)
+	}
+	i.waiting = slices.Delete(i.waiting, 0, n)
 }
 
 // single stores one message. It is nobody's context that bounds it: who waits

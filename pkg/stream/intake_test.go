@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -215,6 +216,28 @@ func TestWhoeverLeavesIsForgotten(t *testing.T) {
 	awaitWaiting(t, c, 0)
 }
 
+// While the server answers nothing, what leaves takes its time each time. Nobody
+// waits for more than that of one before them: the line must not grow without end.
+func TestNobodyWaitsForMoreThanOneSilence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := &intake{flying: true} // with nothing to fly with
+		ended := make(chan error, 2)
+		publish := func() { ended <- i.store(t.Context(), &nats.Msg{}) }
+		go publish()
+		synctest.Wait()
+		time.Sleep(publishTimeout) //nolint:forbidigo // the bubble's own clock
+		go publish()
+		synctest.Wait()
+		if some, _ := i.take(); len(some) != 1 {
+			t.Fatalf("%d leave, want the one that has just come", len(some))
+		}
+		if err := <-ended; !fault.Is(err, fault.Unavailable) {
+			t.Errorf("whoever has waited hears %v, want a fault of kind Unavailable", err)
+		}
+	})
+}
+
 // With the broker gone everybody hears so.
 func TestABatchWithoutABrokerFailsAsAwayForAll(t *testing.T) {
 	t.Parallel()
@@ -237,7 +260,7 @@ func TestWhatLeavesTogetherIsBounded(t *testing.T) {
 	i := &intake{}
 	add := func(n, size int) {
 		for range n {
-			i.waiting = append(i.waiting, &parcel{msg: &nats.Msg{Data: make([]byte, size)}})
+			i.waiting = append(i.waiting, &parcel{msg: &nats.Msg{Data: make([]byte, size)}, came: time.Now()})
 		}
 	}
 	for _, c := range []struct{ n, size, want int }{

@@ -92,18 +92,25 @@ func writeHealth(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.WebhookRow) e
 // copyAttempts streams a batch into the log. It speaks with the driver itself:
 // database/sql would copy every value twice on its way.
 func copyAttempts(ctx context.Context, conn *sqlx.Conn, d sqlstore.Dialect, rows []sqlstore.AttemptRow) error {
-	const statement = `COPY attempts (` + sqlstore.AttemptColumns + `) FROM STDIN`
-	return conn.Raw(func(driverConn any) error { //nolint:wrapcheck // The caller names the operation.
-		preparer, is := driverConn.(driver.ConnPrepareContext)
-		if !is {
-			return fmt.Errorf("connection %T cannot copy", driverConn)
-		}
-		stmt, err := preparer.PrepareContext(ctx, statement)
-		if err != nil {
-			return err //nolint:wrapcheck // The caller names the operation.
-		}
-		return errors.Join(copyRows(stmt, d, rows), stmt.Close())
+	var failure error
+	err := conn.Raw(func(driverConn any) error {
+		failure = copyOn(ctx, driverConn, d, rows)
+		return nil // told of a bad connection, Raw would close it: it waits for its transaction, which waits for Raw
 	})
+	return errors.Join(err, failure)
+}
+
+func copyOn(ctx context.Context, driverConn any, d sqlstore.Dialect, rows []sqlstore.AttemptRow) error {
+	const statement = `COPY attempts (` + sqlstore.AttemptColumns + `) FROM STDIN`
+	preparer, is := driverConn.(driver.ConnPrepareContext)
+	if !is {
+		return fmt.Errorf("connection %T cannot copy", driverConn)
+	}
+	stmt, err := preparer.PrepareContext(ctx, statement)
+	if err != nil {
+		return err //nolint:wrapcheck // The caller names the operation.
+	}
+	return errors.Join(copyRows(stmt, d, rows), stmt.Close())
 }
 
 // copyRows writes rows to a COPY and ends it.

@@ -69,10 +69,14 @@ func whileBusy(ctx context.Context, do func() error) error {
 	}
 }
 
-// Attach opens the database file at path, which must be there, and leaves the
-// schema as it is; see Schema.
+// Attach opens the database file at path, and leaves the schema as it is; see
+// Schema. It returns store.ErrNoDatabase when there is no such file.
 func Attach(ctx context.Context, path string, box secretbox.Box) (*Store, error) {
-	if _, err := os.Stat(path); err != nil {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = store.ErrNoDatabase
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	s := &Store{&sqlstore.Store{Box: box, Dialect: dialect()}}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
-	"net/http"
 	"strconv"
 	"strings"
 	"syscall"
@@ -168,21 +166,7 @@ func (v *service) ready() error {
 }
 
 // ask is get for what may be frozen.
-func ask(url string) (status int, text string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, "", err
-	}
-	res, err := httpClient.Do(req)
-	if err != nil {
-		return 0, "", err
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(res.Body)
-	return res.StatusCode, string(body), err
-}
+func ask(url string) (status int, text string, err error) { return getWithin(url, 2*time.Second) }
 
 // held returns how many deliveries a dispatcher has in its hands, or as many as
 // it may have when it does not say. One that is struck was asked before it was.

@@ -232,7 +232,13 @@ func metric(t *testing.T, p *process, name string) float64 {
 var httpClient = &http.Client{Timeout: 30 * time.Second}
 
 func get(url string) (status int, text string, err error) {
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
+	return getWithin(url, httpClient.Timeout)
+}
+
+func getWithin(url string, most time.Duration) (status int, text string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), most)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, "", err
 	}

@@ -136,11 +136,11 @@ func (s *Store) transactOnce(ctx context.Context, do func(*sqlx.Tx) error) error
 }
 
 // transactOn is transactOnce with the connection at hand, for what the driver
-// does better than database/sql. A connection that ended while it was idle is
-// passed over.
+// does better than database/sql. Connections that ended while they were idle are
+// passed over: after a restart of the server all of them have.
 func (s *Store) transactOn(ctx context.Context, do func(*sqlx.Conn, *sqlx.Tx) error) error {
-	const tries = 3 // as database/sql does
-	for try := 1; ; try++ {
+	most := s.Writer.Stats().MaxOpenConnections // of those that can have ended; the one after them is new
+	for passed := 0; ; passed++ {
 		conn, err := s.Writer.Connx(ctx)
 		if err != nil {
 			return fmt.Errorf("begin: %w", err)
@@ -152,7 +152,7 @@ func (s *Store) transactOn(ctx context.Context, do func(*sqlx.Conn, *sqlx.Tx) er
 			return err
 		}
 		_ = conn.Close() // it did nothing
-		if try == tries || !errors.Is(err, driver.ErrBadConn) {
+		if passed == most || !errors.Is(err, driver.ErrBadConn) {
 			return fmt.Errorf("begin: %w", err)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 	"time"
 
@@ -42,7 +41,7 @@ func migrate(ctx context.Context, databaseURL string, dry bool, wait time.Durati
 		return err
 	}
 	before, err := backbone.Wait(ctx, wait, func() (store.Schema, error) { return schemaOf(ctx, databaseURL, box) })
-	if errors.Is(err, fs.ErrNotExist) { // a file that is to be made
+	if errors.Is(err, store.ErrNoDatabase) {
 		before, err = store.Schema{Pending: []string{"everything: there is no such file yet"}}, nil
 	}
 	if err != nil {

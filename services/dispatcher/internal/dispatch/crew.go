@@ -9,7 +9,8 @@ import (
 // crew sees messages through, each in a goroutine of its own for as long as that
 // takes. Whoever has done with one waits for the next: a new goroutine's stack
 // would have to grow anew for each, which took a tenth of all the time. There are
-// never more of them than slots.
+// never more of them than slots and outcomes to be recorded: a slot is given back
+// when the request has ended.
 type crew struct {
 	handle func(*stream.Message)
 	next   chan *stream.Message

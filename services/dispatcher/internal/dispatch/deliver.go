@@ -34,9 +34,10 @@ type Progress interface {
 	Of(ctx context.Context, deliveryID string) (delivery.Progress, error)
 }
 
-// Deliver delivers one event to one webhook: now, or by way of its lane. It
-// returns nil when the delivery is safe: recorded, or stored in the lane. again
-// says that the event may have been handed out before, and be recorded already. An error means that the event must come again.
+// Deliver delivers one event to one webhook: now, or by way of its lane. again
+// says that the event may have been handed out before, and be recorded already.
+// It returns nil when the delivery is safe: recorded, or stored in the lane. An
+// error means that the event must come again.
 func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.Delivery, again bool, slot *inflight.Slot) error {
 	var before delivery.Progress
 	if again {

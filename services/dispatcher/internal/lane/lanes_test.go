@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
@@ -18,7 +19,7 @@ func (m *oneWebhook) Find(context.Context, string, string) (*match.Target, error
 }
 func (*oneWebhook) Drop(string) {}
 
-// parked is a stream of which only the end of a lane's reading is asked.
+// parkedStream is a stream of which only the end of a lane's reading is asked.
 type parkedStream struct{ Stream }
 
 func (parkedStream) CloseLane(context.Context, string) error { return nil }
@@ -47,4 +48,37 @@ func TestALaneOverflowsUntilItsWebhookFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("its webhook was disabled", true, false)
+}
+
+// orphaned is a stream with a lane that nobody reads.
+type orphaned struct{ Stream }
+
+func (orphaned) Lanes(context.Context) (map[string]uint64, error) {
+	return map[string]uint64{"wh_1": 1}, nil
+}
+
+func (orphaned) LaneOrganization(context.Context, string) (string, error) { return "acme", nil }
+
+func (orphaned) OpenLane(ctx context.Context, _ string, _ int, _ time.Time) (*stream.Lane, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Nobody knows why deliveries wait in a lane that another replica has left: none
+// goes past them.
+func TestALaneThatWasFoundIsNoOverflow(t *testing.T) {
+	t.Parallel()
+	reading, stop := context.WithCancel(t.Context())
+	l := &Lanes{
+		Matcher: &oneWebhook{&match.Target{Webhook: webhook.Webhook{ID: "wh_1", Event: webhook.SendNotes}}},
+		Stream:  orphaned{}, Now: time.Now, Logger: slog.New(slog.DiscardHandler), pulling: reading, work: reading,
+	}
+	if err := l.sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if busy, overflow := l.Busy("wh_1"); !busy || overflow {
+		t.Errorf("busy %t, overflow %t", busy, overflow)
+	}
+	stop()
+	l.running.Wait()
 }

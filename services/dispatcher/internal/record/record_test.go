@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -135,6 +136,32 @@ func TestALoneAttemptWaitsNoLongerThanTheLinger(t *testing.T) {
 		recordAll(t.Context(), r, "a")
 		if took := time.Since(began); took != 4*time.Millisecond {
 			t.Errorf("took %s", took)
+		}
+	})
+}
+
+// Others may wait for the consequences of a failure: it takes along what is there
+// and waits for no more.
+func TestAFailureWaitsForNoCompany(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &database{}
+		r := start(t, db, record.Options{Batch: 100, Linger: 4 * time.Millisecond, Pending: 10})
+		began := time.Now()
+		fails := func() {
+			a := delivery.Attempt{ID: "failed", Outcome: delivery.Outcome{Result: delivery.Failed}}
+			if _, err := r.Record(t.Context(), a); err != nil {
+				t.Error(err)
+			}
+		}
+		fails()
+		var company sync.WaitGroup
+		company.Go(func() { recordAll(t.Context(), r, "a", "b") })
+		synctest.Wait()
+		fails()
+		company.Wait()
+		if took := time.Since(began); took != 0 || !slices.Equal(db.batches, []int{1, 3}) {
+			t.Errorf("after %s, in batches of %v", took, db.batches)
 		}
 	})
 }

@@ -119,14 +119,6 @@ func (s *Samples) Aim(name string, g Goal) {
 	}
 }
 
-// Values returns the values of a quantity so far.
-func (s *Samples) Values(name string) []float64 {
-	if at := s.index(name); at >= 0 {
-		return s.row.Measures[at].Runs
-	}
-	return nil
-}
-
 // Row returns what was collected.
 func (s *Samples) Row() Row {
 	row := s.row

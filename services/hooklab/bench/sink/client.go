@@ -31,13 +31,6 @@ func (c *Client) Expect(ctx context.Context, p Plan) error {
 	return c.do(ctx, http.MethodPost, pathExpect, text, nil)
 }
 
-// Counts returns what came since Expect.
-func (c *Client) Counts(ctx context.Context) (Counts, error) {
-	var counts Counts
-	err := c.do(ctx, http.MethodGet, pathCounts, nil, &counts)
-	return counts, err
-}
-
 // Wait returns what came when everything has. It returns an error when nothing
 // has come for patience.
 func (c *Client) Wait(ctx context.Context, slots int, patience time.Duration) (Counts, error) {
