@@ -141,14 +141,21 @@ func connect(dsn string) (*sqlx.DB, error) {
 	return db, nil
 }
 
-// dialer notices within half a minute that a server is gone without a word,
-// also in the middle of an answer; the system's own keep-alive takes longer.
+// dialer notices within half a minute that a server is gone without a word. The
+// system's own keep-alive takes longer, and sees nothing while what was sent is
+// not acknowledged: that it repeats for a quarter of an hour.
 type dialer struct{ net.Dialer }
 
+// goneAfter is after which time without a word a server is gone.
+const goneAfter = 30 * time.Second
+
 func newDialer() *dialer {
-	return &dialer{net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
-		Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4,
-	}}}
+	return &dialer{net.Dialer{
+		Control: boundUnacknowledged,
+		KeepAliveConfig: net.KeepAliveConfig{
+			Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4,
+		},
+	}}
 }
 
 // DialTimeout implements pq.Dialer.
