@@ -36,7 +36,7 @@ func TestBrokerAndDatabaseAsMetrics(t *testing.T) {
 			Streams:       []stream.StreamLevel{{Name: "DIALNOTE_EVENTS", Messages: 3, Bytes: 900, LastSequence: 12, Lacking: 1}},
 			EventsPending: 2, EventsHeld: 1, OldestWaiting: time.Now().Add(-time.Hour),
 		},
-		link: stream.Link{Connected: true, Reconnects: 2, CertificateExpires: time.Unix(1_800_000_000, 0)},
+		link: stream.Link{Connected: true, Reconnects: 2, Publishing: 7, CertificateExpires: time.Unix(1_800_000_000, 0)},
 	}
 	registry := prometheus.NewRegistry()
 	if err := backbone.Observe(registry, b, pooled{InUse: 3, Idle: 1, Limit: 20, Waits: 5, Waited: 1500 * time.Millisecond}); err != nil {
@@ -50,7 +50,7 @@ func TestBrokerAndDatabaseAsMetrics(t *testing.T) {
 	if want := map[string]float64{
 		"stream_messages{DIALNOTE_EVENTS}": 3, "stream_bytes{DIALNOTE_EVENTS}": 900, "stream_stored_total{DIALNOTE_EVENTS}": 12, "stream_replicas_lacking{DIALNOTE_EVENTS}": 1,
 		"events_pending": 2, "events_held": 1,
-		"nats_connected": 1, "nats_reconnects_total": 2, "nats_certificate_expiry_timestamp_seconds": 1_800_000_000,
+		"nats_connected": 1, "nats_reconnects_total": 2, "nats_publishes_waiting": 7, "nats_certificate_expiry_timestamp_seconds": 1_800_000_000,
 		"database_connections{idle}": 1, "database_connections{in_use}": 3, "database_connections_limit": 20,
 		"database_waits_total": 5, "database_wait_seconds_total": 1.5,
 	}; !maps.Equal(got, want) {
@@ -69,11 +69,11 @@ func TestABrokerThatIsAwayShowsOnlyItsLink(t *testing.T) {
 	if err := backbone.Observe(registry, b, pooled{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := series(t, registry); len(got) != 3+5 || got["nats_connected"] != 1 {
+	if got := series(t, registry); len(got) != 4+5 || got["nats_connected"] != 1 {
 		t.Errorf("got %v", got)
 	}
 	b.link.Connected = false
-	if got := series(t, registry); len(got) != 3+5 || got["nats_connected"] != 0 {
+	if got := series(t, registry); len(got) != 4+5 || got["nats_connected"] != 0 {
 		t.Errorf("got %v", got)
 	}
 }
