@@ -183,6 +183,24 @@ document.addEventListener("htmx:sseOpen", () => {
   state.textContent = "Live";
   if (again) for (const part of document.querySelectorAll("[hx-trigger*=refresh]")) htmx.trigger(part, "refresh");
 });
+
+// News that come while a part of the page is being read anew: htmx would ask again
+// for the part that has been replaced by then, which is to say never. So whoever
+// stands in its place is asked to.
+const late = new Set();
+for (const news of ["sse:log", "sse:delivery", "sse:list", "sse:resync"]) {
+  document.addEventListener(news, ({ target }) => {
+    if (target.id && target.classList.contains("htmx-request")) late.add(target.id);
+  }, { capture: true });
+}
+document.addEventListener("htmx:afterSettle", () => {
+  for (const id of late) {
+    const part = document.getElementById(id);
+    if (part?.classList.contains("htmx-request")) continue;
+    late.delete(id);
+    if (part) htmx.trigger(part, "refresh");
+  }
+});
 document.addEventListener("htmx:sseError", (event) => {
   lost();
   // A stream that is refused may be one of a session that has ended: then the

@@ -38,8 +38,10 @@ test("setting up a webhook, testing it, and receiving a signed event", async () 
   assert.equal(await dialog.getByLabel("Name", { exact: true }).getAttribute("aria-invalid"), "true");
   await says(dialog.locator("#name-error"), "The name is required.");
   await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "hidden" });
   await page.getByRole("link", { name: "Add Webhook" }).click();
   await dialog.waitFor();
+  await until("a fresh form", async () => await dialog.locator("#name-error").innerText() === "");
 
   // What is wrong is said while it is typed, of what was touched only.
   await dialog.getByLabel("Webhook URL").fill("ftp://example.com");

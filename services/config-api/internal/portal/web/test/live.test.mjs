@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { BASE, CONTROL, RECEIVER, api, behave, card, close, done, enter, fact, happens, hook, live, open, organization, says, until } from "../walk.mjs";
+import { BASE, CONTROL, RECEIVER, api, behave, card, close, done, enter, fact, happens, hook, live, open, organization, received, says, until } from "../walk.mjs";
 
 after(close);
 
@@ -21,6 +21,40 @@ test("cards come and go while somebody watches", async () => {
   await api("DELETE", `${org}/webhooks/${id}`);
   await page.getByRole("heading", { name: "Tell your systems when a call ends" }).waitFor();
   assert.equal(await page.getByRole("link", { name: "Add Webhook" }).count(), 1);
+  await done(page);
+});
+
+test("what happens while a part is being read anew is not missed", async () => {
+  const page = await open();
+  const org = organization(), path = `/ok/${org}`;
+  const { id } = await hook(org, path);
+  await enter(page, org);
+  await page.goto(`${BASE}/portal/webhooks/${id}`);
+  await live(page);
+  await page.evaluate(() => {
+    window.heard = 0;
+    document.addEventListener("sse:log", () => { window.heard++; }, true);
+  });
+  // The first answer is what the log was like after the first event, and is on
+  // its way for so long that the second one's news come before it.
+  let arrive;
+  const under = new Promise((begun) => {
+    page.route((url) => url.pathname === `/portal/webhooks/${id}`, async (route) => {
+      const response = await route.fetch();
+      begun();
+      await new Promise((resolve) => { arrive = resolve; });
+      await route.fulfill({ response });
+    }, { times: 1 });
+  });
+  await happens(org);
+  await under;
+  await until("the first to be told of", async () => (await received(path)).length === 1);
+  const before = await page.evaluate(() => window.heard);
+  await happens(org);
+  await until("the second to arrive", async () => (await received(path)).length === 2);
+  await until("news of it", () => page.evaluate((n) => window.heard > n, before));
+  arrive();
+  await until("both in the log", async () => await page.locator("#log tbody tr").count() === 2);
   await done(page);
 });
 
