@@ -13,21 +13,30 @@ import (
 	"time"
 )
 
-// serveBounded serves with room for most connections until the test ends.
-func serveBounded(t *testing.T, most int, handler http.HandlerFunc) string {
+// serveBounded serves with room for most connections until the test ends. It
+// tells of each connection that the server takes for idle: a moment after its
+// answer has arrived.
+func serveBounded(t *testing.T, most int, handler http.HandlerFunc) (addr string, idle <-chan struct{}) {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	srv := newServer(handler, most)
+	changed, rested := srv.ConnState, make(chan struct{}, 100)
+	srv.ConnState = func(c net.Conn, state http.ConnState) {
+		changed(c, state)
+		if state == http.StateIdle {
+			rested <- struct{}{}
+		}
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(l) }()
 	t.Cleanup(func() {
 		_ = srv.Close()
 		<-ended
 	})
-	return l.Addr().String()
+	return l.Addr().String(), rested
 }
 
 func dial(t *testing.T, addr string) net.Conn {
@@ -69,9 +78,10 @@ func closed(t *testing.T, c net.Conn) {
 // or nothing since its last request.
 func TestWaitingConnectionsAreDisplaced(t *testing.T) {
 	t.Parallel()
-	addr := serveBounded(t, 3, func(http.ResponseWriter, *http.Request) {})
+	addr, idle := serveBounded(t, 3, func(http.ResponseWriter, *http.Request) {})
 	kept := dial(t, addr)
-	ask(t, kept) // idle from now on
+	ask(t, kept)
+	<-idle // so that it has waited longer than those that follow
 	silent := dial(t, addr)
 	third := dial(t, addr)
 	ask(t, third)
@@ -89,7 +99,7 @@ func TestWaitingConnectionsAreDisplaced(t *testing.T) {
 func TestRequestsAreNotDisplaced(t *testing.T) {
 	t.Parallel()
 	began, release := make(chan struct{}), make(chan struct{})
-	addr := serveBounded(t, 2, func(w http.ResponseWriter, _ *http.Request) {
+	addr, _ := serveBounded(t, 2, func(w http.ResponseWriter, _ *http.Request) {
 		began <- struct{}{}
 		<-release
 		_, _ = io.WriteString(w, "done")
@@ -145,7 +155,7 @@ func TestServerLimits(t *testing.T) {
 	if srv.ReadHeaderTimeout <= 0 || srv.ReadTimeout <= 0 || srv.IdleTimeout <= 0 || srv.MaxHeaderBytes <= 0 {
 		t.Errorf("the server has no limit somewhere: %+v", srv)
 	}
-	addr := serveBounded(t, 8, func(http.ResponseWriter, *http.Request) { t.Error("the request was handled") })
+	addr, _ := serveBounded(t, 8, func(http.ResponseWriter, *http.Request) { t.Error("the request was handled") })
 	c := dial(t, addr)
 	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n"); err != nil {
 		t.Fatal(err)
