@@ -103,8 +103,8 @@ func (c *Client) byTransport(ctx context.Context, deadline time.Time, r Request,
 	return resp, nil
 }
 
-// httpRequest returns a request in the form of net/http, made without parsing anything
-// again.
+// httpRequest returns a request in the form of net/http, made without parsing
+// anything again.
 func httpRequest(ctx context.Context, r Request) *http.Request {
 	req := &http.Request{
 		Method: r.Method, URL: r.Normal, Header: r.Fields.Header(),
