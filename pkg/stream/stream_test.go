@@ -22,7 +22,12 @@ func topology() stream.Topology {
 
 func connect(t *testing.T, srv *natstest.Server) *stream.Conn {
 	t.Helper()
-	c, err := stream.Connect(stream.Settings{URL: srv.ClientURL(), Name: t.Name()}, slog.New(slog.DiscardHandler))
+	return connectTo(t, srv.ClientURL())
+}
+
+func connectTo(t *testing.T, url string) *stream.Conn {
+	t.Helper()
+	c, err := stream.Connect(stream.Settings{URL: url, Name: t.Name()}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,10 +51,10 @@ func sample(t *testing.T, id string) event.Event {
 
 func TestEnsureIsTheSameAnyNumberOfTimes(t *testing.T) {
 	t.Parallel()
-	srv := natstest.Start(t)
+	url := natstest.StartApart(t)
 	var wg sync.WaitGroup
 	for range 4 {
-		c := connect(t, srv)
+		c := connectTo(t, url)
 		wg.Go(func() {
 			for range 3 {
 				if err := c.Ensure(t.Context(), topology()); err != nil {
