@@ -14,6 +14,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
 )
 
 // Maker makes attempts.
@@ -24,7 +25,7 @@ type Maker interface {
 
 // Recorder commits attempts.
 type Recorder interface {
-	Record(ctx context.Context, a delivery.Attempt) (store.Recorded, error)
+	Record(ctx context.Context, a *delivery.Attempt, then record.Then)
 }
 
 // Cache is what the replica knows of webhooks.
@@ -59,21 +60,34 @@ type Courier struct {
 // comes before it is recorded. An error means that nothing is known
 // to be recorded: the delivery must be tried again.
 func (c *Courier) Carry(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot) (store.Recorded, error) {
+	return await(ctx, func(then record.Then) { c.CarryThen(ctx, t, d, number, slot, then) })
+}
+
+// CarryThen is Carry for callers that do not wait: it returns when the request
+// has ended, and then is told of its record. It must not wait for anything.
+func (c *Courier) CarryThen(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot, then record.Then) {
 	began := time.Now()
 	sending, span := c.Tracer.Attempt(ctx, &d, t.Webhook.Provider, number)
 	a, ok := c.Maker.Make(sending, t, d, number)
 	span.Attempted(&a.Outcome)
-	if ok && a.Outcome.Result == delivery.Failed && a.Outcome.Reason.Trouble() {
-		c.Webhooks.Suspect(d.WebhookID)
-		defer c.Webhooks.Settled(d.WebhookID)
+	id := d.WebhookID
+	trouble := ok && a.Outcome.Result == delivery.Failed && a.Outcome.Reason.Trouble()
+	if trouble {
+		c.Webhooks.Suspect(id)
 	}
-	c.Webhooks.Leave(d.WebhookID, time.Since(began))
+	c.Webhooks.Leave(id, time.Since(began))
 	slot.Free()
 	if !ok {
-		return store.Recorded{}, context.Cause(ctx)
+		then(store.Recorded{}, context.Cause(ctx))
+		return
 	}
 	c.Observer.Attempted(t, d, a)
-	return c.record(ctx, a)
+	c.recordThen(ctx, &a, func(r store.Recorded, err error) {
+		if trouble {
+			c.Webhooks.Settled(id)
+		}
+		then(r, err)
+	})
 }
 
 // Decline records that no request was made now, and why.
@@ -83,17 +97,41 @@ func (c *Courier) Decline(ctx context.Context, t *match.Target, d delivery.Deliv
 }
 
 func (c *Courier) record(ctx context.Context, a delivery.Attempt) (store.Recorded, error) {
+	return await(ctx, func(then record.Then) { c.recordThen(ctx, &a, then) })
+}
+
+// recordThen hands an attempt over to be recorded. then is told when everybody
+// else has been told what that changes.
+func (c *Courier) recordThen(ctx context.Context, a *delivery.Attempt, then record.Then) {
 	recording, span := c.Tracer.Record(ctx)
-	r, err := c.Recorder.Record(recording, a)
-	span.Fail(err)
-	if err != nil {
-		return store.Recorded{}, fmt.Errorf("record attempt of delivery %s: %w", a.DeliveryID, err)
+	c.Recorder.Record(recording, a, func(r store.Recorded, err error) {
+		span.Fail(err)
+		if err != nil {
+			then(store.Recorded{}, fmt.Errorf("record attempt of delivery %s: %w", a.DeliveryID, err))
+			return
+		}
+		c.Observer.Recorded(*a, r)
+		if changes(r) {
+			c.tell(ctx, r.Before.OrganizationID, r.Before.ID)
+		}
+		then(r, nil)
+	})
+}
+
+// await does something and waits until then is told, or ctx ends.
+func await(ctx context.Context, do func(then record.Then)) (store.Recorded, error) {
+	type result struct {
+		recorded store.Recorded
+		err      error
 	}
-	c.Observer.Recorded(a, r)
-	if changes(r) {
-		c.tell(ctx, r.Before.OrganizationID, r.Before.ID)
+	told := make(chan result, 1)
+	do(func(r store.Recorded, err error) { told <- result{r, err} })
+	select {
+	case got := <-told:
+		return got.recorded, got.err
+	case <-ctx.Done():
+		return store.Recorded{}, ctx.Err()
 	}
-	return r, nil
 }
 
 // tell drops what this replica knows of the webhook before anything that

@@ -15,6 +15,7 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/courier"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
 )
 
 var errRecord = errors.New("cannot be written")
@@ -43,10 +44,10 @@ func (r *trace) Decline(_ *match.Target, _ delivery.Delivery, result delivery.Re
 	return delivery.Attempt{ID: "att_1", Outcome: delivery.Outcome{Result: result}}
 }
 
-func (r *trace) Record(context.Context, delivery.Attempt) (store.Recorded, error) {
+func (r *trace) Record(_ context.Context, _ *delivery.Attempt, then record.Then) {
 	r.steps = append(r.steps, "record")
 	r.held = r.slots.Used() + r.webhooks.InFlight()
-	return r.recorded, r.err
+	then(r.recorded, r.err)
 }
 
 func (r *trace) Drop(organizationID string) { r.steps = append(r.steps, "drop "+organizationID) }

@@ -1,43 +1,40 @@
 package dispatch
 
-import (
-	"sync"
+import "sync"
 
-	"github.com/dialnote/webhooks/pkg/stream"
-)
-
-// crew sees messages through, each in a goroutine of its own for as long as that
-// takes. Whoever has done with one waits for the next: a new goroutine's stack
-// would have to grow anew for each, which took a tenth of all the time. There are
-// never more of them than slots and outcomes to be recorded: a slot is given back
-// when the request has ended.
+// crew does what takes its time, each thing in a goroutine of its own. Whoever has
+// done with one waits for the next: a new goroutine's stack would have to grow
+// anew for each, which took a tenth of all the time. There are never many more of
+// them than slots: what is left to do when a request has ended needs none.
 type crew struct {
-	handle func(*stream.Message)
-	next   chan *stream.Message
-	all    sync.WaitGroup
+	next    chan func()
+	jobs    sync.WaitGroup
+	members sync.WaitGroup
 }
 
-func newCrew(handle func(*stream.Message)) *crew {
-	return &crew{handle: handle, next: make(chan *stream.Message)}
-}
+func newCrew() *crew { return &crew{next: make(chan func())} }
 
-// take has a message seen through and does not wait for it.
-func (c *crew) take(m *stream.Message) {
+// take has something done and does not wait for it.
+func (c *crew) take(job func()) {
+	c.jobs.Add(1)
 	select {
-	case c.next <- m:
+	case c.next <- job:
 	default:
-		c.all.Go(func() { c.serve(m) })
+		c.members.Go(func() { c.serve(job) })
 	}
 }
 
-func (c *crew) serve(m *stream.Message) {
-	for ok := true; ok; m, ok = <-c.next {
-		c.handle(m)
+func (c *crew) serve(job func()) {
+	for ok := true; ok; job, ok = <-c.next {
+		job()
+		c.jobs.Done()
 	}
 }
 
-// dismiss waits for the messages under way. Nothing may be taken any more.
+// dismiss waits for what is being done, and for what that leads to. Nothing else
+// may be taken any more.
 func (c *crew) dismiss() {
+	c.jobs.Wait()
 	close(c.next)
-	c.all.Wait()
+	c.members.Wait()
 }

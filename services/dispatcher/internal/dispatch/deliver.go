@@ -9,6 +9,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
 )
 
@@ -25,7 +26,7 @@ type Lanes interface {
 
 // Carrier carries attempts to their record.
 type Carrier interface {
-	Carry(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot) (store.Recorded, error)
+	CarryThen(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot, then record.Then)
 	Decline(ctx context.Context, t *match.Target, d delivery.Delivery, result delivery.Result, message string) error
 }
 
@@ -36,51 +37,66 @@ type Progress interface {
 
 // Deliver delivers one event to one webhook: now, or by way of its lane. again
 // says that the event may have been handed out before, and be recorded already.
-// It returns nil when the delivery is safe: recorded, or stored in the lane. An
-// error means that the event must come again.
-func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.Delivery, again bool, slot *inflight.Slot) error {
+// It returns when that needs the slot no more, and then is told when the delivery
+// is safe: recorded, or stored in the lane. An error means that the event must
+// come again.
+func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.Delivery, again bool, slot *inflight.Slot, then func(error)) {
 	var before delivery.Progress
 	if again {
 		var err error
 		if before, err = d.progress(ctx, dl); err != nil || before.Delivered {
-			return err
+			then(err)
+			return
 		}
 	}
 	if why := d.mustWait(t.Webhook); why != "" {
-		return d.enlane(ctx, t, dl, before.Attempts, why, slot)
+		then(d.enlane(ctx, t, dl, before.Attempts, why, slot))
+		return
 	}
 	if !d.enter(dl.WebhookID) {
-		return d.enlane(ctx, t, dl, before.Attempts, waitsInLine, slot)
+		then(d.enlane(ctx, t, dl, before.Attempts, waitsInLine, slot))
+		return
 	}
-	return d.send(ctx, dl, before.Attempts, slot)
+	d.send(ctx, dl, before.Attempts, slot, then)
 }
 
 // send makes the next attempt of a delivery whose turn has come. It looks the
 // webhook up once more: waiting for the turn took time, and what is sent goes
 // to the webhook of the moment it is sent.
-func (d *Dispatcher) send(ctx context.Context, dl delivery.Delivery, attempts int, slot *inflight.Slot) error {
+func (d *Dispatcher) send(ctx context.Context, dl delivery.Delivery, attempts int, slot *inflight.Slot, then func(error)) {
 	now, err := d.find(ctx, dl)
-	instead := func(do func() error) error {
+	if instead := d.instead(ctx, now, err, dl, attempts, slot); instead != nil {
 		d.Webhooks.Leave(dl.WebhookID, 0)
-		return do()
+		then(instead())
+		return
 	}
+	number := attempts + 1
+	d.Carrier.CarryThen(ctx, now, dl, number, slot, func(recorded store.Recorded, err error) {
+		if err != nil || recorded.Decision.Action == delivery.Done {
+			then(err)
+			return
+		}
+		go func() { then(d.settle(ctx, dl, number, recorded.Decision)) }() // it waits for the broker
+	})
+}
+
+// instead returns what is to be done with a delivery that must not be sent now,
+// nil when it may be.
+func (d *Dispatcher) instead(ctx context.Context, now *match.Target, err error, dl delivery.Delivery, attempts int, slot *inflight.Slot) func() error {
 	switch {
 	case err != nil:
-		return instead(func() error { return err })
+		return func() error { return err }
 	case now == nil: // deleted: nothing is owed to it
-		return instead(func() error { return nil })
+		return func() error { return nil }
 	case !now.Webhook.Event.Matches(dl.EventType):
-		return instead(func() error {
+		return func() error {
 			return d.Carrier.Decline(ctx, now, dl, delivery.Skipped, "The webhook no longer sends this event.")
-		})
-	case d.mustWait(now.Webhook) != "":
-		return instead(func() error { return d.enlane(ctx, now, dl, attempts, d.mustWait(now.Webhook), slot) })
+		}
 	}
-	recorded, err := d.Carrier.Carry(ctx, now, dl, attempts+1, slot)
-	if err != nil {
-		return err
+	if why := d.mustWait(now.Webhook); why != "" {
+		return func() error { return d.enlane(ctx, now, dl, attempts, why, slot) }
 	}
-	return d.settle(ctx, dl, attempts+1, recorded.Decision)
+	return nil
 }
 
 // mustWait returns why a delivery has to wait in its lane, in the customer's

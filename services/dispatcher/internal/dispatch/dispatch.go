@@ -84,24 +84,35 @@ type Dispatcher struct {
 	Batch    int // events asked for at once, by each puller
 	Log      *slog.Logger
 	Observer Observer
+
+	held sync.WaitGroup // messages
 }
 
 // Run pulls until pulling ends, then waits for what it holds. work is the
 // context of the deliveries: when it ends they are cut short, and their events
 // come again.
 func (d *Dispatcher) Run(pulling, work context.Context) {
-	crew := newCrew(func(m *stream.Message) { d.handle(work, m) })
+	crew := newCrew()
 	var all sync.WaitGroup
 	for range pullers {
-		all.Go(func() { d.pull(pulling, crew) })
+		all.Go(func() { d.pull(pulling, work, crew) })
 	}
 	all.Wait()
 	crew.dismiss()
+	recorded := make(chan struct{})
+	go func() { // until the recorder ends
+		d.held.Wait()
+		close(recorded)
+	}()
+	select {
+	case <-recorded:
+	case <-work.Done():
+	}
 }
 
 // pull is one puller: it takes slots, asks for that many events, and hands
 // each to one of the crew, who owns its slot.
-func (d *Dispatcher) pull(pulling context.Context, crew *crew) {
+func (d *Dispatcher) pull(pulling, work context.Context, crew *crew) {
 	for try := 0; pulling.Err() == nil; {
 		if d.Room.Room(pulling) != nil {
 			return
@@ -110,7 +121,9 @@ func (d *Dispatcher) pull(pulling context.Context, crew *crew) {
 		if err != nil {
 			return
 		}
-		got, err := d.Events.Pull(pulling, n, pullWait, crew.take)
+		got, err := d.Events.Pull(pulling, n, pullWait, func(m *stream.Message) {
+			crew.take(func() { d.handle(work, m, crew) })
+		})
 		d.Slots.Release(n - got)
 		if err != nil && pulling.Err() == nil {
 			d.Log.Warn("events cannot be pulled; trying until they can", slog.Any("error", err))
@@ -122,84 +135,79 @@ func (d *Dispatcher) pull(pulling context.Context, crew *crew) {
 	}
 }
 
-// handle sees one event through and acknowledges it when each of its
-// deliveries is recorded or safely in a lane. When work ends first it is not
-// acknowledged, and comes again.
-func (d *Dispatcher) handle(work context.Context, m *stream.Message) {
+// handle sees one event through to its attempts: what becomes of them is for the
+// holding to learn.
+func (d *Dispatcher) handle(work context.Context, m *stream.Message, crew *crew) {
 	slot := d.Slots.Slot()
-	defer slot.Free()
-	defer m.KeepAlive()()
+	h := d.hold(work, m)
 	d.Observer.Consumed()
-	work, span := d.Tracer.Consume(work, proto.StreamEvents, m.Headers())
-	defer span.End()
-
-	e, err := m.Published()
-	if err != nil {
-		d.reject(work, m, err)
-		return
-	}
-	span.Of(e)
-	targets, err := d.match(work, e, m.Sequence)
-	if err != nil {
-		d.unmatched(work, m, err)
-		return
-	}
-	d.Observer.Matched(len(targets))
-	if d.deliver(work, m, e, targets, slot) {
-		d.ack(work, m)
-	}
+	h.work, h.span = d.Tracer.Consume(work, proto.StreamEvents, m.Headers())
+	h.done(d.dispatch(h, slot, crew))
 }
 
-// deliver delivers an event to each of its webhooks at once and reports whether
-// all of the deliveries are safe. The first uses the event's slot; each other
-// waits for one of its own, ahead of anybody who wants more events.
-func (d *Dispatcher) deliver(work context.Context, m *stream.Message, e event.Event, targets []*match.Target, slot *inflight.Slot) bool {
-	if len(targets) == 0 {
+// dispatch reads an event and has it delivered. It reports whether the message is
+// safe, but for its deliveries. It gives the slot back.
+func (d *Dispatcher) dispatch(h *holding, slot *inflight.Slot, crew *crew) bool {
+	e, err := h.message.Published()
+	if err != nil {
+		defer slot.Free()
+		return d.reject(h.work, h.message, err)
+	}
+	h.span.Of(e)
+	targets, err := d.match(h.work, e, h.message.Sequence)
+	if err != nil {
+		defer slot.Free()
+		d.unmatched(h.work, h.message, err)
+		return false
+	}
+	d.Observer.Matched(len(targets))
+	return d.deliver(h, e, targets, slot, crew)
+}
+
+// deliver delivers an event to each of its webhooks at once. The first uses the
+// event's slot; each other waits for one of its own, ahead of anybody who wants
+// more events. It reports whether all of them were begun.
+func (d *Dispatcher) deliver(h *holding, e event.Event, targets []*match.Target, slot *inflight.Slot, crew *crew) bool {
+	body := e.Body()
+	one := func(t *match.Target, slot *inflight.Slot) {
+		defer slot.Free()
+		m, id := h.message, t.Webhook.ID
+		d.Deliver(h.work, t, delivery.Of(e, body, id, m.Sequence, m.Stored), m.Again, slot, func(err error) { h.delivered(id, err) })
+	}
+	h.expect(len(targets))
+	switch len(targets) {
+	case 0:
+		slot.Free()
+		return true
+	case 1:
+		one(targets[0], slot)
 		return true
 	}
-	body, again := e.Body(), m.Again
-	one := func(t *match.Target, slot *inflight.Slot) bool {
-		defer slot.Free()
-		err := d.Deliver(work, t, delivery.Of(e, body, t.Webhook.ID, m.Sequence, m.Stored), again, slot)
-		if err != nil && work.Err() == nil {
-			d.Log.ErrorContext(work, "a delivery is neither recorded nor in its lane; its event will come again",
-				slog.String("webhook", t.Webhook.ID), slog.Uint64("sequence", m.Sequence), slog.Any("error", err))
-		}
-		return err == nil
-	}
-	if len(targets) == 1 {
-		return one(targets[0], slot)
-	}
-	safe := make(chan bool, len(targets))
-	go func() { safe <- one(targets[0], slot) }()
-	for _, t := range targets[1:] {
-		slot, err := d.Slots.Take(work)
+	crew.take(func() { one(targets[0], slot) })
+	for i, t := range targets[1:] {
+		slot, err := d.Slots.Take(h.work)
 		if err != nil {
-			safe <- false
-			continue
+			h.expect(-len(targets[1+i:]))
+			return false
 		}
-		go func() { safe <- one(t, slot) }()
+		crew.take(func() { one(t, slot) })
 	}
-	all := true
-	for range targets {
-		all = <-safe && all
-	}
-	return all
+	return true
 }
 
 // reject keeps a message that cannot be understood where an operator finds it,
-// and only then acknowledges it.
-func (d *Dispatcher) reject(work context.Context, m *stream.Message, reason error) {
+// and reports whether it is there.
+func (d *Dispatcher) reject(work context.Context, m *stream.Message, reason error) bool {
 	err := retry.Until(work, d.Log, "messages cannot be put into the rejected stream", func() error {
 		return d.Rejector.Reject(work, m, fault.Of(reason).Error())
 	})
 	if err != nil {
-		return
+		return false
 	}
 	d.Observer.Rejected()
 	d.Log.WarnContext(work, "message rejected", slog.String("subject", m.Subject),
 		slog.Uint64("sequence", m.Sequence), slog.Any("error", reason))
-	d.ack(work, m)
+	return true
 }
 
 // match returns the webhooks to deliver to from here, and has the ordered ones

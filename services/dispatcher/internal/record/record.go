@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,49 +48,44 @@ type Recorder struct {
 	opts     Options
 	log      *slog.Logger
 	observer Observer
-	queue    chan *entry
+	queue    chan entry
+	answers  sync.WaitGroup     // batches whose outcome is being told
 	attempts []delivery.Attempt // of the batch that is being written
 	pending  atomic.Int64
 	room     chan struct{} // holds a token when there may be room again
 }
 
+// Then is told once what became of an attempt that was handed over: it is
+// recorded, or nothing is known of it. It must not wait for anything.
+type Then func(recorded store.Recorded, err error)
+
 type entry struct {
-	attempt delivery.Attempt
-	done    chan result
+	attempt *delivery.Attempt
+	then    Then
 }
 
-type result struct {
-	recorded store.Recorded
-	err      error
-}
-
-// New returns a recorder; Run must be running for Record to return.
+// New returns a recorder; Run must be running for anything to be recorded.
 func New(s Store, policy delivery.Policy, opts Options, log *slog.Logger, observer Observer) *Recorder {
 	return &Recorder{
 		store: s, policy: policy, opts: opts, log: log, observer: observer,
-		queue:    make(chan *entry, opts.Pending),
+		queue:    make(chan entry, opts.Pending),
 		attempts: make([]delivery.Attempt, 0, opts.Batch),
 		room:     make(chan struct{}, 1),
 	}
 }
 
-// Record commits an attempt and returns what became of it: only then may its
-// message be acknowledged. It waits for as long as the database is away, until
-// ctx ends.
-func (r *Recorder) Record(ctx context.Context, a delivery.Attempt) (store.Recorded, error) {
-	e := &entry{attempt: a, done: make(chan result, 1)}
+// Record hands an attempt over and returns: it is the recorder's from now on. then
+// is told when it is committed, for as long as the database may be away, or when
+// Run ends first; only then may its message be acknowledged. Thousands of
+// deliveries wait for a commit at the same time, and need no goroutine for that.
+// Record itself waits only for room in the queue, until ctx ends.
+func (r *Recorder) Record(ctx context.Context, a *delivery.Attempt, then Then) {
 	r.pending.Add(1)
 	select {
-	case r.queue <- e:
+	case r.queue <- entry{attempt: a, then: then}:
 	case <-ctx.Done():
 		r.finished(1)
-		return store.Recorded{}, ctx.Err()
-	}
-	select {
-	case res := <-e.done:
-		return res.recorded, res.err
-	case <-ctx.Done():
-		return store.Recorded{}, ctx.Err()
+		then(store.Recorded{}, ctx.Err())
 	}
 }
 
@@ -118,15 +114,30 @@ func (r *Recorder) tellRoom() {
 }
 
 // Run commits until ctx ends. What is queued then is not committed: its
-// messages were not acknowledged and come again.
+// messages were not acknowledged and come again. Everybody has been told when it
+// returns; nothing may be handed over any more.
 func (r *Recorder) Run(ctx context.Context) error {
+	defer r.answers.Wait()
 	for {
 		batch := r.gather(ctx)
 		if len(batch) == 0 {
+			r.abandon(ctx.Err())
 			return nil
 		}
 		r.commit(ctx, batch)
-		r.finished(len(batch))
+	}
+}
+
+// abandon tells those who wait in the queue that nothing is known.
+func (r *Recorder) abandon(err error) {
+	for {
+		select {
+		case e := <-r.queue:
+			r.finished(1)
+			e.then(store.Recorded{}, err)
+		default:
+			return
+		}
 	}
 }
 
@@ -138,8 +149,8 @@ func (r *Recorder) finished(n int) {
 // gather waits for a first attempt and takes what comes within the linger. A
 // failure waits for nobody: others may wait for its consequences. It returns none
 // when ctx ended.
-func (r *Recorder) gather(ctx context.Context) []*entry {
-	var batch []*entry
+func (r *Recorder) gather(ctx context.Context) []entry {
+	batch := make([]entry, 0, r.opts.Batch/8)
 	select {
 	case e := <-r.queue:
 		batch = append(batch, e)
@@ -163,31 +174,33 @@ func (r *Recorder) gather(ctx context.Context) []*entry {
 	return batch
 }
 
-func failed(e *entry) bool { return e.attempt.Outcome.Result == delivery.Failed }
+func failed(e entry) bool { return e.attempt.Outcome.Result == delivery.Failed }
 
 // commit writes a batch. While the database is away it tries again. Any other
 // failure is split, so that an attempt that cannot be written fails alone.
-func (r *Recorder) commit(ctx context.Context, batch []*entry) {
+func (r *Recorder) commit(ctx context.Context, batch []entry) {
 	attempts := r.attempts[:0]
 	for _, e := range batch {
-		attempts = append(attempts, e.attempt)
+		attempts = append(attempts, *e.attempt)
 	}
 	recorded, err := r.write(ctx, attempts)
 	clear(attempts) // what they refer to is not kept
-	switch {
-	case err == nil:
-		for i, e := range batch {
-			e.done <- result{recorded: recorded[i]}
-		}
-	case len(batch) == 1 || ctx.Err() != nil:
-		for _, e := range batch {
-			e.done <- result{err: err}
-		}
-	default:
+	if err != nil && len(batch) > 1 && ctx.Err() == nil {
 		half := len(batch) / 2
 		r.commit(ctx, batch[:half])
 		r.commit(ctx, batch[half:])
+		return
 	}
+	r.finished(len(batch))
+	r.answers.Go(func() { // the next batch need not wait for it
+		for i, e := range batch {
+			if err != nil {
+				e.then(store.Recorded{}, err)
+			} else {
+				e.then(recorded[i], nil)
+			}
+		}
+	})
 }
 
 // write retries for as long as the database is away; it returns any other

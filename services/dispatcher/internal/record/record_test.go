@@ -81,6 +81,22 @@ func start(t *testing.T, db *database, opts record.Options) *record.Recorder {
 	return r
 }
 
+// wait records an attempt and waits for what becomes of it, or for ctx's end.
+func wait(ctx context.Context, r *record.Recorder, a delivery.Attempt) (store.Recorded, error) {
+	type told struct {
+		recorded store.Recorded
+		err      error
+	}
+	done := make(chan told, 1)
+	r.Record(ctx, &a, func(recorded store.Recorded, err error) { done <- told{recorded, err} })
+	select {
+	case got := <-done:
+		return got.recorded, got.err
+	case <-ctx.Done():
+		return store.Recorded{}, ctx.Err()
+	}
+}
+
 // recordAll records attempts at once and returns their errors by id.
 func recordAll(ctx context.Context, r *record.Recorder, ids ...string) map[string]error {
 	var mu sync.Mutex
@@ -88,7 +104,7 @@ func recordAll(ctx context.Context, r *record.Recorder, ids ...string) map[strin
 	var all sync.WaitGroup
 	for _, id := range ids {
 		all.Go(func() {
-			got, err := r.Record(ctx, delivery.Attempt{ID: id})
+			got, err := wait(ctx, r, delivery.Attempt{ID: id})
 			if err == nil && got.Before.ID != id {
 				err = fmt.Errorf("got the record of %q", got.Before.ID)
 			}
@@ -150,7 +166,7 @@ func TestAFailureWaitsForNoCompany(t *testing.T) {
 		began := time.Now()
 		fails := func() {
 			a := delivery.Attempt{ID: "failed", Outcome: delivery.Outcome{Result: delivery.Failed}}
-			if _, err := r.Record(t.Context(), a); err != nil {
+			if _, err := wait(t.Context(), r, a); err != nil {
 				t.Error(err)
 			}
 		}
@@ -244,7 +260,7 @@ func TestRoomEndsWithItsContext(t *testing.T) {
 		var all sync.WaitGroup
 		for range 3 {
 			all.Go(func() {
-				if _, err := r.Record(ctx, delivery.Attempt{ID: "a"}); !errors.Is(err, context.DeadlineExceeded) {
+				if _, err := wait(ctx, r, delivery.Attempt{ID: "a"}); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("record: %v", err)
 				}
 			})
@@ -257,24 +273,45 @@ func TestRoomEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// Everybody is told, those too whose attempts are still queued, and nothing is
+// said to be recorded that is not.
 func TestRunEndsWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		const attempts = 30
 		db := &database{}
 		db.away.Store(true)
-		r := record.New(db, delivery.DefaultPolicy(), record.DefaultOptions(), slog.New(slog.DiscardHandler), &observer{})
+		r := record.New(db, delivery.DefaultPolicy(), record.Options{Batch: 8, Linger: time.Millisecond, Pending: 100}, slog.New(slog.DiscardHandler), &observer{})
 		ctx, stop := context.WithCancel(t.Context())
-		failed := make(chan error, 1)
-		go func() {
-			_, err := r.Record(t.Context(), delivery.Attempt{ID: "a"})
-			failed <- err
-		}()
+		var told, failed atomic.Int64
+		for _, id := range names("a", attempts) {
+			r.Record(t.Context(), &delivery.Attempt{ID: id}, func(_ store.Recorded, err error) {
+				told.Add(1)
+				if err != nil {
+					failed.Add(1)
+				}
+			})
+		}
 		time.AfterFunc(time.Minute, stop)
 		if err := r.Run(ctx); err != nil {
 			t.Error(err)
 		}
-		if err := <-failed; err == nil {
-			t.Error("an attempt that was never recorded has no error")
+		if told.Load() != attempts || failed.Load() != attempts || r.Pending() != 0 {
+			t.Errorf("of %d attempts %d were told of, %d as failed; %d are pending", attempts, told.Load(), failed.Load(), r.Pending())
 		}
+	})
+}
+
+// The next batch is written while what became of the one before is being told.
+func TestTellingHoldsUpNoCommit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, &database{}, record.Options{Batch: 1, Linger: time.Millisecond, Pending: 10})
+		release := make(chan struct{})
+		r.Record(t.Context(), &delivery.Attempt{ID: "slow"}, func(store.Recorded, error) { <-release })
+		if _, err := wait(t.Context(), r, delivery.Attempt{ID: "next"}); err != nil {
+			t.Error(err)
+		}
+		close(release)
 	})
 }
