@@ -29,7 +29,7 @@ type Options struct {
 
 // DefaultOptions are the recorder's bounds in production.
 func DefaultOptions() Options {
-	return Options{Batch: 512, Linger: 10 * time.Millisecond, Pending: 2048}
+	return Options{Batch: 2048, Linger: 10 * time.Millisecond, Pending: 4096}
 }
 
 // Observer is told of each commit.
