@@ -30,6 +30,20 @@ func ofRecovery(by Actor, action Action, r delivery.Recovery, at time.Time, afte
 	}
 }
 
+// Tested returns the entry of a test that somebody sends to a webhook. What came
+// of it is in the delivery log, under the event's id.
+func Tested(by Actor, organizationID, webhookID, eventID string, at time.Time) Entry {
+	return Entry{
+		At: at, OrganizationID: organizationID, Actor: by, Action: WebhookTested,
+		Target: Target{Kind: Webhook, ID: webhookID, WebhookID: webhookID},
+		After:  object(testFacts{eventID}),
+	}
+}
+
+type testFacts struct {
+	EventID string `json:"eventId"`
+}
+
 // Redelivered returns the entry of a delivery that somebody has made again.
 func Redelivered(by Actor, organizationID, webhookID, deliveryID string, at time.Time) Entry {
 	return Entry{

@@ -52,6 +52,7 @@ const (
 	WebhookDeleted       Action = "webhook.deleted"
 	WebhookSecretShown   Action = "webhook.secret_shown"
 	WebhookHeldDiscarded Action = "webhook.held_events_discarded"
+	WebhookTested        Action = "webhook.tested"
 
 	DeliveryRedelivered Action = "delivery.redelivered"
 	RecoveryStarted     Action = "recovery.started"
@@ -72,7 +73,7 @@ const (
 // Actions returns every action, in the order of the constants.
 func Actions() []Action {
 	return []Action{
-		WebhookCreated, WebhookUpdated, WebhookEnabled, WebhookAutoDisabled, WebhookDeleted, WebhookSecretShown, WebhookHeldDiscarded,
+		WebhookCreated, WebhookUpdated, WebhookEnabled, WebhookAutoDisabled, WebhookDeleted, WebhookSecretShown, WebhookHeldDiscarded, WebhookTested,
 		DeliveryRedelivered, RecoveryStarted, RecoveryCancelled, EventRequeued,
 		APIKeyCreated, APIKeyRevoked, ZapierKeyCreated, ZapierKeyShown, ZapierKeyRotated,
 		PortalLinkCreated, PortalSessionBegun, PortalSessionEnded,

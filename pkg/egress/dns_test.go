@@ -216,7 +216,6 @@ func TestRebinding(t *testing.T) {
 	internal := listen(t, "tcp", "127.0.0.1:0", answer("HTTP/1.1 200 OK\r\n\r\n"))
 	ns := newNameserver(t, map[string][][]string{"rebind.example.com": {{"93.184.215.14"}, {"127.0.0.1"}}})
 	d := newDialer(Config{Timeout: DefaultTimeout, Resolver: ns.resolver()}, nil)
-	errDialed := errors.New("dialed")
 	var dialed []netip.AddrPort
 	d.connect = func(_ context.Context, to netip.AddrPort) (net.Conn, error) {
 		dialed = append(dialed, to)

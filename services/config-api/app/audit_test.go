@@ -55,6 +55,7 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 		}
 		s.clock.advance(time.Millisecond)
 	}
+	s.do(t, call{method: http.MethodPost, path: hook + "/test", token: key}).want(t, http.StatusOK)
 	s.deliver(t, id, exampleDelivery, nil)
 	s.do(t, call{method: http.MethodPost, path: hook + "/deliveries/" + exampleDelivery + "/redeliver", token: key}).want(t, http.StatusAccepted)
 	recovery := s.do(t, call{method: http.MethodPost, path: hook + "/recoveries", body: `{"since":"2026-01-01T00:00:00Z"}`, token: key}).want(t, http.StatusAccepted).object(t)
@@ -80,6 +81,7 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 		"portal anna@acme.example zapier_key.created zapier_key",
 		"service_token backend zapier_key.shown zapier_key",
 		"service_token backend zapier_key.rotated zapier_key",
+		"api_key Reporting webhook.tested webhook",
 		"api_key Reporting delivery.redelivered delivery",
 		"api_key Reporting recovery.started recovery",
 		"api_key Reporting recovery.cancelled recovery",
@@ -96,7 +98,7 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 
 	// It is filtered, and other organizations do not see it.
 	for query, want := range map[string]int{
-		"webhookId=" + id: 10, "targetId=" + keyID: 2, "actor=billing": 2, "actorKind=portal": 3, "actorKind=portal&actor=anna%40acme.example&action=zapier_key.created": 1,
+		"webhookId=" + id: 11, "targetId=" + keyID: 2, "actor=billing": 2, "actorKind=portal": 3, "actorKind=portal&actor=anna%40acme.example&action=zapier_key.created": 1,
 		"action=webhook.updated": 1, "until=2020-01-01T00%3A00%3A00Z": 0, "since=2020-01-01T00%3A00%3A00Z": len(got), "actor=nobody": 0,
 	} {
 		values, err := url.ParseQuery(query)
@@ -118,7 +120,7 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 func TestWhatCannotBeNotedIsNotDone(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	id := s.create(t)
+	active, id := s.create(t), s.create(t)
 	s.fail(t, id)
 	s.queue.take()
 	if _, err := s.store.Writer.ExecContext(t.Context(), `DROP TABLE audit_log`); err != nil {
@@ -128,6 +130,7 @@ func TestWhatCannotBeNotedIsNotDone(t *testing.T) {
 		{path: webhooks + "/" + id + "/secret"},
 		{path: zapier},
 		{method: http.MethodPost, path: webhooks, body: good},
+		{method: http.MethodPost, path: webhooks + "/" + active + "/test"},
 		{method: http.MethodPatch, path: webhooks + "/" + id, body: `{"name":"New"}`},
 		{method: http.MethodPost, path: webhooks + "/" + id + "/enable", body: `{"heldEvents":"discard"}`},
 		{method: http.MethodDelete, path: webhooks + "/" + id},
@@ -137,8 +140,14 @@ func TestWhatCannotBeNotedIsNotDone(t *testing.T) {
 	}
 	s.queue.wantCalls(t)
 	list := s.do(t, call{path: webhooks}).want(t, http.StatusOK).object(t)
-	if data, _ := list["data"].([]any); len(data) != 1 || data[0].(map[string]any)["name"] != "CRM Call Sync" || data[0].(map[string]any)["status"] != "auto_disabled" {
-		t.Errorf("something was done: %v", list)
+	var is []string
+	for _, item := range list["data"].([]any) {
+		w, _ := item.(map[string]any)
+		is = append(is, fmt.Sprintf("%v %v %v", w["id"], w["name"], w["status"]))
+	}
+	slices.Sort(is) // made in this order
+	if want := []string{active + " CRM Call Sync active", id + " CRM Call Sync auto_disabled"}; !slices.Equal(is, want) {
+		t.Errorf("something was done: %v, want %v", is, want)
 	}
 }
 

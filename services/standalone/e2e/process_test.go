@@ -46,7 +46,10 @@ func start(t *testing.T, name string, env map[string]string, dir, program string
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	for key, value := range env {
-		p.cmd.Env = append(p.cmd.Env, "DIALNOTE_"+key+"="+value)
+		if !strings.HasPrefix(key, "OTEL_") { // those have no prefix
+			key = "DIALNOTE_" + key
+		}
+		p.cmd.Env = append(p.cmd.Env, key+"="+value)
 	}
 	if err := spawn(p.cmd); err != nil {
 		t.Fatalf("start %s: %v", name, err)

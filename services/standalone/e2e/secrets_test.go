@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"html"
 	"io"
 	"io/fs"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/dialnote/webhooks/services/hooklab/receiver"
@@ -46,7 +49,9 @@ func (s *session) ask(method, path, body string, header map[string]string, allow
 		req.Header.Set("Content-Type", "application/json")
 	}
 	for name, value := range header {
-		req.Header.Set(name, value)
+		if req.Header.Set(name, value); value == "" {
+			req.Header.Del(name)
+		}
 	}
 	client := &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
@@ -82,13 +87,29 @@ func (s *session) field(name string, want int, method, path, body string, header
 	return value
 }
 
-// A whole session, with debug logging: what is secret stands in the answers
+// collector keeps the traces that it is sent, as they come.
+type collector struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+// ServeHTTP is OTLP over HTTP, whose texts stand in plain in its protobuf.
+func (c *collector) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, _ = io.Copy(&c.all, r.Body)
+}
+
+// A whole session, with debug logging and traces: what is secret stands in the answers
 // that are asked for it and nowhere else that the program writes.
 func TestSecretsAreWrittenNowhere(t *testing.T) {
 	t.Parallel()
 	const inURL, inHeader, inEvent, wrongKey = "urlcanary5e1f0a", "headercanary77b2c9", "eventcanary31d8aa", "dnk_wrongcanary90ab12cd34ef56"
 	dir, env := t.TempDir(), privateInstallation()
-	maps.Copy(env, map[string]string{"LOG_LEVEL": "debug", "AUTO_DISABLE_AFTER": "3"})
+	traces := &collector{}
+	otlp := httptest.NewServer(traces)
+	t.Cleanup(otlp.Close)
+	maps.Copy(env, map[string]string{"LOG_LEVEL": "debug", "AUTO_DISABLE_AFTER": "3", "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.URL})
 	r, receiverURL := newReceiver(t)
 	alone := startStandalone(t, dir, env)
 	s := &session{t: t, base: alone.client.base, token: alone.client.token, secrets: map[string]string{
@@ -152,7 +173,7 @@ func TestSecretsAreWrittenNowhere(t *testing.T) {
 		s.ask(http.MethodGet, "/portal/", "", header)
 	}
 
-	s.useCredentials()
+	s.useCredentials("/portal/webhooks/" + id)
 	s.ask(http.MethodGet, "/v1/organizations/"+organization+"/audit-log", "", nil)
 	s.ask(http.MethodDelete, other, "", nil)
 	for _, path := range []string{"/metrics", "/readyz", "/livez", "/docs", "/openapi.json"} {
@@ -179,12 +200,21 @@ func TestSecretsAreWrittenNowhere(t *testing.T) {
 		lines, _, _ := p.log.from(0)
 		s.answers = append(s.answers, seen{what: "the output of " + p.name, text: strings.Join(lines, "\n")})
 	}
+	traces.mu.Lock()
+	defer traces.mu.Unlock()
+	for _, span := range []string{"publish", "match", "attempt", "record"} {
+		if !bytes.Contains(traces.all.Bytes(), []byte(span)) {
+			t.Errorf("no span %s was sent: %d bytes", span, traces.all.Len())
+		}
+	}
+	s.answers = append(s.answers, seen{what: "a trace", text: traces.all.String()})
 	s.files(filepath.Join(dir, "data"))
 	s.check()
 }
 
 // useCredentials has each kind of credential made, shown, used and replaced.
-func (s *session) useCredentials() {
+// hook is a webhook's address on the page.
+func (s *session) useCredentials(hook string) {
 	s.t.Helper()
 	const org = "/v1/organizations/" + organization
 	s.secrets["API key"] = s.field("key", http.StatusCreated, http.MethodPost, org+"/api-keys", `{"name":"CI"}`, nil, "API key")
@@ -206,11 +236,25 @@ func (s *session) useCredentials() {
 	// Opening it begins a session: by GET, or by the page's form.
 	path := strings.TrimPrefix(link, s.base)
 	_, _, header := s.ask(http.MethodGet, path, "", map[string]string{"Authorization": ""}, "link", "session")
-	if cookie := header.Get("Set-Cookie"); cookie != "" {
-		_, value, _ := strings.Cut(cookie, "=")
-		s.secrets["session"], _, _ = strings.Cut(value, ";")
-		s.ask(http.MethodGet, org+"/webhooks", "", map[string]string{"Authorization": "", "Cookie": "dialnote_portal=" + s.secrets["session"]})
+	_, value, found := strings.Cut(header.Get("Set-Cookie"), "dialnote_portal=")
+	if !found {
+		s.t.Fatal("the link has begun no session")
 	}
+	s.secrets["session"], _, _ = strings.Cut(value, ";")
+	inside := map[string]string{"Authorization": "", "Cookie": "dialnote_portal=" + s.secrets["session"]}
+	for _, path := range []string{
+		org + "/webhooks", "/portal/", "/portal/keys", "/portal/audit", "/portal/zapier/rotate",
+		hook, hook + "/edit", hook + "/test", hook + "/secret", hook + "/check", hook + "/delete",
+	} {
+		if status, text, _ := s.ask(http.MethodGet, path, "", inside); status != http.StatusOK {
+			s.t.Fatalf("%s answered %d: %s", path, status, text)
+		}
+	}
+	inside["Content-Type"] = "application/x-www-form-urlencoded"
+	s.ask(http.MethodPost, hook+"/secret", "", inside, "secret")
+	s.ask(http.MethodPost, hook+"/preview", "", inside)
+	s.ask(http.MethodPost, "/portal/zapier/key", "", inside, "new Zapier key")
+	s.ask(http.MethodPost, "/portal/leave", "", inside)
 }
 
 // files adds what is in a folder's files. Only the two that are for it hold a
@@ -252,6 +296,7 @@ func (s *session) check() {
 	s.t.Helper()
 	found := map[string]int{}
 	for _, a := range s.answers {
+		a.text += html.UnescapeString(a.text) // a page writes + as &#43;
 		for name, secret := range s.secrets {
 			if len(secret) < 12 {
 				s.t.Fatalf("%s is too short to look for", name)
@@ -266,7 +311,7 @@ func (s *session) check() {
 			}
 		}
 	}
-	for _, name := range []string{"secret", "service token", "encryption key", "API key", "Zapier key", "new Zapier key", "link", "URL", "event"} {
+	for _, name := range []string{"secret", "service token", "encryption key", "API key", "Zapier key", "new Zapier key", "link", "session", "URL", "event"} {
 		if found[name] == 0 {
 			s.t.Errorf("the %s was seen nowhere: the test looks for the wrong thing", name)
 		}

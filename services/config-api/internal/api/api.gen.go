@@ -74,6 +74,7 @@ const (
 	AuditActionWebhookEnabled             AuditAction = "webhook.enabled"
 	AuditActionWebhookHeldEventsDiscarded AuditAction = "webhook.held_events_discarded"
 	AuditActionWebhookSecretShown         AuditAction = "webhook.secret_shown"
+	AuditActionWebhookTested              AuditAction = "webhook.tested"
 	AuditActionWebhookUpdated             AuditAction = "webhook.updated"
 	AuditActionZapierKeyCreated           AuditAction = "zapier_key.created"
 	AuditActionZapierKeyRotated           AuditAction = "zapier_key.rotated"
@@ -112,6 +113,8 @@ func (e AuditAction) Valid() bool {
 	case AuditActionWebhookHeldEventsDiscarded:
 		return true
 	case AuditActionWebhookSecretShown:
+		return true
+	case AuditActionWebhookTested:
 		return true
 	case AuditActionWebhookUpdated:
 		return true
@@ -762,8 +765,8 @@ type Attempt struct {
 	Succeeded bool `json:"succeeded"`
 }
 
-// AuditAction What was done. `webhook.held_events_discarded`, `delivery.redelivered`, `event.requeued` and what shows a secret are noted
-// before they are done, the others with the change itself. More may come.
+// AuditAction What was done. `webhook.held_events_discarded`, `webhook.tested`, `delivery.redelivered`, `event.requeued` and what
+// shows a secret are noted before they are done, the others with the change itself. More may come.
 type AuditAction string
 
 // AuditActor Who did it.
@@ -790,8 +793,8 @@ type AuditActorKind string
 
 // AuditEntry One change.
 type AuditEntry struct {
-	// Action What was done. `webhook.held_events_discarded`, `delivery.redelivered`, `event.requeued` and what shows a secret are noted
-	// before they are done, the others with the change itself. More may come.
+	// Action What was done. `webhook.held_events_discarded`, `webhook.tested`, `delivery.redelivered`, `event.requeued` and what
+	// shows a secret are noted before they are done, the others with the change itself. More may come.
 	Action AuditAction `json:"action"`
 
 	// Actor Who did it.

@@ -19,7 +19,7 @@ func (s *server) TestWebhook(c echo.Context, org api.Org, id api.WebhookID) erro
 	if err != nil {
 		return err
 	}
-	trial, err := s.Service.Test(c.Request().Context(), org, id, text)
+	trial, err := s.Service.Test(c.Request().Context(), actor(c), org, id, text)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
@@ -25,11 +26,12 @@ type Tester interface {
 // TestTime returns how long a test takes at most.
 func (s *Service) TestTime() time.Duration { return s.DeliveryTimeout + answerGrace }
 
-// Test sends a test to a webhook and returns what came of it. body is as
+// Test sends a test to a webhook and returns what came of it. It can end a hold,
+// and so is a change: who asks for it is noted first. body is as
 // event.ParseTest reads it, whose errors pass through; empty is a sample. It
 // returns NotFound, a Conflict when the webhook is not active (specification,
 // section 6), or Unavailable when no dispatcher can make it.
-func (s *Service) Test(ctx context.Context, organizationID, id string, body []byte) (delivery.Trial, error) {
+func (s *Service) Test(ctx context.Context, by audit.Actor, organizationID, id string, body []byte) (delivery.Trial, error) {
 	w, err := s.Webhooks.Get(ctx, organizationID, id)
 	if err != nil {
 		return delivery.Trial{}, fmt.Errorf("get webhook %s: %w", id, err)
@@ -40,6 +42,9 @@ func (s *Service) Test(ctx context.Context, organizationID, id string, body []by
 	e, err := event.ParseTest(body, event.Type(w.Event), organizationID, s.Now())
 	if err != nil {
 		return delivery.Trial{}, fmt.Errorf("read test: %w", err)
+	}
+	if err := s.note(ctx, audit.Tested(by, organizationID, id, e.ID, s.now())); err != nil {
+		return delivery.Trial{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.TestTime())
 	defer cancel()

@@ -26,7 +26,7 @@ func (p *Portal) test(v *visit) error {
 	if err != nil {
 		return p.untested(v, err)
 	}
-	trial, err := p.Service.Test(v.r.Context(), v.org, v.r.PathValue("id"), body)
+	trial, err := p.Service.Test(v.r.Context(), v.actor, v.org, v.r.PathValue("id"), body)
 	if err != nil {
 		return p.untested(v, err)
 	}

@@ -65,6 +65,7 @@ func ActionLabel(a audit.Action) string {
 		audit.WebhookDeleted:       "Webhook deleted",
 		audit.WebhookSecretShown:   "Webhook secret shown",
 		audit.WebhookHeldDiscarded: "Held events discarded",
+		audit.WebhookTested:        "Webhook tested",
 		audit.DeliveryRedelivered:  "Delivery made again",
 		audit.RecoveryStarted:      "Recovery started",
 		audit.RecoveryCancelled:    "Recovery cancelled",
@@ -150,7 +151,7 @@ func fieldLabel(name string) string {
 		"name": "Name", "provider": "Provider", "url": "Webhook URL", "event": "Event settings", "ordered": "In order",
 		"status": "Status", "disabledReason": "Because of", "failureCount": "Failure count", "lastError": "Last error",
 		"lastCharacters": "Ends with", "since": "From", "until": "To", "examined": "Examined", "queued": "Queued",
-		"actor": "For", "expiresAt": "Expires", "headers": "Headers",
+		"actor": "For", "expiresAt": "Expires", "headers": "Headers", "eventId": "Event",
 	}
 	if label, known := labels[name]; known {
 		return label
