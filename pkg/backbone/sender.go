@@ -2,7 +2,6 @@ package backbone
 
 import (
 	"fmt"
-	"net/http"
 
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/delivery"
@@ -23,7 +22,7 @@ func NewSender(s config.Settings, version string) (*egress.Client, error) {
 		UserAgent:      delivery.UserAgent(version),
 		ExtraCAFile:    s.ExtraCAFile,
 		Proxy:          s.OutboundProxy,
-		MaxIdlePerHost: max(s.WebhookMaxInFlight, http.DefaultMaxIdleConnsPerHost),
+		MaxIdlePerHost: s.MaxInFlight, // the webhooks of many organizations lead to the same Zapier
 		MaxIdle:        2 * s.MaxInFlight,
 	})
 	if err != nil {
