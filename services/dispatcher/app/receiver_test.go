@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -74,6 +75,11 @@ func (r *receiver) all() []hit {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]hit(nil), r.hits...)
+}
+
+// of returns the requests of one event, in order of arrival.
+func (r *receiver) of(eventID string) []hit {
+	return slices.DeleteFunc(r.all(), func(h hit) bool { return h.eventID != eventID })
 }
 
 // ids returns the events of the requests so far, in order of arrival.
