@@ -77,6 +77,20 @@ func (r *receiver) all() []hit {
 	return append([]hit(nil), r.hits...)
 }
 
+// inFlight returns how many requests it is answering.
+func (r *receiver) inFlight() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now
+}
+
+// atOnce returns how many requests it was answering at once, at most.
+func (r *receiver) atOnce() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.most
+}
+
 // of returns the requests of one event, in order of arrival.
 func (r *receiver) of(eventID string) []hit {
 	return slices.DeleteFunc(r.all(), func(h hit) bool { return h.eventID != eventID })
