@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -177,8 +178,8 @@ func TestLateSuccessKeepsTheLatestTime(t *testing.T) {
 	w, p := active(), delivery.DefaultPolicy()
 	w.Health, _ = delivery.Decide(p, w, attempt(1, 2, 3, succeeded()))
 	h, _ := delivery.Decide(p, w, attempt(1, 0, 1, succeeded()))
-	if !h.LastSentAt.Equal(at(3)) {
-		t.Errorf("last sent at %s, want the later one", h.LastSentAt)
+	if !h.LastSentAt.Equal(at(3)) || !h.CountFrom.Equal(at(3)) {
+		t.Errorf("last sent at %s, counting from %s, want the later one", h.LastSentAt, h.CountFrom)
 	}
 }
 
@@ -241,6 +242,64 @@ func TestRetryAfterLengthensTheHold(t *testing.T) {
 		if !near(h.HoldUntil, at(1), want) || d.Action != delivery.Wait {
 			t.Errorf("Retry-After %s: hold of %s, want %s", asked, h.HoldUntil.Sub(at(1)), want)
 		}
+	}
+}
+
+// Retry-After lengthens a hold; by itself it is none.
+func TestRetryAfterMakesNoHold(t *testing.T) {
+	t.Parallel()
+	w := active()
+	w.Health.CountFrom = at(10)
+	o := failed(delivery.ReasonServerError)
+	o.RetryAfter = time.Hour
+	h, d := delivery.Decide(delivery.DefaultPolicy(), w, attempt(1, 0, 1, o)) // history: a success came after it
+	if h.OnHold() || d.Action != delivery.Retry {
+		t.Errorf("health %+v, decision %+v", h, d)
+	}
+}
+
+func TestTheLastErrorIsTheLatest(t *testing.T) {
+	t.Parallel()
+	w, p := active(), delivery.DefaultPolicy()
+	for _, c := range []struct {
+		start, end float64
+		want       delivery.Reason
+	}{
+		{5, 6, delivery.ReasonTimeout},
+		{0, 1, delivery.ReasonTimeout},     // recorded late
+		{5, 6, delivery.ReasonServerError}, // at the same time: the one recorded last
+		{7, 8, delivery.ReasonReset},
+	} {
+		reason := c.want
+		if c.start == 0 {
+			reason = delivery.ReasonDNS
+		}
+		w.Health, _ = delivery.Decide(p, w, attempt(1, c.start, c.end, failed(reason)))
+		if got := w.Health.LastError; got.Reason != string(c.want) || got.Message == "" {
+			t.Errorf("after a failure at %v the last error is %+v, want %s", c.end, got, c.want)
+		}
+	}
+}
+
+// Pauses are spread over the whole of ±10 %, and the same for the same attempt
+// on every replica.
+func TestPausesAreSpread(t *testing.T) {
+	t.Parallel()
+	const step = 100 * time.Second
+	p := delivery.Policy{Schedule: []time.Duration{step}, AutoDisableAfter: 3}
+	least, most := time.Hour, time.Duration(0)
+	for i := range 1000 {
+		a := attempt(1, 0, 1, failed(delivery.ReasonClientError))
+		a.ID = delivery.ID("an id like", fmt.Sprint("an attempt's ", i))
+		_, d := delivery.Decide(p, active(), a)
+		_, same := delivery.Decide(p, active(), a)
+		if !d.At.Equal(same.At) {
+			t.Errorf("%s is retried at %s and at %s", a.ID, d.At, same.At)
+		}
+		least, most = min(least, d.At.Sub(a.EndedAt)), max(most, d.At.Sub(a.EndedAt))
+	}
+	if least < 90*time.Second || least > 91*time.Second || most < 109*time.Second || most > 110*time.Second {
+		t.Errorf("pauses of %s are from %s to %s", step, least, most)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -74,6 +75,25 @@ func (r *receiver) all() []hit {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]hit(nil), r.hits...)
+}
+
+// inFlight returns how many requests it is answering.
+func (r *receiver) inFlight() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now
+}
+
+// atOnce returns how many requests it was answering at once, at most.
+func (r *receiver) atOnce() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.most
+}
+
+// of returns the requests of one event, in order of arrival.
+func (r *receiver) of(eventID string) []hit {
+	return slices.DeleteFunc(r.all(), func(h hit) bool { return h.eventID != eventID })
 }
 
 // ids returns the events of the requests so far, in order of arrival.

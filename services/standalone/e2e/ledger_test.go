@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -155,6 +156,56 @@ func (l *ledger) compare(t *testing.T, db store.Store, debts []debt) (unlogged i
 		unlogged += int(seen.Requests) - p.Attempts
 	}
 	return unlogged, nil
+}
+
+// agree holds three accounts of each webhook against each other: what the
+// receiver answered, what the log has, and what the counters say.
+func (l *ledger) agree(t *testing.T, c *client, db store.Store) {
+	t.Helper()
+	ids := map[string][]string{}
+	for _, d := range l.debts() {
+		ids[d.hook.ID] = append(ids[d.hook.ID], d.id)
+	}
+	for _, h := range l.hooks {
+		var said string
+		await(t, "the accounts of "+h.path, func() error {
+			logged, counted, seen := logged(t, db, ids[h.ID]), c.counted(t, h.ID), int(l.receiver.Counts(h.path).Requests)
+			said = fmt.Sprintf("the receiver saw %d requests, the log has %d, the counters %d", seen, logged, counted)
+			if counted != logged || logged > seen {
+				return errors.New(said)
+			}
+			return nil
+		})
+		t.Logf("%s: %s", h.path, said)
+	}
+}
+
+// logged returns how many requests the log has of some deliveries.
+func logged(t *testing.T, db store.Store, deliveryIDs []string) (n int) {
+	t.Helper()
+	for some := range slices.Chunk(deliveryIDs, 500) {
+		progress, err := db.Progress(t.Context(), some)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range progress {
+			n += p.Attempts
+		}
+	}
+	return n
+}
+
+// counted returns how many requests the counters of a webhook have.
+func (c *client) counted(t *testing.T, id string) (n int) {
+	t.Helper()
+	var stats struct {
+		Hours []struct{ Delivered, Failed int }
+	}
+	c.call(t, http.MethodGet, organization+"/webhooks/"+id+"/stats?window=24h", nil, http.StatusOK, &stats)
+	for _, hour := range stats.Hours {
+		n += hour.Delivered + hour.Failed
+	}
+	return n
 }
 
 // publish publishes made-up events, the even ones through one publisher and the

@@ -3,12 +3,9 @@ package e2e_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -78,7 +75,7 @@ func TestStorm(t *testing.T) {
 	db := s.database(t)
 	f.unlogged = l.logged(t, db)
 	f.duplicates = l.duplicates()
-	s.agree(t, l, c, db)
+	l.agree(t, c, db)
 	if most := f.unlogged + s.allowed; f.duplicates > most {
 		t.Errorf("%d deliveries came twice, and only %d can have been in somebody's hands", f.duplicates, most)
 	}
@@ -164,56 +161,6 @@ func (s *storm) database(t *testing.T) store.Store {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	return db
-}
-
-// agree holds three accounts of each webhook against each other: what the
-// receiver answered, what the log has, and what the counters say.
-func (s *storm) agree(t *testing.T, l *ledger, c *client, db store.Store) {
-	t.Helper()
-	ids := map[string][]string{}
-	for _, d := range l.debts() {
-		ids[d.hook.ID] = append(ids[d.hook.ID], d.id)
-	}
-	for _, h := range l.hooks {
-		var said string
-		await(t, "the accounts of "+h.path, func() error {
-			logged, counted, seen := logged(t, db, ids[h.ID]), c.counted(t, h.ID), int(s.receiver.Counts(h.path).Requests)
-			said = fmt.Sprintf("the receiver saw %d requests, the log has %d, the counters %d", seen, logged, counted)
-			if counted != logged || logged > seen {
-				return errors.New(said)
-			}
-			return nil
-		})
-		t.Logf("%s: %s", h.path, said)
-	}
-}
-
-// logged returns how many requests the log has of some deliveries.
-func logged(t *testing.T, db store.Store, deliveryIDs []string) (n int) {
-	t.Helper()
-	for some := range slices.Chunk(deliveryIDs, 500) {
-		progress, err := db.Progress(t.Context(), some)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range progress {
-			n += p.Attempts
-		}
-	}
-	return n
-}
-
-// counted returns how many requests the counters of a webhook have.
-func (c *client) counted(t *testing.T, id string) (n int) {
-	t.Helper()
-	var stats struct {
-		Hours []struct{ Delivered, Failed int }
-	}
-	c.call(t, http.MethodGet, organization+"/webhooks/"+id+"/stats?window=24h", nil, http.StatusOK, &stats)
-	for _, hour := range stats.Hours {
-		n += hour.Delivered + hour.Failed
-	}
-	return n
 }
 
 // accept notes when an event was accepted.

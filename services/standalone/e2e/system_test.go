@@ -215,17 +215,26 @@ func metric(t *testing.T, p *process, name string) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
+	value, there := valueOf(t, text, name)
+	if !there {
+		t.Fatalf("%s has no metric %s", p.name, name)
+	}
+	return value
+}
+
+// valueOf returns the value of a metric without labels in what was scraped.
+func valueOf(t *testing.T, text, name string) (value float64, there bool) {
+	t.Helper()
 	for line := range strings.Lines(text) {
 		if value, found := strings.CutPrefix(line, name+" "); found {
 			number, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return number
+			return number, true
 		}
 	}
-	t.Fatalf("%s has no metric %s", p.name, name)
-	return 0
+	return 0, false
 }
 
 // httpClient is for questions to the services.

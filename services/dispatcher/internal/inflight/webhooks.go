@@ -185,7 +185,7 @@ func (w *Webhooks) TryEnter(id string) bool {
 type Turn struct {
 	webhooks *Webhooks
 	id       string
-	come     chan bool
+	mine     *wait
 }
 
 // Queue joins the line of those who wait for a place of a webhook: turns come
@@ -193,34 +193,61 @@ type Turn struct {
 func (w *Webhooks) Queue(id string) Turn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t := Turn{webhooks: w, id: id, come: make(chan bool, 1)}
+	t := Turn{webhooks: w, id: id, mine: w.waits.Get().(*wait)}
 	l := w.load(id)
 	if w.free(l) {
 		w.take(id, l)
-		t.come <- true
+		t.mine.turn <- true
 	} else {
-		l.waiting = append(l.waiting, t.come)
+		l.waiting = append(l.waiting, t.mine.turn)
 	}
 	return t
 }
 
 // Wait waits for the turn, and then has a place that must be given back with
-// Leave. It reports false when ctx ends first.
+// Leave. It reports false when ctx ends first, or when the webhook has not
+// answered for a while: whoever waits holds a slot that others could use.
 func (t Turn) Wait(ctx context.Context) bool {
+	defer t.webhooks.waits.Put(t.mine)
 	select {
-	case <-t.come:
+	case <-t.mine.turn:
 		return true
-	case <-ctx.Done():
-		return t.webhooks.giveUp(t.id, t.come)
+	default:
+	}
+	defer t.mine.patience.Stop()
+	for {
+		t.mine.patience.Reset(fast)
+		select {
+		case <-t.mine.turn:
+			return true
+		case <-ctx.Done():
+		case <-t.mine.patience.C:
+			if t.webhooks.answers(t.id) {
+				continue
+			}
+		}
+		return t.webhooks.giveUp(t.id, t.mine.turn) && <-t.mine.turn
 	}
 }
 
-// Window returns how many deliveries of a webhook it makes sense to hold when
-// at most atMost of them may be in flight: those, and as many more as will have
-// their turn within some milliseconds, so that a fast endpoint never waits for
-// the next and a slow one holds nothing that others could use. It is 0 while
-// there is no place for webhooks that are not known to be fast.
-func (w *Webhooks) Window(id string, atMost int) int {
+// answers reports whether an attempt of a webhook has ended lately, or none is
+// in flight: then its line only waits for a failure to be recorded.
+func (w *Webhooks) answers(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.byID[id]
+	return l.inFlight == 0 || time.Since(l.progress) < fast
+}
+
+// Window returns how many deliveries of a webhook's lane it makes sense to hold
+// when at most atMost of them may be in flight and so many are held: those, and
+// as many more as will have their turn within some milliseconds, so that a fast
+// endpoint never waits for the next and a slow one holds nothing that others
+// could use. Of one that is slow, or not known yet, that is what it has places
+// for beside the attempts that did not come out of the lane: whoever waits for
+// those waits until the deadline. It is 0 while there is no place for webhooks
+// that are not known to be fast.
+func (w *Webhooks) Window(id string, atMost, held int) int {
 	const ahead = 10 * time.Millisecond
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -229,7 +256,12 @@ func (w *Webhooks) Window(id string, atMost int) int {
 	switch {
 	case !w.welcome(id, l):
 		return 0
-	case !ok || l.took == 0 || limit == 1:
+	case !ok:
+		return limit
+	case !w.fast(id, l):
+		others := max(0, l.inFlight+len(l.waiting)-held)
+		return max(0, min(atMost, w.limit()-others))
+	case l.took == 0 || limit == 1:
 		return limit
 	}
 	return limit + min(limit, int(ahead*time.Duration(limit)/l.took))

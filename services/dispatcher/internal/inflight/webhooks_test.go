@@ -66,7 +66,7 @@ func TestManySlowWebhooksLeaveRoom(t *testing.T) {
 		if w.Enter("new") || w.Enter("slow") || time.Since(began) != 0 {
 			t.Error("one that is not known to be fast has a place")
 		}
-		if w.Window("slow", 32) != 0 || w.Window("fast", 32) == 0 {
+		if w.Window("slow", 32, 0) != 0 || w.Window("fast", 32, 0) == 0 {
 			t.Error("the lane of a slow webhook is read, or that of a fast one is not")
 		}
 		if n := enterMany(w, "fast", 64); n != 14 {
@@ -288,18 +288,87 @@ func empty(t *testing.T, w *Webhooks) {
 
 func TestALaneIsHeldAheadOfAFastEndpoint(t *testing.T) {
 	t.Parallel()
-	for took, want := range map[time.Duration]int{0: 32, time.Millisecond: 64, 20 * time.Millisecond: 48, time.Second: 32} {
+	for took, want := range map[time.Duration]int{0: 31, time.Millisecond: 64, 20 * time.Millisecond: 48, time.Second: 31} {
 		w := NewWebhooks(limits(512, 32))
 		w.Enter("a")
 		w.Enter("a")
 		w.Leave("a", took)
-		if n := w.Window("a", 100); n != want {
+		if n := w.Window("a", 100, 0); n != want {
 			t.Errorf("attempts take %s: %d deliveries are held, want %d", took, n, want)
 		}
-		if n := w.Window("a", 1); n != 1 {
+		if n := w.Window("a", 1, 0); n != 1 {
 			t.Errorf("attempts take %s: %d deliveries are held of a webhook with one at a time", took, n)
 		}
 	}
+}
+
+// What others have in flight to a slow webhook, or to one that is not known yet,
+// leaves its lane fewer places; a fast one has them back in a moment.
+func TestALaneHoldsOnlyWhatHasAPlace(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		took         time.Duration // 0 when nothing is known of it
+		direct, held int           // in flight
+		window       int
+	}{
+		"nobody before":            {0, 0, 0, 32},
+		"some, and unknown":        {0, 20, 0, 12},
+		"all, and unknown":         {0, 32, 0, 0},
+		"its own":                  {0, 0, 32, 32},
+		"both":                     {0, 12, 20, 20},
+		"all, and slow":            {time.Second, 32, 0, 0},
+		"some, and slow":           {time.Second, 8, 8, 24},
+		"all, and fast":            {time.Millisecond, 32, 0, 64},
+		"all of its own, and fast": {time.Millisecond, 0, 32, 64},
+	} {
+		w := NewWebhooks(limits(512, 32))
+		if c.took > 0 {
+			w.Enter("a")
+			w.Leave("a", c.took)
+		}
+		for range c.direct + c.held {
+			w.Enter("a")
+		}
+		if n := w.Window("a", 100, c.held); n != c.window {
+			t.Errorf("%s: %d deliveries are held, want %d", name, n, c.window)
+		}
+	}
+}
+
+// Who waits for the turn of a webhook that hangs gives up, in order, and leaves
+// the line as it was; while it answers they wait on, however long that takes.
+func TestNobodyWaitsForAWebhookThatBeginsToHang(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWebhooks(limits(64, 2))
+		w.Enter("a")
+		w.Leave("a", time.Millisecond)
+		w.Enter("a")
+		w.Enter("a")
+		began := time.Now()
+		waited := make(chan bool)
+		for range 3 {
+			turn := w.Queue("a")
+			go func() { waited <- turn.Wait(t.Context()) }()
+		}
+		<-time.After(200 * time.Millisecond)
+		w.Leave("a", time.Millisecond)
+		if !<-waited || time.Since(began) != 200*time.Millisecond {
+			t.Errorf("a turn came after %s", time.Since(began))
+		}
+		for range 2 {
+			if <-waited {
+				t.Error("a turn of a webhook that hangs has come")
+			}
+			if took := time.Since(began); took < 450*time.Millisecond || took > 500*time.Millisecond {
+				t.Errorf("gave up after %s", took)
+			}
+		}
+		for range 2 {
+			w.Leave("a", time.Second)
+		}
+		empty(t, w)
+	})
 }
 
 func TestTurnsComeInOrder(t *testing.T) {

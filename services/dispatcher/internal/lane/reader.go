@@ -217,12 +217,13 @@ func (r *reader) enter(ctx context.Context, inFlight int) (int, error) {
 	if err := r.lanes.Room.Room(ctx); err != nil {
 		return 0, err
 	}
-	window := r.lanes.Webhooks.Window(r.webhookID, inFlight)
+	held := int(r.outstanding.Load())
+	window := r.lanes.Webhooks.Window(r.webhookID, inFlight, held)
 	if window == 0 {
 		r.sleep(ctx, crowded)
 		return 0, nil
 	}
-	more := window - int(r.outstanding.Load())
+	more := window - held
 	if more < max(1, window/worth) {
 		r.sleep(ctx, pullWait)
 		return 0, nil
@@ -257,6 +258,9 @@ func (r *reader) begin(work context.Context, d delivery.Delivery, m *stream.Mess
 func (r *reader) see(work context.Context, d delivery.Delivery, m *stream.Message, turn inflight.Turn, slot *inflight.Slot) bool {
 	progress, err := r.lanes.Progress.Of(work, d.ID)
 	if !turn.Wait(work) {
+		if work.Err() == nil {
+			_ = m.Return(0) // it keeps its place in the lane; when that is lost it comes again all the same
+		}
 		return false
 	}
 	if err != nil {
