@@ -66,7 +66,7 @@ func TestZapierIsToldOfADeletedWebhook(t *testing.T) {
 func TestAFarewellGoesThroughTheGuard(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	came := make(chan string, 10)
+	came := make(chan string, 100)
 	r := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
 		came <- r.URL.Path
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
