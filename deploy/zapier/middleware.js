@@ -9,7 +9,8 @@ const authenticate = (request, z, bundle) => {
 };
 
 // explain turns dialnote's problems (RFC 9457) into the errors that Zapier knows
-// how to treat.
+// how to treat. A 429 does not come here: Zapier's library waits as Retry-After
+// says.
 const explain = (response, z) => {
   if (response.status === 401) {
     throw new z.errors.Error(
@@ -18,9 +19,6 @@ const explain = (response, z) => {
       401,
     );
   }
-  if (response.status === 429) {
-    throw new z.errors.ThrottledError('dialnote asks to wait a moment.', Number(response.getHeader('retry-after')) || 60);
-  }
   if (response.status >= 400) {
     throw new z.errors.Error(detail(response), 'DialnoteError', response.status);
   }
@@ -28,11 +26,13 @@ const explain = (response, z) => {
 };
 
 const detail = (response) => {
+  let problem;
   try {
-    return JSON.parse(response.content).detail;
+    problem = JSON.parse(response.content);
   } catch {
-    return `dialnote answered ${response.status}.`;
+    // It is none of ours: a proxy's, in front of dialnote.
   }
+  return typeof problem?.detail === 'string' ? problem.detail : `dialnote answered ${response.status}.`;
 };
 
 module.exports = { authenticate, explain };

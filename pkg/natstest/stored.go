@@ -1,6 +1,7 @@
 package natstest
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -21,15 +22,18 @@ func (s *Server) StoredAs(tb testing.TB, credentials nats.Option, stream string)
 }
 
 // Stored returns everything that a stream of the server at url holds, oldest
-// first.
+// first. What is removed while it reads is not in it.
 func Stored(tb testing.TB, url, stream string, opts ...nats.Option) []*nats.Msg {
 	tb.Helper()
 	opened, closed := open(tb, url, stream, opts...)
 	defer closed()
 	state := opened.CachedInfo().State
 	messages := make([]*nats.Msg, 0, state.Msgs)
-	for sequence := state.FirstSeq; uint64(len(messages)) < state.Msgs; sequence++ {
+	for sequence := state.FirstSeq; uint64(len(messages)) < state.Msgs && sequence <= state.LastSeq; sequence++ {
 		m, err := opened.GetMsg(tb.Context(), sequence)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
 		if err != nil {
 			tb.Fatalf("read message %d of %s: %v", sequence, stream, err)
 		}

@@ -38,6 +38,11 @@ type Webhooks interface {
 	// limit webhooks; the count and the insert are atomic.
 	Create(ctx context.Context, by audit.Actor, w webhook.Webhook, limit int) error
 
+	// Subscribe is Create, unless the organization has a webhook of w's provider,
+	// URL and event: then that one is returned, as it is, else w. However many
+	// subscribe at once, one webhook is inserted.
+	Subscribe(ctx context.Context, by audit.Actor, w webhook.Webhook, limit int) (webhook.Webhook, error)
+
 	// Get returns an organization's webhook, or NotFound: also for another
 	// organization's.
 	Get(ctx context.Context, organizationID, id string) (webhook.Webhook, error)

@@ -76,9 +76,10 @@ func MaskedHeaders(names []string) []Header {
 	return masked
 }
 
-// newHeaders returns the headers of a new webhook as they are kept: in the
-// order of their names, values without the white space around them.
-func newHeaders(given []Header) ([]Header, []fault.Field) {
+// NewHeaders returns the headers of a new webhook as they are kept: in the
+// order of their names, values without the white space around them. What is
+// wrong with them comes with a pointer into a request's body and in words.
+func NewHeaders(given []Header) ([]Header, []fault.Field) {
 	changes := make([]HeaderChange, 0, len(given))
 	for _, h := range given {
 		changes = append(changes, HeaderChange{Name: h.Name, Value: h.Value})

@@ -31,7 +31,7 @@ type Draft struct {
 // counted. id, organizationID and secret are taken as they are. The second
 // result names every wrong field; the webhook is of use only when it is empty.
 func (r Rules) New(id, organizationID string, secret Secret, d Draft, now time.Time) (Webhook, []fault.Field) {
-	headers, wrong := newHeaders(d.Headers)
+	headers, wrong := NewHeaders(d.Headers)
 	w := Webhook{
 		ID:             id,
 		OrganizationID: organizationID,

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -81,30 +82,60 @@ func verdictsOf(t *testing.T, command []string, input []byte) (verdicts []bool) 
 
 const secret = "whsec_ZGlhbG5vdGUgZ29sZGVuIHRlc3Qga2V5"
 
-func TestEveryExampleReceives(t *testing.T) {
-	t.Parallel()
+// servers returns the command of each example's server.
+func servers(t *testing.T) map[string][]string {
+	t.Helper()
 	binary := filepath.Join(t.TempDir(), "receiver")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./go").CombinedOutput(); err != nil {
 		t.Fatalf("build Go's: %v\n%s", err, out)
 	}
-	for language, command := range map[string][]string{
+	return map[string][]string{
 		"Node":   {"node", "node/receiver.js"},
 		"Python": {"python3", "-B", "python/receiver.py"},
 		"Go":     {binary},
 		"PHP":    {"php", "-S", "127.0.0.1:PORT", "php/receiver.php"},
 		"Ruby":   {"ruby", "ruby/receiver.rb"},
-	} {
+	}
+}
+
+// Whoever forgets to set the secret must not receive what anybody signs with
+// nothing.
+func TestNoExampleReceivesWithoutASecret(t *testing.T) {
+	t.Parallel()
+	for language, command := range servers(t) {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
-			r := run(t, command)
+			if language == "PHP" { // its server runs the program for each request
+				r := run(t, command, "")
+				r.send(t, "", http.StatusInternalServerError, "evt_1", time.Now(), "{}", "{}")
+				return
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			program := exec.CommandContext(ctx, command[0], command[1:]...)
+			program.Env = append(os.Environ(), "PORT=0", "DIALNOTE_WEBHOOK_SECRET=")
+			out, err := program.CombinedOutput()
+			if _, is := errors.AsType[*exec.ExitError](err); !is || !strings.Contains(string(out), "set DIALNOTE_WEBHOOK_SECRET") {
+				t.Errorf("it ended with %v:\n%s", err, out)
+			}
+		})
+	}
+}
+
+func TestEveryExampleReceives(t *testing.T) {
+	t.Parallel()
+	for language, command := range servers(t) {
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, command, secret)
 			const body = `{"id":"evt_1","type":"call.completed","timestamp":"2024-01-15T10:30:00Z","organizationId":"acme","data":{"note":"Zoë 🎧"}}`
 			now := time.Now()
-			r.send(t, http.StatusUnauthorized, "evt_1", now, body, body+" ")
-			r.send(t, http.StatusUnauthorized, "evt_1", now.Add(-time.Hour), body, body)
-			r.send(t, http.StatusNoContent, "evt_1", now, body, body)
-			r.send(t, http.StatusNoContent, "evt_1", now.Add(time.Second), body, body) // again, as after a retry
+			r.send(t, secret, http.StatusUnauthorized, "evt_1", now, body, body+" ")
+			r.send(t, secret, http.StatusUnauthorized, "evt_1", now.Add(-time.Hour), body, body)
+			r.send(t, secret, http.StatusNoContent, "evt_1", now, body, body)
+			r.send(t, secret, http.StatusNoContent, "evt_1", now.Add(time.Second), body, body) // again, as after a retry
 			last := strings.ReplaceAll(body, "evt_1", "evt_2")
-			r.send(t, http.StatusNoContent, "evt_2", now, last, last)
+			r.send(t, secret, http.StatusNoContent, "evt_2", now, last, last)
 			r.out.wait(t, "call.completed evt_2")
 			if n := strings.Count(r.out.String(), "call.completed evt_1"); n != 1 {
 				t.Errorf("worked on evt_1 %d times:\n%s", n, r.out.String())
@@ -120,7 +151,7 @@ type running struct {
 }
 
 // run starts an example on a port of its own and returns when it answers.
-func run(t *testing.T, command []string) *running {
+func run(t *testing.T, command []string, secret string) *running {
 	t.Helper()
 	address := freeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
@@ -171,7 +202,7 @@ func freeAddress(t *testing.T) string {
 }
 
 // send sends a body under the signature of another, or the same.
-func (r *running) send(t *testing.T, want int, id string, at time.Time, signed, sent string) {
+func (r *running) send(t *testing.T, secret string, want int, id string, at time.Time, signed, sent string) {
 	t.Helper()
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	if err != nil {

@@ -33,6 +33,8 @@ func Run(t *testing.T, open func(*testing.T) store.Store) {
 		"a cursor from elsewhere is refused":            listBadCursor,
 		"no more webhooks than the limit":               createLimit,
 		"no more webhooks than the limit, in parallel":  createLimitInParallel,
+		"the same subscription is there once":           subscribe,
+		"the same subscription in parallel":             subscribeInParallel,
 		"headers change and stay sealed":                headersChange,
 		"an update raises the version":                  updateVersion,
 		"an update keeps what never changes":            updateImmutable,

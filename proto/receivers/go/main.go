@@ -88,6 +88,9 @@ func (rec *receiver) run() {
 
 func main() {
 	rec := &receiver{secret: os.Getenv("DIALNOTE_WEBHOOK_SECRET"), work: make(chan []byte, 1000)}
+	if rec.secret == "" {
+		log.Fatal("set DIALNOTE_WEBHOOK_SECRET: without it anybody could sign")
+	}
 	go rec.run()
 	server := &http.Server{
 		Addr: "127.0.0.1:" + cmp.Or(os.Getenv("PORT"), "3000"), Handler: rec, ReadTimeout: 30 * time.Second,

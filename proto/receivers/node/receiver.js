@@ -64,5 +64,6 @@ function work(event) {
 module.exports = { verifyDialNote, verifyStandard };
 
 if (require.main === module) {
+  if (!secret) throw new Error('set DIALNOTE_WEBHOOK_SECRET: without it anybody could sign');
   http.createServer(receive).listen(process.env.PORT ?? 3000, '127.0.0.1');
 }

@@ -36,8 +36,14 @@ function receive(): void
 {
     $body = file_get_contents('php://input'); // the bytes, before anything parses them
     $id = $_SERVER['HTTP_WEBHOOK_ID'] ?? null;
+    $secret = (string) getenv('DIALNOTE_WEBHOOK_SECRET');
+    if ($secret === '') {
+        error_log('set DIALNOTE_WEBHOOK_SECRET: without it anybody could sign');
+        http_response_code(500);
+        return;
+    }
     $verified = verifyStandard(
-        (string) getenv('DIALNOTE_WEBHOOK_SECRET'), $body, $id,
+        $secret, $body, $id,
         $_SERVER['HTTP_WEBHOOK_TIMESTAMP'] ?? null, $_SERVER['HTTP_WEBHOOK_SIGNATURE'] ?? null,
     );
     http_response_code($verified ? 204 : 401);

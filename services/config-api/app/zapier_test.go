@@ -218,3 +218,13 @@ func TestZapierIsToldOfADeletionInTheAPI(t *testing.T) {
 		t.Error("it is still there")
 	}
 }
+
+func TestZapierIsToldOfADeletionOnThePage(t *testing.T) {
+	t.Parallel()
+	s := page(t)
+	id, _ := s.zapier(t, s.zapierKey(t, "acme"), http.MethodPost, "hooks", subscribe+"}").want(t, http.StatusCreated).object(t)["id"].(string)
+	v := s.visit(t, "acme", "anna").open(t, "/portal/").follow(t, "Delete")
+	s.queue.take()
+	v.send(t, "Delete webhook", nil).want(t, http.StatusOK).sees(t, "The webhook was deleted.")
+	s.queue.wantCalls(t, "farewell to "+zapURL, "announce acme "+id+" and wait", "discard "+id)
+}

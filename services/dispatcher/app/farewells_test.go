@@ -2,9 +2,11 @@ package app_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/endpoint"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/proto"
 )
@@ -56,5 +58,37 @@ func TestZapierIsToldOfADeletedWebhook(t *testing.T) {
 	say("wh_3", "/hooks/3") // which does not wait for the one that is in trouble
 	if got := next(); got.URL.Path != "/hooks/3" {
 		t.Errorf("%s %s", got.Method, got.URL)
+	}
+}
+
+// A farewell goes where a delivery may go, and nowhere else: the URL's host may
+// have become a private one since it was saved.
+func TestAFarewellGoesThroughTheGuard(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	came := make(chan string, 100)
+	r := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
+		came <- r.URL.Path
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	})
+	say := func(path string) {
+		t.Helper()
+		if err := s.conn.SayFarewell(t.Context(), stream.Farewell{OrganizationID: "acme", WebhookID: "wh_" + path[1:], URL: r.url + path}); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "it is done with", func() bool { return len(s.nats.Stored(t, proto.StreamFarewells)) == 0 })
+	}
+	guarded := s.runUnder(t, config(never), endpoint.Policy{AllowHTTP: true})
+	say("/private")
+	guarded.stop()
+	s.run(t, config(never))
+	say("/moved")
+	close(came)
+	var paths []string
+	for path := range came {
+		paths = append(paths, path)
+	}
+	if !slices.Equal(paths, []string{"/moved"}) {
+		t.Errorf("asked for %q", paths)
 	}
 }

@@ -158,9 +158,15 @@ func (r *replica) gauge(t *testing.T, name string) float64 {
 // run starts a replica. It is stopped when the test ends.
 func (s *system) run(t *testing.T, cfg app.Config) *replica {
 	t.Helper()
+	return s.runUnder(t, cfg, endpoint.Policy{AllowHTTP: true, AllowPrivate: true})
+}
+
+// runUnder is run with a rule of its own for where requests may go.
+func (s *system) runUnder(t *testing.T, cfg app.Config, policy endpoint.Policy) *replica {
+	t.Helper()
 	sender, err := egress.New(egress.Config{
 		Timeout: cfg.DeliveryTimeout, UserAgent: "DialNote-Webhooks/test", MaxIdlePerHost: 256,
-		Policy: endpoint.Policy{AllowHTTP: true, AllowPrivate: true},
+		Policy: policy,
 	})
 	if err != nil {
 		t.Fatal(err)

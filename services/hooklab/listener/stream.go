@@ -111,8 +111,7 @@ func refusal(resp *http.Response) error {
 		problem.Detail = http.StatusText(resp.StatusCode)
 	}
 	detail := fmt.Sprintf("the API answered %d: %s", resp.StatusCode, problem.Detail)
-	switch resp.StatusCode {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	if resp.StatusCode >= http.StatusInternalServerError || resp.StatusCode == http.StatusTooManyRequests {
 		return errors.New(detail)
 	}
 	return &refusedError{detail}

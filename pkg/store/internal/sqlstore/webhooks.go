@@ -2,7 +2,9 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -17,6 +19,30 @@ import (
 
 // Create implements store.Webhooks.
 func (s *Store) Create(ctx context.Context, by audit.Actor, w webhook.Webhook, limit int) error {
+	return s.create(ctx, by, w, limit, func(*sqlx.Tx) (bool, error) { return false, nil })
+}
+
+// Subscribe implements store.Webhooks.
+func (s *Store) Subscribe(ctx context.Context, by audit.Actor, w webhook.Webhook, limit int) (webhook.Webhook, error) {
+	const same = `SELECT ` + webhookColumns + ` FROM webhooks WHERE organization_id = ? AND provider = ? AND url = ? AND event = ? ORDER BY id LIMIT 1`
+	var row WebhookRow
+	err := s.create(ctx, by, w, limit, func(tx *sqlx.Tx) (bool, error) {
+		row = WebhookRow{} // of an earlier try
+		err := tx.GetContext(ctx, &row, tx.Rebind(same), w.OrganizationID, w.Provider, w.URL, w.Event)
+		if errors.Is(err, sql.ErrNoRows) {
+			return false, nil
+		}
+		return err == nil, err //nolint:wrapcheck // Transact names the operation.
+	})
+	if err != nil || row.ID == "" {
+		return w, err
+	}
+	return s.webhook(row)
+}
+
+// create inserts w, unless there says that it is not needed: that is asked while
+// nobody else can create a webhook of the organization.
+func (s *Store) create(ctx context.Context, by audit.Actor, w webhook.Webhook, limit int, there func(*sqlx.Tx) (bool, error)) error {
 	op := "insert webhook " + w.ID
 	sealed, err := s.seal(w)
 	if err != nil {
@@ -31,6 +57,9 @@ func (s *Store) Create(ctx context.Context, by audit.Actor, w webhook.Webhook, l
 	}
 	return s.Transact(ctx, op, func(tx *sqlx.Tx) error {
 		if err := s.lockOrganization(ctx, tx, w.OrganizationID); err != nil {
+			return err
+		}
+		if found, err := there(tx); err != nil || found {
 			return err
 		}
 		var have int

@@ -19,6 +19,7 @@ import (
 // what each method promises.
 type Webhooks interface {
 	Create(ctx context.Context, by audit.Actor, w webhook.Webhook, limit int) error
+	Subscribe(ctx context.Context, by audit.Actor, w webhook.Webhook, limit int) (webhook.Webhook, error)
 	Get(ctx context.Context, organizationID, id string) (webhook.Webhook, error)
 	List(ctx context.Context, organizationID string, page store.Page) ([]webhook.Webhook, string, error)
 	All(ctx context.Context, organizationID string) ([]webhook.Webhook, error)

@@ -31,36 +31,51 @@ var errUnchanged = errors.New("nothing changed")
 // makes it an ordered webhook, for which the broker must be there. It returns a
 // Conflict when the organization has as many webhooks as it may.
 func (s *Service) Create(ctx context.Context, by audit.Actor, organizationID string, d webhook.Draft, ordered bool, wrong []fault.Field) (View, error) {
-	now := s.now()
-	id, err := newID(now)
+	w, broken, err := s.newWebhook(organizationID, d)
 	if err != nil {
 		return View{}, err
 	}
-	secret, err := signature.NewSecret(rand.Reader)
-	if err != nil {
-		return View{}, fmt.Errorf("make the secret of webhook %s: %w", id, err)
-	}
-	w, broken := s.Rules.New(id, organizationID, secret, d, now)
 	if err := invalid(wrong, broken); err != nil {
 		return View{}, err
 	}
 	if ordered {
 		if w.OrderedFrom, err = s.Held.Next(ctx); err != nil {
-			return View{}, fmt.Errorf("place webhook %s in the event stream: %w", id, err)
+			return View{}, fmt.Errorf("place webhook %s in the event stream: %w", w.ID, err)
 		}
 	}
 	if err := s.Webhooks.Create(ctx, by, w, s.MaxWebhooks); err != nil {
-		return View{}, fmt.Errorf("insert webhook %s: %w", id, err)
+		return View{}, fmt.Errorf("insert webhook %s: %w", w.ID, err)
 	}
-	ctx, cancel := settle(ctx)
-	defer cancel()
-	// An answer of failure would lose the secret and invite a second webhook;
-	// dispatchers that missed this ask the database soon enough.
-	if err := s.Changes.Announce(ctx, organizationID, id, false); err != nil {
-		s.Log.WarnContext(ctx, "new webhook not announced", slog.String("webhookId", id), slog.Any("error", err))
-	}
+	s.announceNew(ctx, w)
 	none := int64(0)
 	return View{Webhook: w, Held: &none, SuggestsZapier: s.Rules.SuggestsZapier(w)}, nil
+}
+
+// newWebhook returns the webhook that a draft describes, with an id and a secret
+// of its own, and what is wrong with it.
+func (s *Service) newWebhook(organizationID string, d webhook.Draft) (webhook.Webhook, []fault.Field, error) {
+	now := s.now()
+	id, err := newID(now)
+	if err != nil {
+		return webhook.Webhook{}, nil, err
+	}
+	secret, err := signature.NewSecret(rand.Reader)
+	if err != nil {
+		return webhook.Webhook{}, nil, fmt.Errorf("make the secret of webhook %s: %w", id, err)
+	}
+	w, broken := s.Rules.New(id, organizationID, secret, d, now)
+	return w, broken, nil
+}
+
+// announceNew tells the dispatchers of a webhook that was inserted. An answer of
+// failure would lose the secret and invite a second webhook; dispatchers that
+// missed this ask the database soon enough.
+func (s *Service) announceNew(ctx context.Context, w webhook.Webhook) {
+	ctx, cancel := settle(ctx)
+	defer cancel()
+	if err := s.Changes.Announce(ctx, w.OrganizationID, w.ID, false); err != nil {
+		s.Log.WarnContext(ctx, "new webhook not announced", slog.String("webhookId", w.ID), slog.Any("error", err))
+	}
 }
 
 // newID returns a webhook id that sorts by the time of creation.

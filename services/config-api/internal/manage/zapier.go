@@ -41,7 +41,10 @@ func (s *Service) Subscribe(ctx context.Context, by audit.Actor, organizationID 
 	if d.Name == "" {
 		d.Name = "Zap: " + string(sub.Event)
 	}
-	_, broken := s.Rules.New("", organizationID, "", d, s.now())
+	w, broken, err := s.newWebhook(organizationID, d)
+	if err != nil {
+		return webhook.Webhook{}, err
+	}
 	for i := range broken {
 		if broken[i].Pointer == "/url" {
 			broken[i].Pointer = "/targetUrl"
@@ -50,30 +53,18 @@ func (s *Service) Subscribe(ctx context.Context, by audit.Actor, organizationID 
 	if err := invalid(wrong, broken); err != nil {
 		return webhook.Webhook{}, err
 	}
-	w, found, err := s.subscribed(ctx, organizationID, sub)
-	if err != nil || found && w.Status() == webhook.StatusActive {
-		return w, err
+	kept, err := s.Webhooks.Subscribe(ctx, by, w, s.MaxWebhooks)
+	switch {
+	case err != nil:
+		return webhook.Webhook{}, fmt.Errorf("subscribe webhook %s: %w", w.ID, err)
+	case kept.ID == w.ID:
+		s.announceNew(ctx, w)
+		return w, nil
+	case kept.Status() == webhook.StatusActive:
+		return kept, nil
 	}
-	if found {
-		v, err := s.Enable(ctx, by, organizationID, w.ID, false)
-		return v.Webhook, err
-	}
-	v, err := s.Create(ctx, by, organizationID, d, false, nil)
+	v, err := s.Enable(ctx, by, organizationID, kept.ID, false)
 	return v.Webhook, err
-}
-
-// subscribed returns the webhook of a subscription that was made before.
-func (s *Service) subscribed(ctx context.Context, organizationID string, sub Subscription) (w webhook.Webhook, found bool, err error) {
-	all, err := s.Webhooks.All(ctx, organizationID)
-	if err != nil {
-		return webhook.Webhook{}, false, fmt.Errorf("list webhooks: %w", err)
-	}
-	for _, w := range all {
-		if w.Provider == webhook.Zapier && w.URL == sub.TargetURL && w.Event.Matches(sub.Event) {
-			return w, true, nil
-		}
-	}
-	return webhook.Webhook{}, false, nil
 }
 
 // Unsubscribe removes the webhook of a Zap that is turned off. One that is not

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -28,11 +30,26 @@ func (a *account) flags(flags *flag.FlagSet) {
 }
 
 func (a *account) check(flags *flag.FlagSet, stderr io.Writer) error {
-	if a.key != "" && a.organization != "" {
-		return nil
+	if a.key == "" || a.organization == "" {
+		_, _ = fmt.Fprintf(stderr, "%s: --key and --org are needed\n", flags.Name())
+		return errUsage
 	}
-	_, _ = fmt.Fprintf(stderr, "%s: --key and --org are needed\n", flags.Name())
-	return errUsage
+	return checkURL(&a.server, "server", flags, stderr)
+}
+
+// checkURL completes the URL of a flag: localhost:3000/hook is one over http.
+func checkURL(text *string, flagName string, flags *flag.FlagSet, stderr io.Writer) error {
+	full := *text
+	if !strings.Contains(full, "://") {
+		full = "http://" + full
+	}
+	u, err := url.Parse(full)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		_, _ = fmt.Fprintf(stderr, "%s: --%s %q is no http or https URL\n", flags.Name(), flagName, *text)
+		return errUsage
+	}
+	*text = full
+	return nil
 }
 
 // listenTo forwards an organization's events to a program on this machine until
@@ -53,16 +70,23 @@ func listenTo(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	})
 	flags.Func("header", "`name: value` of a header to add, as on a webhook; can be repeated", func(text string) error {
 		name, value, found := strings.Cut(text, ":")
-		if !found || webhook.ReservedHeader(name) {
-			return fmt.Errorf("want name: value, and none of dialnote's own headers")
+		if !found {
+			return fmt.Errorf("want name: value")
 		}
-		o.Headers = append(o.Headers, webhook.Header{Name: name, Value: webhook.HeaderValue(strings.TrimSpace(value))})
+		kept, wrong := webhook.NewHeaders(append(o.Headers, webhook.Header{Name: name, Value: webhook.HeaderValue(value)}))
+		if len(wrong) > 0 {
+			return errors.New(wrong[0].Detail)
+		}
+		o.Headers = kept
 		return nil
 	})
 	if err := parse(flags, args, stderr); err != nil {
 		return err
 	}
 	if err := a.check(flags, stderr); err != nil {
+		return err
+	}
+	if err := checkURL(&o.Forward, "forward", flags, stderr); err != nil {
 		return err
 	}
 	o.Server, o.Key, o.Organization = a.server, a.key, a.organization

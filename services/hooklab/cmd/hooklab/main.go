@@ -63,16 +63,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return errUsage
 }
 
-// parse parses a subcommand's flags and takes no other arguments.
-func parse(flags *flag.FlagSet, args []string, stderr io.Writer) error {
+// parse parses a subcommand's flags, and takes as many arguments behind them as
+// there are operands to set.
+func parse(flags *flag.FlagSet, args []string, stderr io.Writer, operands ...*string) error {
 	flags.SetOutput(stderr)
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return flag.ErrHelp
 	} else if err != nil {
 		return errUsage // flag has said what is wrong
 	}
-	if flags.NArg() > 0 {
-		_, _ = fmt.Fprintf(stderr, "%s: %q is not a flag\n", flags.Name(), flags.Arg(0))
+	rest := flags.Args()
+	for _, operand := range operands[:min(len(operands), len(rest))] {
+		*operand, rest = rest[0], rest[1:]
+	}
+	if len(rest) > 0 {
+		_, _ = fmt.Fprintf(stderr, "%s: %q is not a flag\n", flags.Name(), rest[0])
 		return errUsage
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/event"
@@ -14,19 +15,12 @@ import (
 // trigger publishes one event of a type. It is a real one: every webhook of the
 // organization that wants it sends it.
 func trigger(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) == 0 {
-		_, _ = fmt.Fprintf(stderr, "hooklab trigger: which event? One of %v\n", event.Types())
-		return errUsage
-	}
 	var a account
 	flags := flag.NewFlagSet("hooklab trigger", flag.ContinueOnError)
 	a.flags(flags)
 	data := flags.String("data", "", "the event's data as JSON, by default a sample's")
-	kind, args := args[0], args[1:]
-	if kind == "-h" || kind == "--help" {
-		kind, args = "", []string{"-h"}
-	}
-	if err := parse(flags, args, stderr); err != nil {
+	kind, err := readKind(flags, args, stderr)
+	if err != nil {
 		return err
 	}
 	t, err := parseType(kind)
@@ -52,4 +46,19 @@ func trigger(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	}
 	_, _ = fmt.Fprintf(stdout, "%s %s\n", e.Type, e.ID)
 	return nil
+}
+
+// readKind parses the flags and returns the event's type, which may stand before
+// them or behind.
+func readKind(flags *flag.FlagSet, args []string, stderr io.Writer) (kind string, err error) {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		kind = args[0]
+		return kind, parse(flags, args[1:], stderr)
+	}
+	err = parse(flags, args, stderr, &kind)
+	if err == nil && kind == "" {
+		_, _ = fmt.Fprintf(stderr, "hooklab trigger: which event? One of %v\n", event.Types())
+		err = errUsage
+	}
+	return kind, err
 }
