@@ -114,10 +114,13 @@ func insertAttempts(ctx context.Context, tx *sqlx.Tx, d sqlstore.Dialect, rows [
 		return err //nolint:wrapcheck // The caller names the operation.
 	}
 	defer stmt.Close() //nolint:errcheck // The transaction's end decides.
+	// The driver has a goroutine watch over each statement whose context can end.
+	// A row takes no longer than that; between two of them the transaction ends.
+	unwatched := context.WithoutCancel(ctx)
 	params := make([]any, 0, sqlstore.AttemptColumnCount)
 	for _, row := range rows {
 		params = d.Params(params[:0], row)
-		if _, err := stmt.ExecContext(ctx, params...); err != nil {
+		if _, err := stmt.ExecContext(unwatched, params...); err != nil {
 			return err //nolint:wrapcheck // The caller names the operation.
 		}
 	}
