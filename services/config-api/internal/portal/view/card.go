@@ -75,7 +75,7 @@ func CardOf(v manage.View, limit int, hours []store.HourStats, c Clock) Card {
 		ID: v.ID, Name: v.Name, URL: v.URL, Ordered: v.Ordered(),
 		Provider: ProviderLabel(v.Provider), Event: SettingLabel(v.Event),
 		LastSent: c.Moment(v.Health.LastSentAt), Failures: failures(v.Health.FailureCount, limit),
-		Held: held(v), Error: lastError(v.Health, c), Chart: ChartOf(hours, c.Zone),
+		Held: held(v), Error: lastError(v.Health, c), Chart: ChartOf(hours),
 		CanTest: v.Status() == webhook.StatusActive, CanEnable: v.Status() == webhook.StatusAutoDisabled,
 		CanRecover: v.Status() != webhook.StatusDisabled, SuggestsZapier: v.SuggestsZapier,
 	}
