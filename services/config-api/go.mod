@@ -5,6 +5,7 @@ go 1.26.0
 require github.com/dialnote/webhooks/proto v0.0.0
 
 require (
+	github.com/andybalholm/brotli v1.2.8
 	github.com/dialnote/webhooks/pkg v0.0.0
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/maypok86/otter/v2 v2.4.0

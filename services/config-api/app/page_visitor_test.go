@@ -256,7 +256,7 @@ func inner(n *html.Node) string {
 	var b strings.Builder
 	for child := range n.ChildNodes() {
 		b.WriteString(inner(child))
-		if child.Type == html.ElementNode && !slices.Contains([]string{"b", "bdi", "code", "span", "time"}, child.Data) {
+		if child.Type == html.ElementNode && !slices.Contains([]string{"b", "bdi", "code", "span", "time", "wbr"}, child.Data) {
 			b.WriteByte(' ')
 		}
 	}

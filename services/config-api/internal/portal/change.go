@@ -14,7 +14,7 @@ func (p *Portal) ask(v *visit, status int, title, template, problem string) erro
 	if err != nil {
 		return err
 	}
-	question := view.Ask{Card: card, Version: w.Version, Problem: problem, Held: card.Waits}
+	question := view.Ask{Card: card, Version: w.Version, Problem: problem, Held: card.Held.Any}
 	return p.page(v, status, render.Frame{Title: title, Tab: "webhooks"}, template, question)
 }
 

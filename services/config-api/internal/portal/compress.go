@@ -4,31 +4,44 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
+
+	"github.com/andybalholm/brotli"
+
+	"github.com/dialnote/webhooks/services/config-api/internal/portal/render"
 )
 
-// writers are gzip writers to be used again: a new one takes most of a
-// megabyte.
-type writers struct{ pool sync.Pool }
+// compressor is a writer that can be used again.
+type compressor interface {
+	io.WriteCloser
+	Reset(w io.Writer)
+}
 
-// write writes a whole body, compressed when the browser takes that.
+// writers are compressors to be used again: a new one takes most of a megabyte.
+type writers struct{ brotli, gzip sync.Pool }
+
+// write writes a whole body, compressed as the browser takes it.
 func (z *writers) write(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	h := w.Header()
 	h.Add("Vary", "Accept-Encoding")
-	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	encoding := render.Encoding(r)
+	if encoding == "" {
 		w.WriteHeader(status)
 		_, _ = w.Write(body) // a reader that has left
 		return
 	}
-	h.Set("Content-Encoding", "gzip")
+	h.Set("Content-Encoding", encoding)
 	w.WriteHeader(status)
-	g, kept := z.pool.Get().(*gzip.Writer)
-	if !kept {
-		g = gzip.NewWriter(io.Discard)
+	pool, fresh := &z.gzip, func() compressor { return gzip.NewWriter(io.Discard) }
+	if encoding == render.Brotli {
+		pool, fresh = &z.brotli, func() compressor { return brotli.NewWriterLevel(io.Discard, render.BrotliLevel) }
 	}
-	defer z.pool.Put(g)
-	g.Reset(w)
-	_, _ = g.Write(body) // a reader that has left
-	_ = g.Close()
+	c, kept := pool.Get().(compressor)
+	if !kept {
+		c = fresh()
+	}
+	defer pool.Put(c)
+	c.Reset(w)
+	_, _ = c.Write(body) // a reader that has left
+	_ = c.Close()
 }

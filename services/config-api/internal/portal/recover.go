@@ -51,7 +51,11 @@ func (p *Portal) recover(v *visit) error {
 	id := v.r.PathValue("id")
 	r, err := p.Service.Recover(v.r.Context(), v.actor, v.org, id, d, nil)
 	if f := fault.Of(err); err != nil && (f.Kind == fault.Invalid || f.Kind == fault.Conflict) {
-		page.Problem = view.Sentence(f.Detail)
+		if len(f.Fields) == 1 && f.Fields[0].Pointer == "/since" {
+			page.Since.Error = "The start must be before the end, and in the past."
+		} else {
+			page.Problem = view.Sentence(f.Detail)
+		}
 		return p.recoverPage(v, p.StatusOf(f.Kind), page)
 	}
 	if err != nil {

@@ -12,6 +12,9 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
+
+	"github.com/andybalholm/brotli"
 )
 
 //go:embed all:static
@@ -27,10 +30,11 @@ type Assets struct {
 
 // asset is one file, compressed once.
 type asset struct {
-	kind       string
-	plain      []byte
-	compressed []byte
-	version    string // of its content
+	kind    string
+	plain   []byte
+	gzip    []byte
+	brotli  func() []byte // the first call takes a moment
+	version string        // of its content
 }
 
 func loadAssets() (*Assets, error) {
@@ -70,9 +74,18 @@ func newAsset(name string, text []byte) (asset, error) {
 	}
 	sum := sha256.Sum256(text)
 	return asset{
-		kind: mime.TypeByExtension(path.Ext(name)), plain: text, compressed: b.Bytes(),
+		kind: mime.TypeByExtension(path.Ext(name)), plain: text, gzip: b.Bytes(), brotli: sync.OnceValue(func() []byte { return best(text) }),
 		version: base64.RawURLEncoding.EncodeToString(sum[:9]),
 	}, nil
+}
+
+// best compresses text as well as can be.
+func best(text []byte) []byte {
+	var b bytes.Buffer
+	w := brotli.NewWriterLevel(&b, brotli.BestCompression)
+	_, _ = w.Write(text) // a buffer never fails
+	_ = w.Close()
+	return b.Bytes()
 }
 
 // URL returns where an asset is served. It changes with the content, so that
@@ -114,9 +127,13 @@ func (a *Assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body := file.plain
-	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		h.Set("Content-Encoding", "gzip")
-		body = file.compressed
+	switch encoding := Encoding(r); encoding {
+	case Brotli:
+		h.Set("Content-Encoding", encoding)
+		body = file.brotli()
+	case Gzip:
+		h.Set("Content-Encoding", encoding)
+		body = file.gzip
 	}
 	_, _ = w.Write(body) // a reader that has left
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
@@ -30,9 +31,10 @@ func functions(a *Assets) template.FuncMap {
 		"postOf": func(id, what string) template.HTMLAttr {
 			return opens("post", "/portal/webhooks/"+id+"/"+what)
 		},
-		"check": check,
-		"long":  func(url string) bool { return utf8.RuneCountInString(url) > longest },
-		"short": func(url string) string { return string([]rune(url)[:longest-40]) + "…" },
+		"check":  check,
+		"long":   func(url string) bool { return utf8.RuneCountInString(url) > longest },
+		"breaks": breaks,
+		"short":  func(url string) string { return string([]rune(url)[:longest-40]) + "…" },
 	}
 }
 
@@ -47,6 +49,22 @@ func dict(pairs ...any) (map[string]any, error) {
 		m[fmt.Sprint(pairs[i])] = pairs[i+1]
 	}
 	return m, nil
+}
+
+// breaks returns a URL that is broken where its parts end, when its line is full:
+// what is left over would be a letter or two. It is copied without a change.
+func breaks(url string) template.HTML {
+	var b strings.Builder
+	ends := false
+	for _, r := range url {
+		end := strings.ContainsRune("/?&=", r)
+		if ends && !end {
+			b.WriteString("<wbr>")
+		}
+		b.WriteString(template.HTMLEscapeString(string(r)))
+		ends = end
+	}
+	return template.HTML(b.String()) //nolint:gosec // escaped
 }
 
 // icon returns the icon of a tone. It says nothing that the words beside it do

@@ -106,7 +106,7 @@ func everyCard() []view.Card {
 	ordered.OrderedFrom = 7
 	return []view.Card{
 		active(), onHold(), autoDisabled(), disabled(), card(zap, day()),
-		card(hook("0h", "Ticketing", "https://tickets.acme.example/api/dialnote", webhook.SendNotes, 0, webhook.Health{
+		card(hook("0h", "Ticketing", "https://tickets.acme.example/api/dialnote", webhook.SendNotes, 2, webhook.Health{
 			FailureCount: 1, LastSentAt: ago(11 * time.Minute),
 			LastError: failed(ago(3*time.Minute), delivery.ReasonClientError, "Server answered 404 Not Found", 404),
 		}), failing()),

@@ -1,6 +1,8 @@
 package story
 
 import (
+	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
@@ -14,10 +16,15 @@ import (
 func formStories() []Story {
 	wrong := view.FormOf(view.Entered{Provider: "zapier", URL: "http://10.0.0.1/hook", Event: "call.completed"}, []fault.Field{
 		{Pointer: "/name", Detail: "name is required."},
-		{Pointer: "/url", Detail: "url must begin with https://."},
+		{Pointer: "/url", Detail: "url must start with https://."},
 	})
 	stale := view.EditForm(hook("0a", "CRM Call Sync", "https://crm.acme.example/hooks/dialnote", webhook.SendCallLogs, 0, webhook.Health{}).Webhook)
 	stale.Problem = "The webhook has changed since you read it. Read it again and repeat your change."
+	headers := view.FormOf(view.Entered{
+		Name: "Calls to Make", Provider: "custom", URL: "https://hook.eu2.make.com/x7q2m4k9", Event: "call.completed",
+		Headers: []view.EnteredHeader{{Name: "x-make-apikey", Value: webhook.HeaderMask, Kept: true}, {Name: "Host", Value: "example.com"}},
+	}, []fault.Field{{Pointer: "/headers/Host", Detail: "Host cannot be set: dialnote or the connection itself sets this header."}})
+	headers.ID, headers.Version = stale.ID, stale.Version
 	frame := tab("webhooks")
 	return []Story{
 		{Name: "form", Title: "Add Webhook", Template: "form", Frame: frame, Body: view.NewForm()},
@@ -25,6 +32,7 @@ func formStories() []Story {
 		{Name: "form-wrong", Title: "Add Webhook, with errors", Template: "form", Frame: frame, Body: wrong},
 		{Name: "form-edit", Title: "Edit", Dialog: true, Template: "form", Frame: frame, Body: view.EditForm(hook("0a", "CRM Call Sync", "https://crm.acme.example/hooks/dialnote", webhook.SendCallLogs, 0, webhook.Health{}).Webhook)},
 		{Name: "form-stale", Title: "Edit what changed meanwhile", Template: "form", Frame: frame, Body: stale},
+		{Name: "form-headers", Title: "Edit, with headers of which one is wrong", Template: "form", Frame: frame, Body: headers},
 	}
 }
 
@@ -42,33 +50,33 @@ func askStories() []Story {
 
 func request() delivery.Request {
 	e := event.Sample(event.CallCompleted, "acme", "evt_test_01jd9v7q6w3k8m5n2p4r6t8v0x", clock().Now)
-	return delivery.Request{URL: "https://crm.acme.example/hooks/dialnote", Header: signedHeaders(e.ID, true), Body: e.Body()}
+	return delivery.Request{URL: "https://crm.acme.example/hooks/dialnote", Header: signedHeaders(e.ID, clock().Now), Body: e.Body()}
 }
 
 // signedHeaders are the headers of a request, with signatures that stand for
 // real ones.
-func signedHeaders(id string, signed bool) map[string][]string {
-	h := map[string][]string{
+func signedHeaders(id string, at time.Time) map[string][]string {
+	return map[string][]string{
 		"Content-Type":        {"application/json"},
 		"User-Agent":          {"DialNote-Webhooks/1.0.0"},
 		"X-DialNote-Event":    {"call.completed"},
-		"X-DialNote-Delivery": {"dlv_4rjk2m3v5ew6dq7npx2mtz5hwa"},
+		"X-DialNote-Delivery": {deliveryID(1)},
 		"webhook-id":          {id},
-		"webhook-timestamp":   {"1795429800"},
+		"webhook-timestamp":   {strconv.FormatInt(at.Unix(), 10)},
+
+		"X-DialNote-Signature": {signed},
+		"webhook-signature":    {"v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="},
 	}
-	if signed {
-		h["X-DialNote-Signature"] = []string{"sha256=5f2b8c1e9d4a7036e1b4c8a2f6d90b3715e8c4a9d2f7b1063c5e8a9f4d2b7c10"}
-		h["webhook-signature"] = []string{"v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="}
-	}
-	return h
 }
 
-func answered(code int, body string) delivery.Outcome {
+const signed = "sha256=5f2b8c1e9d4a7036e1b4c8a2f6d90b3715e8c4a9d2f7b1063c5e8a9f4d2b7c10"
+
+func answered(code int, body string, past time.Duration) delivery.Outcome {
 	o := delivery.Outcome{
 		Result: delivery.Succeeded, StatusCode: code, RemoteAddr: "203.0.113.7:443",
 		Phases: delivery.Phases{Resolve: 3 * time.Millisecond, Connect: 12 * time.Millisecond, TLS: 20 * time.Millisecond, FirstByte: 48 * time.Millisecond, Total: 84 * time.Millisecond},
 		Response: delivery.Response{
-			Header: map[string][]string{"Content-Type": {"application/json"}, "Date": {"Mon, 23 Nov 2026 10:30:00 GMT"}, "Server": {"nginx"}},
+			Header: map[string][]string{"Content-Type": {"application/json"}, "Date": {ago(past).Format(http.TimeFormat)}, "Server": {"nginx"}},
 			Body:   []byte(body),
 		},
 	}
@@ -81,7 +89,7 @@ func answered(code int, body string) delivery.Outcome {
 func trial(o delivery.Outcome) *view.Trial {
 	t := view.TrialOf(delivery.Trial{
 		Attempt: delivery.Attempt{
-			ID: "att_01jd9v7q6w3k8m5n2p4r6t8v10", DeliveryID: "dlv_4rjk2m3v5ew6dq7npx2mtz5hwa", Test: true,
+			ID: "att_01jd9v7q6w3k8m5n2p4r6t8v10", DeliveryID: deliveryID(1), Test: true,
 			StartedAt: clock().Now, EndedAt: clock().Now.Add(84 * time.Millisecond), Outcome: o,
 		},
 		Request: request(),
@@ -109,8 +117,8 @@ func testStories() []Story {
 	broken.Payload = view.Input{Value: "{\n  \"callSid\": \n}", Error: "The data is not JSON: at byte 15: a value is missing."}
 	return []Story{
 		{Name: "test", Title: "Test", Template: "test", Frame: frame, Body: body(view.TestPage{})},
-		{Name: "test-delivered", Title: "Test, delivered", Dialog: true, Template: "test", Frame: frame, Body: body(view.TestPage{Trial: trial(answered(200, `{"received":true}`))})},
-		{Name: "test-failed", Title: "Test, failed", Template: "test", Frame: frame, Body: body(view.TestPage{Trial: trial(answered(503, "upstream connect error"))})},
+		{Name: "test-delivered", Title: "Test, delivered", Dialog: true, Template: "test", Frame: frame, Body: body(view.TestPage{Trial: trial(answered(200, `{"received":true}`, 0))})},
+		{Name: "test-failed", Title: "Test, failed", Template: "test", Frame: frame, Body: body(view.TestPage{Trial: trial(answered(503, "upstream connect error", 0))})},
 		{Name: "test-timeout", Title: "Test, no answer", Dialog: true, Template: "test", Frame: frame, Body: body(view.TestPage{Trial: trial(noAnswer)})},
 		{Name: "test-preview", Title: "Test, preview of the signed request", Template: "test", Frame: frame, Body: body(view.TestPage{Preview: &preview})},
 		{Name: "test-wrong", Title: "Test, payload that is not JSON", Template: "test", Frame: frame, Body: broken},

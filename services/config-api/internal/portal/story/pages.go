@@ -1,7 +1,10 @@
 package story
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,6 +12,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/signature"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/proto/receivers"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
@@ -17,12 +21,17 @@ import (
 
 func logged(n int, s delivery.Status, attempts, code int, took, past time.Duration, reason delivery.Reason, message string) store.LoggedDelivery {
 	return store.LoggedDelivery{
-		ID: fmt.Sprintf("dlv_4rjk2m3v5ew6dq7npx2mtz5h%02d", n), WebhookID: active().ID, EventID: fmt.Sprintf("evt_01jd9v7q6w3k8m5n2p4r6t8v%02d", n),
+		ID: deliveryID(n), WebhookID: active().ID, EventID: eventID(n),
 		EventType: event.CallCompleted, Status: s, Message: message, UpdatedAt: ago(past), Attempts: attempts,
 		FirstAttemptAt: ago(past + time.Minute), LastAttemptAt: ago(past + took), StatusCode: code, Duration: took, Reason: reason,
 	}
 }
 
+func deliveryID(n int) string { return fmt.Sprintf("dlv_4rjk2m3v5ew6dq7npx2mtz5h%02d", n) }
+
+func eventID(n int) string { return fmt.Sprintf("evt_01jd9v7q6w3k8m5n2p4r6t8v%02d", n) }
+
+// everyRow returns a row of each kind, newest first.
 func everyRow() []view.Row {
 	retrying := logged(2, delivery.StatusRetrying, 2, 503, 310*time.Millisecond, 48*time.Second, delivery.ReasonServerError, "Server answered 503 Service Unavailable")
 	retrying.NextAt = clock().Now.Add(4*time.Minute + 12*time.Second)
@@ -30,8 +39,7 @@ func everyRow() []view.Row {
 	test.Test, test.EventID = true, "evt_test_01jd9v7q6w3k8m5n2p4r6t8v07"
 	longID := logged(8, delivery.StatusDelivered, 1, 204, 61*time.Millisecond, 3*time.Hour, "", "")
 	longID.EventID = "an-event-id-that-a-publisher-chose-and-that-goes-on-and-on-and-on-without-any-place-to-break-it-anywhere"
-	var rows []view.Row
-	for _, d := range []store.LoggedDelivery{
+	all := []store.LoggedDelivery{
 		logged(1, delivery.StatusDelivered, 1, 200, 84*time.Millisecond, 2*time.Minute, "", ""),
 		retrying,
 		logged(3, delivery.StatusHeld, 0, 0, 0, 70*time.Second, "", "Held: the webhook is paused after a failure and will be tried again soon."),
@@ -40,7 +48,10 @@ func everyRow() []view.Row {
 		logged(6, delivery.StatusDelivered, 3, 200, 1240*time.Millisecond, 26*time.Hour, "", ""),
 		test, longID,
 		logged(9, delivery.StatusFailed, 6, 0, 30*time.Second, 50*time.Hour, delivery.ReasonTimeout, "No answer within 30 seconds"),
-	} {
+	}
+	slices.SortStableFunc(all, func(a, b store.LoggedDelivery) int { return b.UpdatedAt.Compare(a.UpdatedAt) })
+	var rows []view.Row
+	for _, d := range all {
 		rows = append(rows, view.RowOf(d, paused(), clock()))
 	}
 	return rows
@@ -60,13 +71,14 @@ func filter(status delivery.Status) view.Filter {
 	return f
 }
 
-func entry(number int, past time.Duration, o delivery.Outcome, status delivery.Status) manage.EntryView {
-	e := event.Sample(event.CallCompleted, "acme", "evt_01jd9v7q6w3k8m5n2p4r6t8v04", ago(6*time.Hour))
+// entry is one of a delivery's log, of an event that happened so long ago.
+func entry(number int, past time.Duration, o delivery.Outcome, status delivery.Status, happened time.Duration) manage.EntryView {
+	e := event.Sample(event.CallCompleted, "acme", eventID(1), ago(happened))
 	v := manage.EntryView{LoggedAttempt: store.LoggedAttempt{Attempt: delivery.Attempt{
 		ID: fmt.Sprintf("att_%d%d", number, int(past)), Number: number, StartedAt: ago(past), EndedAt: ago(past - o.Phases.Total), Outcome: o,
 	}, Status: status}}
 	if number > 0 {
-		v.Request = &delivery.Request{URL: "https://crm.acme.example/hooks/dialnote", Header: signedHeaders(e.ID, true), Body: e.Body()}
+		v.Request = &delivery.Request{URL: "https://crm.acme.example/hooks/dialnote", Header: signedHeaders(e.ID, ago(past)), Body: e.Body()}
 	}
 	return v
 }
@@ -80,36 +92,55 @@ func logStories() []Story {
 	}
 	held := delivery.Outcome{Result: delivery.Deferred, Message: "Held: the webhook is paused after a failure and will be tried again soon."}
 	timeout := delivery.Outcome{Result: delivery.Failed, Reason: delivery.ReasonTimeout, Message: "No answer within 30 seconds", Phases: delivery.Phases{Resolve: 2 * time.Millisecond, Connect: 9 * time.Millisecond, TLS: 25 * time.Millisecond, Total: 30 * time.Second}, RemoteAddr: "203.0.113.7:443"}
-	hostileAnswer := answered(503, "<script>alert('body')</script>\n\u202egnp.exe\u202c \x00\xff\xfe not UTF-8, and a very long line: "+strings.Repeat("abcdefghij", 60))
+	hostileAnswer := answered(503, "<script>alert('body')</script>\n\u202egnp.exe\u202c \x00\xff\xfe not UTF-8, and a very long line: "+strings.Repeat("abcdefghij", 60), 5*time.Hour)
 	hostileAnswer.Response.Truncated = true
 	hostileAnswer.Response.Header["X-Evil"] = []string{`"><img src=x onerror=alert(1)>`}
 	delivered := manage.DeliveryView{LoggedDelivery: logged(1, delivery.StatusDelivered, 2, 200, 84*time.Millisecond, 2*time.Minute, "", ""), Payload: manage.PayloadKept, Entries: []manage.EntryView{
-		entry(2, 2*time.Minute, answered(200, `{"received":true,"id":4711}`), delivery.StatusDelivered),
-		entry(0, 5*time.Minute, held, delivery.StatusHeld),
-		entry(1, 7*time.Minute, timeout, delivery.StatusRetrying),
+		entry(2, 2*time.Minute, answered(200, `{"received":true,"id":4711}`, 2*time.Minute), delivery.StatusDelivered, 8*time.Minute),
+		entry(0, 5*time.Minute, held, delivery.StatusHeld, 8*time.Minute),
+		entry(1, 7*time.Minute, timeout, delivery.StatusRetrying, 8*time.Minute),
 	}}
-	failedOne := manage.DeliveryView{LoggedDelivery: logged(4, delivery.StatusFailed, 1, 503, 120*time.Millisecond, 5*time.Hour, delivery.ReasonServerError, "Server answered 503 Service Unavailable"), Payload: manage.PayloadKept, Entries: []manage.EntryView{entry(1, 5*time.Hour, hostileAnswer, delivery.StatusFailed)}}
-	expired := manage.DeliveryView{LoggedDelivery: logged(1, delivery.StatusDelivered, 1, 200, 84*time.Millisecond, 9*24*time.Hour, "", ""), Payload: manage.PayloadExpired, Entries: []manage.EntryView{entry(1, 9*24*time.Hour, answered(204, ""), delivery.StatusDelivered)}}
+	failedOne := manage.DeliveryView{LoggedDelivery: logged(1, delivery.StatusFailed, 1, 503, 120*time.Millisecond, 5*time.Hour, delivery.ReasonServerError, "Server answered 503 Service Unavailable"), Payload: manage.PayloadKept, Entries: []manage.EntryView{entry(1, 5*time.Hour, hostileAnswer, delivery.StatusFailed, 5*time.Hour)}}
+	expired := manage.DeliveryView{LoggedDelivery: logged(1, delivery.StatusDelivered, 1, 200, 84*time.Millisecond, 9*24*time.Hour, "", ""), Payload: manage.PayloadExpired, Entries: []manage.EntryView{entry(1, 9*24*time.Hour, answered(204, "", 9*24*time.Hour), delivery.StatusDelivered, 9*24*time.Hour)}}
 	expired.Entries[0].Request.Body = nil
 	every := log(view.Log{Filter: filter(""), Rows: everyRow(), Older: "?cursor=x"})
 	every.Head = view.HeadOf(paused(), "")
+	older := every
+	older.First, older.Older = "?first", ""
+	unread := log(view.Log{Filter: filter(""), Rows: everyRow()})
+	unread.Filter.Problem, unread.Filter.Active, unread.Filter.Open, unread.Filter.Since = "A time is written like 2026-11-23T10:30.", true, true, "yesterday"
+	waiting := func(status delivery.Status, rest ...manage.EntryView) manage.DeliveryView {
+		d := logged(1, status, len(rest), 0, 0, 48*time.Second, "", held.Message)
+		if len(rest) > 0 {
+			d = logged(1, status, len(rest), 503, 84*time.Millisecond, 48*time.Second, delivery.ReasonServerError, "Server answered 503 Service Unavailable")
+			d.NextAt = clock().Now.Add(4*time.Minute + 12*time.Second)
+		}
+		return manage.DeliveryView{LoggedDelivery: d, Payload: manage.PayloadKept, Entries: append(rest, entry(0, time.Minute, held, delivery.StatusHeld, 2*time.Minute))}
+	}
+	retrying := waiting(delivery.StatusRetrying, entry(1, 48*time.Second, answered(503, "upstream connect error", 48*time.Second), delivery.StatusRetrying, 2*time.Minute))
+	stopped := view.HeadOf(paused(), "")
 	return []Story{
 		{Name: "log", Title: "Delivery log", Template: "log", Frame: frame, Body: every},
 		{Name: "log-filtered", Title: "Delivery log, filtered in vain", Template: "log", Frame: frame, Body: log(view.Log{Filter: filter(delivery.StatusFailed)})},
 		{Name: "log-empty", Title: "Delivery log, empty", Template: "log", Frame: frame, Body: log(view.Log{Filter: filter("")})},
+		{Name: "log-older", Title: "Delivery log, an older page", Template: "log", Frame: frame, Body: older},
+		{Name: "log-problem", Title: "Delivery log, a filter that cannot be read", Template: "log", Frame: frame, Body: unread},
+		{Name: "delivery-held", Title: "A delivery that is held", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: stopped, Delivery: view.DeliveryOf(waiting(delivery.StatusHeld), paused(), clock())}},
+		{Name: "delivery-retrying", Title: "A delivery that will be tried again", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: stopped, Delivery: view.DeliveryOf(retrying, paused(), clock())}},
 		{Name: "delivery", Title: "A delivery", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(delivered, active(), clock())}},
 		{Name: "delivery-failed", Title: "A delivery that failed, with a hostile answer", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(failedOne, active(), clock())}},
 		{Name: "delivery-expired", Title: "A delivery without its payload", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(expired, active(), clock())}},
 	}
 }
 
-func recovery(status delivery.RecoveryStatus, preview bool, total, examined, queued int64) view.Recovery {
+func recovery(status delivery.RecoveryStatus, preview bool, past time.Duration, total, examined, queued int64) view.Recovery {
 	r := delivery.Recovery{
-		ID: "rec_01jd9v7q6w3k8m5n2p4r6t8v0x", Since: ago(24 * time.Hour), Until: clock().Now, DryRun: preview, Status: status,
-		Total: total, Examined: examined, Queued: queued, CreatedAt: ago(20 * time.Second),
+		ID: "rec_01jd9v7q6w3k8m5n2p4r6t8v0x", DryRun: preview, Status: status,
+		Total: total, Examined: examined, Queued: queued, CreatedAt: ago(past),
 	}
+	r.Since, r.Until = r.CreatedAt.Add(-24*time.Hour), r.CreatedAt
 	if status != delivery.RecoveryRunning {
-		r.EndedAt = clock().Now
+		r.EndedAt = r.CreatedAt.Add(10 * time.Second)
 	}
 	if status == delivery.RecoveryFailed {
 		r.Message = "The webhook was disabled meanwhile."
@@ -127,23 +158,37 @@ func webhookStories() []Story {
 	for _, w := range view.Withins() {
 		withins = append(withins, view.Choice{Value: w.Value, Label: w.Label, Chosen: w.Value == "24h"})
 	}
-	form := view.RecoverPage{Head: head("/recover"), Withins: withins, Zone: "UTC", Earlier: []view.Recovery{recovery(delivery.RecoveryDone, false, 812, 812, 37), recovery(delivery.RecoveryCancelled, false, 90_210, 12_000, 800)}}
+	form := view.RecoverPage{Head: head("/recover"), Withins: withins, Zone: "UTC", Earlier: []view.Recovery{recovery(delivery.RecoveryDone, false, 3*time.Hour, 812, 812, 37), recovery(delivery.RecoveryCancelled, false, 26*time.Hour, 90_210, 12_000, 800)}}
+	refused := form
+	refused.Since = view.Input{Value: "2999-01-01T00:00", Error: "The start must be before the end, and in the past."}
+	busy := form
+	busy.Problem = "A recovery of this webhook is already running. Wait for it, or cancel it."
 	of := func(r view.Recovery) view.RecoveryPage { return view.RecoveryPage{Head: head("/recover"), Recovery: r} }
-	check := func(f ...view.Finding) view.CheckPage {
-		return view.CheckPage{Head: head("/check"), Headers: "X-DialNote-Signature: sha256=5f2b8c1e", Body: `{"id":"evt_1"}`, Findings: f}
+	sent := event.Sample(event.CallCompleted, "acme", eventID(1), ago(8*time.Minute)).Body()
+	check := func(v signature.Verdict, given []byte) view.CheckPage {
+		found := []signature.Diagnosis{{Scheme: signature.SchemeDialNote, Verdict: v, Other: "Lead Alerts"}}
+		return view.CheckPage{Head: head("/check"), Headers: "X-DialNote-Signature: " + signed, Body: string(given), Findings: view.FindingsOf(found, given, sent)}
 	}
+	var anew bytes.Buffer
+	_ = json.Indent(&anew, sent, "", "  ") // it is JSON
 	return []Story{
 		{Name: "created", Title: "After creating", Template: "secret", Frame: frame, Body: created},
 		{Name: "secret", Title: "Secret and code", Template: "secret", Frame: frame, Body: secret},
 		{Name: "check", Title: "Signature checker", Template: "check", Frame: frame, Body: view.CheckPage{Head: head("/check")}},
-		{Name: "check-matches", Title: "Signature checker, a match", Template: "check", Frame: frame, Body: check(view.Finding{Scheme: "X-DialNote-Signature", Badge: view.Badge{Text: "Matches", Tone: view.Good}, Title: "The signature matches", Says: "It was made with this webhook's secret over exactly this body."})},
-		{Name: "check-changed", Title: "Signature checker, changed bytes", Template: "check", Frame: frame, Body: check(view.Finding{Scheme: "X-DialNote-Signature", Badge: view.Badge{Text: "Differs", Tone: view.Bad}, Title: "The body was changed", Says: "The signature is right for the body that was sent, but what you pasted has other bytes.", Do: []string{"Verify the raw body, before anything parses it."}, Want: `…"status":"completed","duration":180}`, Given: `…"status": "completed", "duration": 180 }`})},
+		{Name: "check-matches", Title: "Signature checker, a match", Template: "check", Frame: frame, Body: check(signature.Matches, sent)},
+		{Name: "check-changed", Title: "Signature checker, changed bytes", Template: "check", Frame: frame, Body: check(signature.Reserialised, anew.Bytes())},
+		{Name: "check-other-key", Title: "Signature checker, another webhook's secret", Template: "check", Frame: frame, Body: check(signature.OtherKey, sent)},
+		{Name: "check-nothing", Title: "Signature checker, no signature", Template: "check", Frame: frame, Body: view.CheckPage{Head: head("/check"), Headers: "Content-Type: application/json", Body: string(sent), Problem: "There is no signature among these headers. Paste X-DialNote-Signature or webhook-signature, with its value."}},
 		{Name: "recover", Title: "Recover", Template: "recover", Frame: frame, Body: form},
-		{Name: "recover-preview", Title: "Recover, the preview", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryDone, true, 812, 812, 37))},
-		{Name: "recover-running", Title: "Recover, running", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryRunning, false, 90_210, 31_400, 800))},
-		{Name: "recover-done", Title: "Recover, done", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryDone, false, 812, 812, 37))},
-		{Name: "recover-nothing", Title: "Recover, nothing missed", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryDone, true, 812, 812, 0))},
-		{Name: "recover-failed", Title: "Recover, failed", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryFailed, false, 812, 200, 0))},
+		{Name: "recover-wrong", Title: "Recover, a time that cannot be", Template: "recover", Frame: frame, Body: refused},
+		{Name: "recover-refused", Title: "Recover, refused", Template: "recover", Frame: frame, Body: busy},
+		{Name: "recover-counting", Title: "Recover, the preview under way", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryRunning, true, 20*time.Second, 90_210, 31_400, 800))},
+		{Name: "recover-preview", Title: "Recover, the preview", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryDone, true, 20*time.Second, 812, 812, 37))},
+		{Name: "recover-running", Title: "Recover, running", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryRunning, false, 20*time.Second, 90_210, 31_400, 800))},
+		{Name: "recover-done", Title: "Recover, done", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryDone, false, 20*time.Second, 812, 812, 37))},
+		{Name: "recover-nothing", Title: "Recover, nothing missed", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryDone, true, 20*time.Second, 812, 812, 0))},
+		{Name: "recover-failed", Title: "Recover, failed", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryFailed, false, 20*time.Second, 812, 200, 0))},
+		{Name: "recover-cancelled", Title: "Recover, cancelled", Template: "recovery", Frame: frame, Body: of(recovery(delivery.RecoveryCancelled, false, 20*time.Second, 90_210, 12_000, 800))},
 	}
 }
 
@@ -158,7 +203,7 @@ func languages() []view.Language {
 func keys() []view.Key {
 	c := clock()
 	return []view.Key{
-		view.KeyOf(access.Key{ID: "key_01jd9v7q6w3k8m5n2p4r6t8v0x", Name: "Reporting", LastCharacters: "x7Qa", CreatedAt: ago(30 * 24 * time.Hour), LastUsedAt: ago(3 * time.Minute)}, c),
+		view.KeyOf(access.Key{ID: "key_01jd9v7q6w3k8m5n2p4r6t8v0x", Name: "Reporting", LastCharacters: "Tq3M", CreatedAt: ago(30 * 24 * time.Hour), LastUsedAt: ago(3 * time.Minute)}, c),
 		view.KeyOf(access.Key{ID: "key_01jd9v7q6w3k8m5n2p4r6t8v0y", Name: "Nightly export", LastCharacters: "9Zk_", CreatedAt: ago(2 * 24 * time.Hour)}, c),
 	}
 }
@@ -181,9 +226,11 @@ func settingStories() []Story {
 	for _, a := range audit.Actions() {
 		actions = append(actions, view.Choice{Value: string(a), Label: view.ActionLabel(a)})
 	}
+	made := keys()
+	made = append([]view.Key{view.KeyOf(access.Key{ID: "key_01jd9v7q6w3k8m5n2p4r6t8v0z", Name: "Data warehouse", LastCharacters: "x7Qa", CreatedAt: c.Now}, c)}, made...)
 	return []Story{
 		{Name: "keys", Title: "API keys", Template: "keys", Frame: tab("keys"), Body: view.KeysPage{Keys: keys()}},
-		{Name: "keys-new", Title: "A new API key", Template: "keys", Frame: tab("keys"), Body: view.KeysPage{Keys: keys(), New: "dnk_3vXo7cJ2mQ9tB1sLw8Zr4Ey6Hn0Kd5Gfx7Qa", Named: "Reporting"}},
+		{Name: "keys-new", Title: "A new API key", Template: "keys", Frame: tab("keys"), Body: view.KeysPage{Keys: made, New: "dnk_3vXo7cJ2mQ9tB1sLw8Zr4Ey6Hn0Kd5Gfx7Qa", Named: "Data warehouse"}},
 		{Name: "keys-empty", Title: "No API keys", Template: "keys", Frame: tab("keys"), Body: view.KeysPage{Name: view.Input{Error: "The name is required."}}},
 		{Name: "audit", Title: "Audit log", Template: "audit", Frame: tab("audit"), Body: view.AuditPage{Entries: entries, Actions: actions, Older: "?cursor=x"}},
 		{Name: "audit-empty", Title: "Audit log, empty", Template: "audit", Frame: tab("audit"), Body: view.AuditPage{Actions: actions, Active: true}},

@@ -23,8 +23,7 @@ type Card struct {
 
 	LastSent Moment
 	Failures Failures
-	Held     string // "None", "12 events", or "Not known at the moment"
-	Waits    bool   // some are held
+	Held     Held
 	Next     Next
 	Error    *LastError
 	Chart    Chart
@@ -47,9 +46,16 @@ type Failures struct {
 	Text         string // "1 of 3"
 }
 
+// Held is how many events wait for a webhook.
+type Held struct {
+	Label string // "Held events", or "Waiting events" when nothing holds them
+	Text  string // "None", "12 events", or "Not known at the moment"
+	Any   bool
+}
+
 // Next is when the next attempt is made.
 type Next struct {
-	Text  string // "As events happen", "in 4 min 12 s", "Now", "After Enable"
+	Text  string // "As events happen", "When each is due", "in 4 min 12 s", "Now", "After Enable"
 	At    Moment // the end of a hold
 	Count bool   // counts down to At
 }
@@ -69,28 +75,37 @@ func CardOf(v manage.View, limit int, hours []store.HourStats, c Clock) Card {
 		ID: v.ID, Name: v.Name, URL: v.URL, Ordered: v.Ordered(),
 		Provider: ProviderLabel(v.Provider), Event: SettingLabel(v.Event),
 		LastSent: c.Moment(v.Health.LastSentAt), Failures: failures(v.Health.FailureCount, limit),
-		Next: next(v.Webhook, c), Error: lastError(v.Health, c), Chart: ChartOf(hours, c.Zone),
+		Held: held(v), Error: lastError(v.Health, c), Chart: ChartOf(hours),
 		CanTest: v.Status() == webhook.StatusActive, CanEnable: v.Status() == webhook.StatusAutoDisabled,
 		CanRecover: v.Status() != webhook.StatusDisabled, SuggestsZapier: v.SuggestsZapier,
 	}
 	if v.Health.OnHold() {
 		card.HoldUntil = v.Health.HoldUntil
 	}
-	card.Badge, card.Says = state(v.Webhook)
-	switch {
-	case v.Held == nil:
-		card.Held = "Not known at the moment"
-	case *v.Held == 0:
-		card.Held = "None"
-	default:
-		card.Held, card.Waits = Plural(*v.Held, "event"), true
-	}
+	card.Badge, card.Says = state(v.Webhook, card.Held.Any)
+	card.Next = next(v.Webhook, card.Held.Any, c)
 	return card
 }
 
+// held tells events that are held from those that only wait: for their own
+// retry after an answer that holds nobody, or for their turn.
+func held(v manage.View) Held {
+	h := Held{Label: "Held events", Text: "None"}
+	switch {
+	case v.Held == nil:
+		h.Text = "Not known at the moment"
+	case *v.Held > 0:
+		h.Text, h.Any = Plural(*v.Held, "event"), true
+		if v.Status() == webhook.StatusActive && !v.Health.OnHold() {
+			h.Label = "Waiting events"
+		}
+	}
+	return h
+}
+
 // state returns a webhook's state in a word and, where that is not enough, in
-// a sentence.
-func state(w webhook.Webhook) (Badge, string) {
+// a sentence. waits tells that events wait for it.
+func state(w webhook.Webhook, waits bool) (Badge, string) {
 	h := w.Health
 	switch {
 	case w.Status() == webhook.StatusDisabled:
@@ -101,6 +116,8 @@ func state(w webhook.Webhook) (Badge, string) {
 		return Badge{"Disabled automatically", Bad}, "It failed " + times(h.FailureCount) + " in a row. New events are held. Fix the underlying issue before you enable it."
 	case h.OnHold():
 		return Badge{"On hold", Waiting}, "The endpoint is in trouble. Events are held, and one attempt will show whether it works again."
+	case h.FailureCount > 0 && waits:
+		return Badge{"Failing", Waiting}, "The last attempt failed. Other events are still sent, and what failed is tried again, each event at its own time."
 	case h.FailureCount > 0:
 		return Badge{"Failing", Waiting}, "The last attempt failed. Other events are still sent."
 	case h.LastSentAt.IsZero() && h.LastError == nil:
@@ -127,12 +144,14 @@ func failures(count, limit int) Failures {
 	return f
 }
 
-func next(w webhook.Webhook, c Clock) Next {
+func next(w webhook.Webhook, waits bool, c Clock) Next {
 	switch {
 	case w.Status() == webhook.StatusDisabled:
 		return Next{Text: "None"}
 	case w.Status() == webhook.StatusAutoDisabled:
 		return Next{Text: "After Enable"}
+	case !w.Health.OnHold() && waits:
+		return Next{Text: "When each is due"}
 	case !w.Health.OnHold():
 		return Next{Text: "As events happen"}
 	}

@@ -1,7 +1,8 @@
 package view
 
 import (
-	"time"
+	"strconv"
+	"strings"
 
 	"github.com/dialnote/webhooks/pkg/store"
 )
@@ -14,42 +15,27 @@ const (
 	chartLeast  = 3 // of what is not nothing
 )
 
-// Chart is the small chart of the last 24 hours, drawn as SVG on the server.
+// Chart is the small chart of the last 24 hours, drawn as SVG on the server: as
+// few shapes as can be, for a page has up to a hundred of them.
 type Chart struct {
 	Width, Height int
-	Bars          []Bar
+	Sent          string // the outline of all bars of what was sent, without gaps
+	Failed        string // a line for each bar of what failed, as wide as a bar
 	Summary       string // the same in words
 	Empty         bool
 }
 
-// Bar is one hour of a chart.
-type Bar struct {
-	X, Width int
-	Sent     Span
-	Failed   Span
-	Label    string // "14:00: 50 sent, 2 failed"
-}
-
-// Span is a part of a bar, from above.
-type Span struct{ Y, Height int }
-
 // ChartOf draws hours, oldest first. Requests that failed stand on those that
 // were sent; deliveries that were skipped are not drawn.
-func ChartOf(hours []store.HourStats, zone *time.Location) Chart {
+func ChartOf(hours []store.HourStats) Chart {
 	var most, sent, failed int64
 	for _, h := range hours {
 		most = max(most, h.Succeeded+h.Failed)
 		sent, failed = sent+h.Succeeded, failed+h.Failed
 	}
 	c := Chart{Width: max(0, len(hours)*(chartBar+chartGap)-chartGap), Height: chartHeight, Empty: most == 0}
-	for i, h := range hours {
-		bar := Bar{X: i * (chartBar + chartGap), Width: chartBar, Label: hourLabel(h, zone)}
-		below := barHeight(h.Succeeded, most)
-		above := min(barHeight(h.Failed, most), chartHeight)
-		below = min(below, chartHeight-above)
-		bar.Sent = Span{Y: chartHeight - below, Height: below}
-		bar.Failed = Span{Y: chartHeight - below - above, Height: above}
-		c.Bars = append(c.Bars, bar)
+	if !c.Empty {
+		c.Sent, c.Failed = bars(hours, most)
 	}
 	c.Summary = "Nothing sent in the last 24 hours"
 	switch {
@@ -63,6 +49,25 @@ func ChartOf(hours []store.HourStats, zone *time.Location) Chart {
 	return c
 }
 
+// bars returns the paths of the bars. What was sent is one outline that goes up
+// and down, and so has no words but the heights; the gaps between the hours are
+// drawn over it.
+func bars(hours []store.HourStats, most int64) (sent, failed string) {
+	var below, above strings.Builder
+	below.WriteString("M0 " + strconv.Itoa(chartHeight))
+	for i, h := range hours {
+		x := i * (chartBar + chartGap)
+		fails := barHeight(h.Failed, most)
+		top := chartHeight - min(barHeight(h.Succeeded, most), chartHeight-fails)
+		below.WriteString("V" + strconv.Itoa(top) + "h" + strconv.Itoa(chartBar+chartGap))
+		if fails > 0 {
+			above.WriteString("M" + strconv.Itoa(x+chartBar/2) + " " + strconv.Itoa(top) + "v-" + strconv.Itoa(fails))
+		}
+	}
+	below.WriteString("V" + strconv.Itoa(chartHeight) + "z")
+	return below.String(), above.String()
+}
+
 // barHeight returns the height of n when most has the whole: never so small
 // that one failure among thousands is not seen.
 func barHeight(n, most int64) int {
@@ -70,16 +75,4 @@ func barHeight(n, most int64) int {
 		return 0
 	}
 	return max(chartLeast, int(n*chartHeight/most))
-}
-
-func hourLabel(h store.HourStats, zone *time.Location) string {
-	label := h.Start.In(zone).Format("15:04") + ": "
-	switch {
-	case h.Succeeded+h.Failed == 0:
-		return label + "nothing sent"
-	case h.Failed == 0:
-		return label + Count(h.Succeeded) + " sent"
-	default:
-		return label + Count(h.Succeeded) + " sent, " + Count(h.Failed) + " failed"
-	}
 }

@@ -136,7 +136,7 @@ func TestEveryActionHasAName(t *testing.T) {
 func TestCards(t *testing.T) {
 	t.Parallel()
 	at := clock().Now
-	held := int64(1204)
+	held, none := int64(1204), int64(0)
 	last := &webhook.Failure{At: at.Add(-time.Minute), Reason: "server_error", Message: "Server answered 503 Service Unavailable"}
 	for name, c := range map[string]struct {
 		event  webhook.Setting
@@ -145,11 +145,13 @@ func TestCards(t *testing.T) {
 		next   string
 		check  func(view.Card) bool
 	}{
-		"new":           {webhook.SendNotes, webhook.Health{}, view.Badge{Text: "Active", Tone: view.Good}, "As events happen", func(c view.Card) bool { return c.CanTest && !c.CanEnable && !c.LastSent.Known() && c.Error == nil }},
-		"works":         {webhook.SendNotes, webhook.Health{LastSentAt: at}, view.Badge{Text: "Active", Tone: view.Good}, "As events happen", func(c view.Card) bool { return c.Says == "" }},
-		"worked again":  {webhook.SendNotes, webhook.Health{LastSentAt: at, LastError: last}, view.Badge{Text: "Active", Tone: view.Good}, "As events happen", func(c view.Card) bool { return c.Error.Past && c.Error.Why.Title != "" }},
-		"refused":       {webhook.SendNotes, webhook.Health{FailureCount: 1, LastSentAt: at.Add(-time.Hour), LastError: last}, view.Badge{Text: "Failing", Tone: view.Waiting}, "As events happen", func(c view.Card) bool { return !c.Error.Past && c.Failures.Text == "1 of 3" }},
-		"a test failed": {webhook.SendNotes, webhook.Health{LastSentAt: at.Add(-time.Hour), LastError: last}, view.Badge{Text: "Active", Tone: view.Good}, "As events happen", func(c view.Card) bool { return !c.Error.Past }},
+		"new":          {webhook.SendNotes, webhook.Health{}, view.Badge{Text: "Active", Tone: view.Good}, "When each is due", func(c view.Card) bool { return c.CanTest && !c.CanEnable && !c.LastSent.Known() && c.Error == nil }},
+		"works":        {webhook.SendNotes, webhook.Health{LastSentAt: at}, view.Badge{Text: "Active", Tone: view.Good}, "When each is due", func(c view.Card) bool { return c.Says == "" }},
+		"worked again": {webhook.SendNotes, webhook.Health{LastSentAt: at, LastError: last}, view.Badge{Text: "Active", Tone: view.Good}, "When each is due", func(c view.Card) bool { return c.Error.Past && c.Error.Why.Title != "" }},
+		"refused": {webhook.SendNotes, webhook.Health{FailureCount: 1, LastSentAt: at.Add(-time.Hour), LastError: last}, view.Badge{Text: "Failing", Tone: view.Waiting}, "When each is due", func(c view.Card) bool {
+			return !c.Error.Past && c.Failures.Text == "1 of 3" && strings.Contains(c.Says, "each event at its own time")
+		}},
+		"a test failed": {webhook.SendNotes, webhook.Health{LastSentAt: at.Add(-time.Hour), LastError: last}, view.Badge{Text: "Active", Tone: view.Good}, "When each is due", func(c view.Card) bool { return !c.Error.Past }},
 		"on hold": {webhook.SendNotes, webhook.Health{FailureCount: 2, HoldUntil: at.Add(252 * time.Second), LastError: last}, view.Badge{Text: "On hold", Tone: view.Waiting}, "in 4 min 12 s", func(c view.Card) bool {
 			return c.Next.Count && slices.Equal(c.Failures.Pips, []bool{true, true, false})
 		}},
@@ -157,7 +159,7 @@ func TestCards(t *testing.T) {
 		"failed": {webhook.SendNotes, webhook.Health{FailureCount: 3, AutoDisabled: webhook.DisabledForFailures, LastError: last}, view.Badge{Text: "Disabled automatically", Tone: view.Bad}, "After Enable", func(c view.Card) bool {
 			return c.CanEnable && !c.CanTest && strings.Contains(c.Says, "3 times in a row")
 		}},
-		"enabled again":    {webhook.SendNotes, webhook.Health{LastError: last}, view.Badge{Text: "Active", Tone: view.Good}, "As events happen", func(c view.Card) bool { return c.Says == "" && !c.Error.Past }},
+		"enabled again":    {webhook.SendNotes, webhook.Health{LastError: last}, view.Badge{Text: "Active", Tone: view.Good}, "When each is due", func(c view.Card) bool { return c.Says == "" && !c.Error.Past }},
 		"gone":             {webhook.SendNotes, webhook.Health{FailureCount: 1, AutoDisabled: webhook.DisabledAsGone}, view.Badge{Text: "Disabled automatically", Tone: view.Bad}, "After Enable", func(c view.Card) bool { return strings.Contains(c.Says, "410 Gone") }},
 		"disabled":         {webhook.Disabled, webhook.Health{}, view.Badge{Text: "Disabled", Tone: view.Quiet}, "None", func(c view.Card) bool { return !c.CanTest && !c.CanEnable && !c.CanRecover }},
 		"disabled, failed": {webhook.Disabled, webhook.Health{AutoDisabled: webhook.DisabledForFailures}, view.Badge{Text: "Disabled", Tone: view.Quiet}, "None", func(c view.Card) bool { return !c.CanEnable }},
@@ -169,13 +171,25 @@ func TestCards(t *testing.T) {
 			if card.Badge != c.badge || card.Next.Text != c.next || !c.check(card) {
 				t.Errorf("the card is %+v", card)
 			}
-			if card.Held != "1,204 events" || !card.Waits {
-				t.Errorf("held %q", card.Held)
+			label := "Held events"
+			if c.badge.Text == "Active" || c.badge.Text == "Failing" {
+				label = "Waiting events" // for their own retry, or their turn: nothing holds them
+			}
+			if want := (view.Held{Label: label, Text: "1,204 events", Any: true}); card.Held != want {
+				t.Errorf("held %+v, want %+v", card.Held, want)
+			}
+			v.Held = &none
+			card = view.CardOf(v, 3, nil, clock())
+			if want := (view.Held{Label: "Held events", Text: "None"}); card.Held != want || card.Badge != c.badge {
+				t.Errorf("with nothing that waits the card is %+v", card)
+			}
+			if idle := label == "Waiting events"; idle != (card.Next.Text == "As events happen") || strings.Contains(card.Says, "at its own time") {
+				t.Errorf("with nothing that waits it says %q, next attempt %q", card.Says, card.Next.Text)
 			}
 		})
 	}
-	if card := view.CardOf(manage.View{}, 3, nil, clock()); card.Held != "Not known at the moment" || card.Waits {
-		t.Errorf("held %q", card.Held)
+	if card := view.CardOf(manage.View{}, 3, nil, clock()); card.Held != (view.Held{Label: "Held events", Text: "Not known at the moment"}) {
+		t.Errorf("held %+v", card.Held)
 	}
 }
 
@@ -218,25 +232,18 @@ func TestRowsOfWhatWaits(t *testing.T) {
 func TestCharts(t *testing.T) {
 	t.Parallel()
 	hours := []store.HourStats{{Start: clock().Now}, {Start: clock().Now, Succeeded: 10_000, Failed: 1}, {Start: clock().Now, Failed: 5000}, {Start: clock().Now, Succeeded: 1}}
-	c := view.ChartOf(hours, time.UTC)
-	if c.Width != 38 || len(c.Bars) != 4 || c.Empty || c.Summary != "10,001 sent, 5,001 failed in 24 hours" {
+	c := view.ChartOf(hours)
+	if c.Width != 38 || c.Height != 40 || c.Empty || c.Summary != "10,001 sent, 5,001 failed in 24 hours" {
 		t.Errorf("the chart is %+v", c)
 	}
-	for i, b := range c.Bars {
-		for _, s := range []view.Span{b.Sent, b.Failed} {
-			if s.Y < 0 || s.Height < 0 || s.Y+s.Height > c.Height {
-				t.Errorf("bar %d stands out: %+v", i, b)
-			}
-		}
-		seen := b.Sent.Height > 0 == (hours[i].Succeeded > 0) && b.Failed.Height > 0 == (hours[i].Failed > 0)
-		if !seen {
-			t.Errorf("bar %d hides something: %+v", i, b)
-		}
+	// One failure among thousands, and one event, are seen too; nothing stands out.
+	if want := "M0 40V40h10V3h10V40h10V37h10V40z"; c.Sent != want {
+		t.Errorf("sent %s, want %s", c.Sent, want)
 	}
-	if b := c.Bars[1]; b.Failed.Y+b.Failed.Height != b.Sent.Y {
-		t.Errorf("the failed ones do not stand on those sent: %+v", b)
+	if want := "M14 3v-3M24 40v-19"; c.Failed != want {
+		t.Errorf("failed %s, want %s", c.Failed, want)
 	}
-	if c := view.ChartOf(make([]store.HourStats, 24), time.UTC); !c.Empty || c.Summary != "Nothing sent in the last 24 hours" {
+	if c := view.ChartOf(make([]store.HourStats, 24)); !c.Empty || c.Sent+c.Failed != "" || c.Summary != "Nothing sent in the last 24 hours" {
 		t.Errorf("of nothing: %+v", c)
 	}
 }

@@ -94,7 +94,16 @@ function focusIn(ids) {
     const next = place?.matches(focusable) ? place : place?.querySelector(focusable);
     if (next) return next.focus();
   }
+  document.getElementById("main").focus();
 }
+
+// What looks like a button is pressed like one, with the space bar too.
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== " " || event.defaultPrevented || !event.target.matches?.("a.button")) return;
+  event.preventDefault(); // the page would scroll
+  event.target.click();
+});
 
 // The dialog: htmx puts an answer into it, and then it opens. When it closes,
 // the focus returns to what opened it, or to what has taken its place.
@@ -105,16 +114,32 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 document.addEventListener("close-dialog", () => dialog.close());
 
+// In a frame as high as the page, its middle may be far from what the person
+// sees. What part of the page that is, an observer says, in a frame too.
+function place() {
+  if (window.parent === window) return;
+  new IntersectionObserver(([{ intersectionRect: seen }], observer) => {
+    observer.disconnect();
+    const edge = 16, room = seen.height - 2 * edge;
+    if (room < 200) return; // as good as nothing is seen
+    dialog.style.maxHeight = `${room}px`;
+    dialog.style.marginTop = `${seen.top + edge + Math.max(0, room - dialog.offsetHeight) / 2}px`;
+  }).observe(document.body);
+}
+
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target !== dialogBody) return;
   const opens = !dialog.open;
   if (opens) dialog.showModal();
+  place();
   const problem = dialogBody.querySelector("[role=alert]");
   const invalid = dialogBody.querySelector("[aria-invalid=true]");
-  const first = invalid ?? problem ?? (opens ? dialogBody.querySelector("[autofocus]") : null);
+  const preview = document.getElementById("preview"); // what was asked for is below what was typed
+  const first = invalid ?? problem ?? preview ?? (opens ? dialogBody.querySelector("[autofocus]") : null);
   if (first) {
-    if (first === problem) first.tabIndex = -1;
+    if (first === problem || first === preview) first.tabIndex = -1;
     first.focus();
+    if (first === preview) first.scrollIntoView();
   } else {
     const title = document.getElementById("dialog-title");
     title.tabIndex = -1;
@@ -211,27 +236,32 @@ document.addEventListener("htmx:sseError", (event) => {
 });
 addEventListener("offline", lost);
 
-// What went wrong is said where the person is. A part of the page that cannot
-// be read anew stays as it is.
+// What went wrong is said where the person is: in the dialog, the card or the
+// section whose button was pressed. A part of the page that cannot be read anew
+// stays as it is.
 
-function complain(text) {
+function complain(text, pressed) {
+  document.getElementById("complaint")?.remove();
   const line = document.createElement("p");
-  line.className = dialog.open ? "note bad" : "flash bad";
+  line.id = "complaint";
   line.setAttribute("role", "alert");
   line.textContent = text;
-  const place = dialog.open ? dialogBody : document.getElementById("flash");
-  if (!dialog.open) place.replaceChildren();
-  place.prepend(line);
+  const near = dialog.open ? dialogBody : pressed?.closest(".card, .panel");
+  line.className = near ? "note bad" : "flash bad";
+  if (dialog.open || !near) (near ?? document.getElementById("flash")).prepend(line);
+  else (near.querySelector(".card-body") ?? near).append(line);
 }
 
 document.addEventListener("htmx:sendError", (event) => {
-  if (event.detail.requestConfig?.verb !== "get") complain("Not sent: the connection is lost. Try again in a moment.");
+  const { requestConfig, elt, target } = event.detail;
+  // Whoever asked for a dialog waits for it; what reads itself anew comes back.
+  if (requestConfig?.verb !== "get" || target === dialogBody) complain(`${requestConfig.verb === "get" ? "Not opened" : "Not sent"}: the connection is lost. Try again in a moment.`, elt);
 });
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const { target, xhr, requestConfig } = event.detail;
+  const { target, xhr, requestConfig, elt } = event.detail;
   if (xhr.status < 400 || target === dialogBody) return;
   event.detail.shouldSwap = false;
-  if (requestConfig?.verb !== "get" && xhr.status !== 401) complain("That did not work. Try again in a moment.");
+  if (requestConfig?.verb !== "get" && xhr.status !== 401) complain("That did not work. Try again in a moment.", elt);
 });
 // A page that comes back from the browser's cache may be old.
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
@@ -241,6 +271,20 @@ addEventListener("pageshow", (event) => { if (event.persisted) location.reload()
 
 let unfolded = new Set();
 let focused = null;
+
+// A state that changes by itself is announced, in the words of its badge.
+
+const states = () => new Map([...document.querySelectorAll(".card, .head, #delivery, #recovery")].map((part) => [
+  part.id || "head", [part.querySelector("h1, h2")?.textContent, part.querySelector(".badge")?.textContent],
+]));
+let known = states();
+function announceStates() {
+  const now = states();
+  const changed = [...now].filter(([id, [, state]]) => known.has(id) && known.get(id)[1] !== state);
+  known = now;
+  if (changed.length) announce(changed.map(([, [name, state]]) => `${name}: ${state}`).join(". "));
+}
+
 const remember = () => {
   unfolded = new Set([...document.querySelectorAll("details[id][open]")].map((d) => d.id));
   const element = document.activeElement;
@@ -251,6 +295,7 @@ const restore = () => {
   if (focused && !focused.element.isConnected && document.activeElement === document.body && !dialog.open) focusIn(focused.places);
   focused = null;
   tellTimes();
+  announceStates();
 };
 document.addEventListener("htmx:sseBeforeMessage", remember);
 document.addEventListener("htmx:beforeSwap", remember);

@@ -131,12 +131,14 @@ test("auto-disable on failures, and enabling, while somebody watches", async () 
   await happens(org);
   await happens(org);
   const it = card(page, "CRM Call Sync");
+  await says(page.locator("#announce"), "CRM Call Sync: On hold");
   await says(it, "On hold");
   await says(fact(page, "CRM Call Sync", "Next attempt"), /in \d s|Now/);
   await says(it, "Last error");
   await says(it, "Server answered 503 Service Unavailable");
   await it.locator("summary", { hasText: "Why did it fail?" }).click();
   await says(it, "The server answered with a 5xx status");
+  await says(page.locator("#announce"), "CRM Call Sync: Disabled automatically");
   await says(it, "Disabled automatically");
   await says(it, "It failed 3 times in a row.");
   assert.equal(await fact(page, "CRM Call Sync", "Failure count").innerText(), "3 of 3");

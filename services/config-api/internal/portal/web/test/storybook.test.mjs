@@ -33,6 +33,24 @@ test("no story is wider than a phone", async () => {
   await done(page);
 });
 
+test("a card on hold counts down, and times stay true", async () => {
+  const page = await open();
+  await page.clock.install({ time: "2026-11-23T10:30:00Z" }); // when the stories are told
+  await page.goto(`${STORYBOOK}list`);
+  const card = page.getByRole("article", { name: "Recording archive" });
+  const next = card.locator("[data-countdown]");
+  await page.clock.pauseAt("2026-11-23T10:30:10Z");
+  assert.equal(await next.innerText(), "in 4 min 2 s");
+  assert.equal(await card.locator(".when").innerText(), "58 seconds ago");
+  await page.clock.runFor(62_000);
+  assert.equal(await next.innerText(), "in 3 min 0 s");
+  assert.equal(await card.locator(".when").innerText(), "2 minutes ago");
+  assert.match(await card.locator(".when time").getAttribute("title"), /November 23, 2026.*10:29:12/);
+  await page.clock.runFor(180_000);
+  assert.equal(await next.innerText(), "Now");
+  await done(page);
+});
+
 test("the words of the script are those of the server", async () => {
   const { countdown, relative } = await import("../../render/static/words.js");
   const day = 86_400_000;
