@@ -398,6 +398,19 @@ func TestWhatIsDiscardedIsSkippedInTheLog(t *testing.T) {
 	want(disabled, "skipped", 2)
 	s.do(t, patch).want(t, http.StatusOK)
 	want(disabled, "skipped", 2)
+
+	// Nobody reads on from the place of an ordered webhook that sends something
+	// else; a lane is read to its end, and its reader notes it.
+	for body, skipped := range map[string]int{strings.TrimSuffix(good, "}") + `,"ordered":true}`: 2, good: 0} {
+		changed, _ := s.do(t, call{method: http.MethodPost, path: webhooks, body: body}).want(t, http.StatusCreated).object(t)["id"].(string)
+		waiting(changed)
+		for _, change := range []string{`{"name":"Still on"}`, `{"event":"call.completed"}`} {
+			s.do(t, call{method: http.MethodPatch, path: webhooks + "/" + changed, body: change}).want(t, http.StatusOK)
+			want(changed, "skipped", 0)
+		}
+		s.do(t, call{method: http.MethodPatch, path: webhooks + "/" + changed, body: `{"event":"note.created"}`}).want(t, http.StatusOK)
+		want(changed, "skipped", skipped)
+	}
 }
 
 func TestADatabaseThatIsAwayWhileSkipping(t *testing.T) {

@@ -16,21 +16,24 @@ import (
 	"github.com/dialnote/webhooks/services/hooklab/receiver"
 )
 
-// One webhook hangs until the deadline of 30 s, with thousands of events,
-// beside two hundred healthy ones that get theirs at a steady rate: in one run,
-// their p99 from publishing to arrival stays within one and a half times what
-// it is without the hanging one (specification, section 5.10).
+// One webhook hangs until the deadline of 30 s, with thousands of events
+// queued, beside two hundred healthy ones that get theirs at a steady rate: in
+// one run, their p99 from publishing to arrival stays within one and a half times
+// what it is without the hanging one (specification, section 5.10). Those that
+// come while the thousands do share the event stream with them, and one processor
+// with their publisher; they are measured by themselves.
 //
 //nolint:paralleltest // it compares times: the tests that run side by side come after it
 func TestAHangingWebhookDelaysNobody(t *testing.T) {
 	const (
-		healthy = 200
-		queued  = 5000
-		alone   = 10 * time.Second
-		beside  = 35 * time.Second // past the deadline, into the hold and its probes
+		healthy  = 200
+		queued   = 5000
+		alone    = 15 * time.Second
+		arriving = 4 * time.Second
+		beside   = 35 * time.Second // past the deadline, into the hold and its probe
 	)
 	s := newSystem(t, ownPostgres(t).DSN())
-	s.with(map[string]string{"MAX_IN_FLIGHT": "512", "RETRY_SCHEDULE": "10s,5m,30m,2h,5h"})
+	s.with(map[string]string{"MAX_IN_FLIGHT": "512", "RETRY_SCHEDULE": "10s,5m,30m,2h,5h", "DELIVERY_TIMEOUT": "30s"})
 	s.run(t, 1)
 	conn := s.connect(t)
 	l := newSteadyLoad(t, s, healthy)
@@ -42,20 +45,35 @@ func TestAHangingWebhookDelaysNobody(t *testing.T) {
 	before := l.run(t, "before", alone)
 	var flood sync.WaitGroup
 	flood.Go(func() { s.flood(t, conn, queued) })
-	during := l.run(t, "during", beside)
+	meanwhile := l.run(t, "meanwhile", arriving)
 	flood.Wait()
-	if h := c.hook(t, hanging.ID); h.HeldEvents < queued-webhookMaxInFlight || h.FailureCount == 0 {
-		t.Errorf("the hanging webhook has %d held events and %d failures: nothing was shown", h.HeldEvents, h.FailureCount)
+	inFlight := s.receiver.Counts(hanging.path).InFlight
+	if h := c.hook(t, hanging.ID); h.HeldEvents != int64(queued-inFlight) || inFlight != webhookMaxInFlight || h.FailureCount != 0 {
+		t.Errorf("the hanging webhook has %d requests in flight, %d held events and %d failures", inFlight, h.HeldEvents, h.FailureCount)
+	}
+	during := l.run(t, "during", beside)
+	if h := c.hook(t, hanging.ID); h.HeldEvents != queued || h.FailureCount == 0 {
+		t.Errorf("the hanging webhook has %d held events and %d failures", h.HeldEvents, h.FailureCount)
 	}
 	c.remove(t, hanging.ID)
 	after := l.run(t, "after", alone)
 
-	t.Logf("alone %s; beside one that hangs with %d events %s; alone again %s", figures(before), queued, figures(during), figures(after))
-	// Below this no delay can be told from the machine's own hiccups.
-	const noise = 10 * time.Millisecond
-	limit := max(p99(before), p99(after), noise) * 3 / 2
-	if got := p99(during); got > limit {
-		t.Errorf("p99 is %s beside a webhook that hangs, more than %s", got, limit)
+	t.Logf("alone %s; while %d events for one that hangs arrive %s; while they are queued %s; alone again %s",
+		figures(before), queued, figures(meanwhile), figures(during), figures(after))
+	within(t, "beside a webhook that hangs", p99(during), p99(before), p99(after))
+	if got, most := p99(meanwhile), 500*time.Millisecond; got > most {
+		t.Errorf("p99 is %s while the events arrive, more than %s", got, most)
+	}
+}
+
+// within fails the test unless a p99 is within one and a half times what it is
+// alone, before and after. Below two milliseconds no delay can be told from the
+// machine's own hiccups.
+func within(t *testing.T, what string, got time.Duration, alone ...time.Duration) {
+	t.Helper()
+	const noise = 2 * time.Millisecond
+	if most := max(slices.Max(alone), noise) * 3 / 2; got > most {
+		t.Errorf("p99 is %s %s, more than %s; alone it is %s", got, what, most, alone)
 	}
 }
 

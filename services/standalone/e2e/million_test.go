@@ -41,30 +41,58 @@ func TestVeryManyHeldEventsTroubleNobody(t *testing.T) {
 		}
 		return nil
 	})
-	alone := s.latency(t, conn, well, "alone", 200)
-	before := memory(t, s.dispatchers[0])
+	alone := s.latency(t, conn, well, "alone", 1000)
 
 	began := time.Now()
-	s.hold(t, conn, many)
-	await(t, "held events", func() error {
-		if held := c.hook(t, dead.ID).HeldEvents; held != int64(many)+1 {
-			return fmt.Errorf("%d, not %d", held, many+1)
-		}
-		return nil
-	})
+	s.hold(t, conn, 0, many/10)
+	heldBecome(t, c, dead.ID, int64(many/10)+1)
+	first := memory(t, s.dispatchers[0])
+	s.hold(t, conn, many/10, many)
+	heldBecome(t, c, dead.ID, int64(many)+1)
+	held := memory(t, s.dispatchers[0])
 	t.Logf("%d events were held in %s", many, time.Since(began).Round(time.Second))
 	if n := s.receiver.Counts(dead.path).Requests; n != 3 {
 		t.Errorf("%d requests were made to the dead endpoint, want 3", n)
 	}
-	beside := s.latency(t, conn, well, "beside", 200)
+	beside := s.latency(t, conn, well, "beside", 1000)
 
 	s.receiver.Set(dead.path, receiver.OK())
 	began = time.Now()
 	c.call(t, http.MethodPost, organization+"/webhooks/"+dead.ID+"/enable", nil, http.StatusOK, nil)
-	during := s.latency(t, conn, well, "during", 200)
-	for held := c.hook(t, dead.ID).HeldEvents; held > 0; {
+	during := s.latency(t, conn, well, "during", 1000)
+	s.drained(t, c, dead, int64(many*9/10))
+	some := memory(t, s.dispatchers[0])
+	s.drained(t, c, dead, 0)
+	took := time.Since(began)
+	all := memory(t, s.dispatchers[0])
+	after := s.latency(t, conn, well, "after", 1000)
+	t.Logf("they were delivered in %s; a healthy webhook's p99 was %s alone, %s beside them, %s while they were delivered, %s afterwards",
+		took.Round(time.Second), alone, beside, during, after)
+	t.Logf("the dispatcher used, at most, %d MiB when a tenth was held, %d when all were, %d when a tenth was delivered, %d when all were",
+		first>>20, held>>20, some>>20, all>>20)
+	if delivered := s.receiver.Counts(dead.path).Statuses[http.StatusOK]; delivered < uint64(many)+1 {
+		t.Errorf("%d of %d held events were delivered", delivered, many+1)
+	}
+	const tidying = 3 * time.Millisecond // Postgres, for some minutes, behind as many entries in the log
+	within(t, "beside very many held events", beside, alone, after, tidying)
+	// Then everything here works as hard as it can, on the same processors; behind
+	// the others it would come after a minute or more.
+	if most := 250 * time.Millisecond; during > most {
+		t.Errorf("p99 is %s while very many events are delivered, more than %s", during, most)
+	}
+	const slack, bound = 16 << 20, 150 << 20
+	if held > first+slack || all > some+slack || all > bound {
+		t.Errorf("the dispatcher's memory is not flat, or more than %d MiB", bound>>20)
+	}
+}
+
+// drained waits until no more than this many events wait for a webhook, for as
+// long as they become fewer.
+func (s *system) drained(t *testing.T, c *client, h hook, left int64) {
+	t.Helper()
+	for held := c.hook(t, h.ID).HeldEvents; held > left; {
 		await(t, "draining", func() error {
-			now := c.hook(t, dead.ID).HeldEvents
+			now := c.hook(t, h.ID).HeldEvents
 			if now == held {
 				return fmt.Errorf("still %d are held", held)
 			}
@@ -72,22 +100,11 @@ func TestVeryManyHeldEventsTroubleNobody(t *testing.T) {
 			return nil
 		})
 	}
-	drained := time.Since(began)
-	after := memory(t, s.dispatchers[0])
-	t.Logf("they were delivered in %s; a healthy webhook's p99 was %s alone, %s beside them, %s while they were delivered",
-		drained.Round(time.Second), alone, beside, during)
-	t.Logf("the dispatcher used %d MiB at most before, %d MiB after", before>>20, after>>20)
-	if delivered := s.receiver.Counts(dead.path).Statuses[http.StatusOK]; delivered < uint64(many)+1 {
-		t.Errorf("%d of %d held events were delivered", delivered, many+1)
-	}
-	const bound = 150 << 20
-	if after > bound {
-		t.Errorf("the dispatcher used %d MiB, more than %d", after>>20, bound>>20)
-	}
 }
 
-// hold publishes n events to the webhook that is disabled.
-func (s *system) hold(t *testing.T, conn *stream.Conn, n int) {
+// hold publishes the events from one number up to another to the webhook that is
+// disabled.
+func (s *system) hold(t *testing.T, conn *stream.Conn, from, to int) {
 	t.Helper()
 	const publishers = 256
 	var (
@@ -95,9 +112,10 @@ func (s *system) hold(t *testing.T, conn *stream.Conn, n int) {
 		all    sync.WaitGroup
 		sample = event.Sample(event.CallCompleted, organization, "evt_held", time.Now())
 	)
+	next.Store(int64(from))
 	for range publishers {
 		all.Go(func() {
-			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
+			for i := next.Add(1); i <= int64(to); i = next.Add(1) {
 				e, err := event.New("evt_held_"+strconv.FormatInt(i, 10), sample.Type, sample.Timestamp, organization, sample.Data)
 				if err == nil {
 					err = conn.Publish(t.Context(), e)
@@ -130,6 +148,7 @@ func (s *system) latency(t *testing.T, conn *stream.Conn, h hook, phase string, 
 		took = append(took, time.Since(began))
 	}
 	slices.Sort(took)
+	t.Logf("a healthy webhook, %s: %s", phase, figures(took))
 	return took[n*99/100].Round(100 * time.Microsecond)
 }
 

@@ -155,7 +155,22 @@ func (s *Service) Change(ctx context.Context, by audit.Actor, organizationID, id
 	if err := s.settleChange(ctx, w); err != nil {
 		return View{}, err
 	}
+	if err := s.leavePlace(ctx, before, w); err != nil {
+		return View{}, err
+	}
 	return s.view(ctx, w)[0], nil
+}
+
+// leavePlace notes in the log what becomes of a delivery that an ordered webhook
+// was trying when it was given another event: nobody reads on from its place.
+// What waits in a lane is noted by its reader.
+func (s *Service) leavePlace(ctx context.Context, before, w webhook.Webhook) error {
+	if !w.Ordered() || before.Event == w.Event || w.Status() == webhook.StatusDisabled {
+		return nil
+	}
+	ctx, cancel := settle(ctx)
+	defer cancel()
+	return s.skipHeld(ctx, w, "Skipped: the webhook no longer sends this event.")
 }
 
 // settleChange tells the dispatchers of a saved change, and empties the lane
