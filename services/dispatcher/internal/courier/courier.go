@@ -96,6 +96,12 @@ func (c *Courier) Decline(ctx context.Context, t *match.Target, d delivery.Deliv
 	return err
 }
 
+// DeclineThen is Decline for callers that do not wait, as CarryThen is Carry.
+func (c *Courier) DeclineThen(ctx context.Context, t *match.Target, d delivery.Delivery, result delivery.Result, message string, then record.Then) {
+	a := c.Maker.Decline(t, d, result, message)
+	c.recordThen(ctx, &a, then)
+}
+
 func (c *Courier) record(ctx context.Context, a delivery.Attempt) (store.Recorded, error) {
 	return await(ctx, func(then record.Then) { c.recordThen(ctx, &a, then) })
 }

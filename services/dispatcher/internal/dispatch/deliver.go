@@ -27,7 +27,7 @@ type Lanes interface {
 // Carrier carries attempts to their record.
 type Carrier interface {
 	CarryThen(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot, then record.Then)
-	Decline(ctx context.Context, t *match.Target, d delivery.Delivery, result delivery.Result, message string) error
+	DeclineThen(ctx context.Context, t *match.Target, d delivery.Delivery, result delivery.Result, message string, then record.Then)
 }
 
 // Progress reads what is already recorded of a delivery.
@@ -50,11 +50,11 @@ func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.D
 		}
 	}
 	if why := d.mustWait(t.Webhook); why != "" {
-		then(d.enlane(ctx, t, dl, before.Attempts, why, slot))
+		d.enlane(ctx, t, dl, before.Attempts, why, slot, then)
 		return
 	}
 	if !d.enter(dl.WebhookID) {
-		then(d.enlane(ctx, t, dl, before.Attempts, waitsInLine, slot))
+		d.enlane(ctx, t, dl, before.Attempts, waitsInLine, slot, then)
 		return
 	}
 	d.send(ctx, dl, before.Attempts, slot, then)
@@ -65,38 +65,31 @@ func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.D
 // to the webhook of the moment it is sent.
 func (d *Dispatcher) send(ctx context.Context, dl delivery.Delivery, attempts int, slot *inflight.Slot, then func(error)) {
 	now, err := d.find(ctx, dl)
-	if instead := d.instead(ctx, now, err, dl, attempts, slot); instead != nil {
+	if err != nil || now == nil { // deleted: nothing is owed to it
 		d.Webhooks.Leave(dl.WebhookID, 0)
-		then(instead())
+		then(err)
 		return
 	}
-	number := attempts + 1
-	d.Carrier.CarryThen(ctx, now, dl, number, slot, func(recorded store.Recorded, err error) {
-		if err != nil || recorded.Decision.Action == delivery.Done {
-			then(err)
-			return
-		}
-		go func() { then(d.settle(ctx, dl, number, recorded.Decision)) }() // it waits for the broker
-	})
-}
-
-// instead returns what is to be done with a delivery that must not be sent now,
-// nil when it may be.
-func (d *Dispatcher) instead(ctx context.Context, now *match.Target, err error, dl delivery.Delivery, attempts int, slot *inflight.Slot) func() error {
+	why, wanted := d.mustWait(now.Webhook), now.Webhook.Event.Matches(dl.EventType)
+	if !wanted || why != "" {
+		d.Webhooks.Leave(dl.WebhookID, 0)
+	}
 	switch {
-	case err != nil:
-		return func() error { return err }
-	case now == nil: // deleted: nothing is owed to it
-		return func() error { return nil }
-	case !now.Webhook.Event.Matches(dl.EventType):
-		return func() error {
-			return d.Carrier.Decline(ctx, now, dl, delivery.Skipped, "The webhook no longer sends this event.")
-		}
+	case !wanted:
+		d.Carrier.DeclineThen(ctx, now, dl, delivery.Skipped, "The webhook no longer sends this event.",
+			func(_ store.Recorded, err error) { then(err) })
+	case why != "":
+		d.enlane(ctx, now, dl, attempts, why, slot, then)
+	default:
+		number := attempts + 1
+		d.Carrier.CarryThen(ctx, now, dl, number, slot, func(recorded store.Recorded, err error) {
+			if err != nil || recorded.Decision.Action == delivery.Done {
+				then(err)
+				return
+			}
+			go func() { then(d.settle(ctx, dl, number, recorded.Decision)) }() // it waits for the broker
+		})
 	}
-	if why := d.mustWait(now.Webhook); why != "" {
-		return func() error { return d.enlane(ctx, now, dl, attempts, why, slot) }
-	}
-	return nil
 }
 
 // mustWait returns why a delivery has to wait in its lane, in the customer's
@@ -125,18 +118,19 @@ func (d *Dispatcher) enter(webhookID string) bool {
 	return d.Webhooks.Enter(webhookID)
 }
 
-// enlane stores a delivery in its lane and records that it waits there. The
+// enlane stores a delivery in its lane and has it recorded that it waits there. The
 // slot is given back in between: a webhook in trouble must not keep the others'
 // events waiting for its entries in the log.
-func (d *Dispatcher) enlane(ctx context.Context, t *match.Target, dl delivery.Delivery, attempts int, why string, slot *inflight.Slot) error {
+func (d *Dispatcher) enlane(ctx context.Context, t *match.Target, dl delivery.Delivery, attempts int, why string, slot *inflight.Slot, then func(error)) {
 	err := retry.Until(ctx, d.Log, "deliveries cannot be put into their lanes", func() error {
 		return d.Lanes.Put(ctx, dl, attempts)
 	})
-	if err != nil {
-		return err
-	}
 	slot.Free()
-	return d.Carrier.Decline(ctx, t, dl, delivery.Deferred, why)
+	if err != nil {
+		then(err)
+		return
+	}
+	d.Carrier.DeclineThen(ctx, t, dl, delivery.Deferred, why, func(_ store.Recorded, err error) { then(err) })
 }
 
 // settle does what was decided after an attempt.
