@@ -2,12 +2,16 @@ package dispatch
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
 
 // fixedLanes are lanes whose state is given.
@@ -67,5 +71,65 @@ func TestAFreePlaceIsTakenPastAnOverflow(t *testing.T) {
 	webhooks.Leave("fast", time.Microsecond)
 	if !<-entered {
 		t.Error("a webhook that keeps up was not waited for")
+	}
+}
+
+// finder finds one webhook, or none.
+type finder struct{ found *match.Target }
+
+func (finder) Match(context.Context, string, event.Type) ([]*match.Target, error) { return nil, nil }
+
+func (f finder) Find(context.Context, string, string) (*match.Target, error) { return f.found, nil }
+
+// courier notes what it is given.
+type courier struct{ did string }
+
+func (c *courier) Carry(context.Context, *match.Target, delivery.Delivery, int, *inflight.Slot) (store.Recorded, error) {
+	c.did = "sent"
+	return store.Recorded{Decision: delivery.Decision{Action: delivery.Done}}, nil
+}
+
+func (c *courier) Decline(_ context.Context, _ *match.Target, _ delivery.Delivery, result delivery.Result, _ string) error {
+	c.did = string(result)
+	return nil
+}
+
+// What is sent goes to the webhook of the moment it is sent, not to that of the
+// moment its event was matched.
+func TestAWebhookThatChangedWhileADeliveryWaitedForItsTurn(t *testing.T) {
+	t.Parallel()
+	calls := webhook.Webhook{ID: "wh_1", Event: webhook.SendCallLogs}
+	notes, off, stopped := calls, calls, calls
+	notes.Event, off.Event = webhook.SendNotes, webhook.Disabled
+	stopped.Health.AutoDisabled = webhook.DisabledForFailures
+	for _, c := range []struct {
+		name string
+		now  *match.Target
+		want string
+	}{
+		{"as it was", &match.Target{Webhook: calls}, "sent"},
+		{"with another event", &match.Target{Webhook: notes}, "skipped"},
+		{"disabled by hand", &match.Target{Webhook: off}, "skipped"},
+		{"disabled automatically", &match.Target{Webhook: stopped}, "deferred"},
+		{"deleted", nil, ""},
+	} {
+		webhooks := inflight.NewWebhooks(inflight.Limits{Total: 8, PerWebhook: 2, Patience: time.Minute})
+		done := &courier{}
+		d := &Dispatcher{Matcher: finder{c.now}, Carrier: done, Lanes: fixedLanes{}, Webhooks: webhooks, Log: slog.New(slog.DiscardHandler)}
+		slots := inflight.NewSlots(1)
+		slot, err := slots.Take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := &match.Target{Webhook: calls}
+		if err := d.Deliver(t.Context(), before, delivery.Delivery{WebhookID: "wh_1", EventType: event.CallCompleted}, false, slot); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if c.want == "sent" {
+			webhooks.Leave("wh_1", time.Millisecond) // the courier's to do
+		}
+		if done.did != c.want || webhooks.InFlight() != 0 {
+			t.Errorf("%s: it was %q, want %q; %d in flight", c.name, done.did, c.want, webhooks.InFlight())
+		}
 	}
 }

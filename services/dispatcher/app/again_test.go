@@ -1,0 +1,77 @@
+package app_test
+
+import (
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/store/storetest"
+	"github.com/dialnote/webhooks/pkg/webhook"
+)
+
+// A replica died when an outcome was recorded and its message not acknowledged:
+// whichever way the delivery comes again, it is not sent again.
+func TestWhatIsRecordedIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	for name, from := range map[string]uint64{"out of a lane": 0, "in order": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSystem(t)
+			r := newReceiver(t, nil)
+			w := storetest.Webhook("acme")
+			w.URL, w.OrderedFrom = r.url, from
+			w = s.create(t, w)
+			s.publish(t, "acme", "evt_recorded")
+			s.record(t, w, "evt_recorded", storetest.Succeeded(w, time.Now(), time.Millisecond))
+			if !w.Ordered() {
+				s.handOut(t, 1)
+				e := event.Sample(event.CallCompleted, "acme", "evt_recorded", time.Now())
+				if err := s.conn.Enlane(t.Context(), delivery.Of(e, e.Body(), w.ID, 1, time.Now()), 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.run(t, config(never))
+			s.publish(t, "acme", "evt_later")
+			s.awaitStatus(t, w, delivery.StatusDelivered, "evt_later")
+			s.awaitHeld(t, w, 0)
+			wantNumbers(t, s, w, "evt_recorded", 1)
+			if got := r.ids(); !slices.Equal(got, []string{"evt_later"}) {
+				t.Errorf("the receiver saw %v", got)
+			}
+		})
+	}
+}
+
+// An endpoint fails again while its lane is being emptied: what had been taken
+// out and not been sent stays where it was.
+func TestAnOutageWhileALaneIsEmptied(t *testing.T) {
+	t.Parallel()
+	const n, delivered = 400, 150
+	s := newSystem(t)
+	cfg := config(500, never)
+	s.run(t, cfg)
+	var requests atomic.Int64
+	r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
+		if i := requests.Add(1); i == 1 || i > 1+delivered {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	w := s.webhook(t, "acme", r.url)
+	s.publish(t, "acme", "evt_first")
+	s.awaitHealth(t, w, "the webhook is on hold", webhook.Health.OnHold)
+	s.publish(t, "acme", names("lane", n)...)
+	h := s.awaitHealth(t, w, "it fails again after a success", func(h webhook.Health) bool { return !h.LastSentAt.IsZero() && h.OnHold() })
+	s.awaitHeld(t, w, n+1-delivered)
+	if h.FailureCount != 1 {
+		t.Errorf("the second outage is %d failures", h.FailureCount)
+	}
+	// While the first failure is on its way back, each of those that were answered
+	// before it makes room for one more.
+	if failed, most := len(r.all())-1-delivered, 2*cfg.WebhookMaxInFlight; failed > most {
+		t.Errorf("%d requests failed, more than %d", failed, most)
+	}
+}
