@@ -140,6 +140,10 @@ bench-hot: ## Run the hot functions' benchmarks six times, for benchstat.
 	go test -run '^$$' -bench 'Canonical|ParseJSON|Body|Signer|Match|Fold|Target|Classify' -benchmem -count 6 \
 	  ./pkg/event ./pkg/signature ./pkg/delivery ./pkg/endpoint ./services/dispatcher/internal/match
 
+.PHONY: bench-page
+bench-page: needs ## Measure the page with 100 webhooks and a million attempts (some minutes).
+	go test -run '^$$' -bench BenchmarkPage -benchtime 30x -timeout 30m ./services/config-api/app
+
 .PHONY: build
 build: page-scripts ## Build the programs into bin/.
 	go build -trimpath -o bin/ ./services/config-api/cmd/config-api ./services/dispatcher/cmd/dispatcher \

@@ -29,7 +29,7 @@ import (
 
 // BenchmarkPage asks for the pages of an organization with 100 webhooks and a
 // log of a million attempts, of seven days or all of the last one. It takes
-// minutes to fill the databases: run it by hand, with -benchtime=30x.
+// minutes to fill the databases: make bench-page.
 func BenchmarkPage(b *testing.B) {
 	for name, span := range map[string]time.Duration{"of a week": 7 * 24 * time.Hour, "of a day": 23 * time.Hour} {
 		b.Run("postgres/a million "+name, func(b *testing.B) { benchmarkPage(b, benchPostgres(b), span) })

@@ -86,6 +86,10 @@ func TestAddingAWebhook(t *testing.T) {
 		"Last sent Never", "Failure count 0 of 3", "Held events None", "Test", "Edit", "Delete").seesNot(t, "Enable", secret)
 	v.follow(t, "Audit log").sees(t, "Webhook added", "Webhook secret shown", "anna@acme.example", "on this page")
 
+	v.open(t, "/portal/webhooks/new").send(t, "Create webhook", map[string]string{"name": "", "url": "https://hooks.zapier.com/hooks/catch/1/a/"}).
+		sees(t, "This URL belongs to Zapier: choose the provider Zapier")
+	v.send(t, "Create webhook", map[string]string{"provider": "zapier"}).want(t, http.StatusUnprocessableEntity).seesNot(t, "belongs to Zapier")
+
 	v.add(t, "Second")
 	v.add(t, "Third")
 	v.open(t, "/portal/").sees(t, "You have 3 webhooks, the most an organization can have.")

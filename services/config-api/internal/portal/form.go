@@ -91,7 +91,7 @@ func (p *Portal) refused(v *visit, edited view.Form, e view.Entered, err error) 
 	default:
 		return err
 	}
-	form.ID, form.Version = edited.ID, edited.Version
+	form.ID, form.Version, form.OffersZapier = edited.ID, edited.Version, edited.ID == "" && p.offersZapier(e)
 	return p.form(v, p.StatusOf(f.Kind), form)
 }
 
@@ -140,7 +140,14 @@ func versions(r *http.Request) manage.Versions {
 // that is being typed.
 func (p *Portal) checkNew(v *visit) error {
 	e := entered(v.r)
-	return p.checked(v, view.FormOf(e, p.Service.CheckDraft(v.org, draftOf(e))))
+	f := view.FormOf(e, p.Service.CheckDraft(v.org, draftOf(e)))
+	f.OffersZapier = p.offersZapier(e)
+	return p.checked(v, f)
+}
+
+// offersZapier reports whether a new webhook had better have the other provider.
+func (p *Portal) offersZapier(e view.Entered) bool {
+	return p.Service.Rules.SuggestsZapier(webhook.Webhook{Provider: webhook.Provider(e.Provider), URL: e.URL})
 }
 
 // checkEdit answers POST /portal/webhooks/{id}/edit/check.

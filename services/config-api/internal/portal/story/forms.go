@@ -25,6 +25,8 @@ func formStories() []Story {
 		Headers: []view.EnteredHeader{{Name: "x-make-apikey", Value: webhook.HeaderMask, Kept: true}, {Name: "Host", Value: "example.com"}},
 	}, []fault.Field{{Pointer: "/headers/Host", Detail: "Host cannot be set: dialnote or the connection itself sets this header."}})
 	headers.ID, headers.Version = stale.ID, stale.Version
+	offer := view.FormOf(view.Entered{Name: "Calls to Sheets", Provider: "custom", URL: "https://hooks.zapier.com/hooks/catch/18204/b7e1f0/", Event: "call.completed"}, nil)
+	offer.OffersZapier = true
 	frame := tab("webhooks")
 	return []Story{
 		{Name: "form", Title: "Add Webhook", Template: "form", Frame: frame, Body: view.NewForm()},
@@ -32,6 +34,7 @@ func formStories() []Story {
 		{Name: "form-wrong", Title: "Add Webhook, with errors", Template: "form", Frame: frame, Body: wrong},
 		{Name: "form-edit", Title: "Edit", Dialog: true, Template: "form", Frame: frame, Body: view.EditForm(hook("0a", "CRM Call Sync", "https://crm.acme.example/hooks/dialnote", webhook.SendCallLogs, 0, webhook.Health{}).Webhook)},
 		{Name: "form-stale", Title: "Edit what changed meanwhile", Template: "form", Frame: frame, Body: stale},
+		{Name: "form-zapier", Title: "Add Webhook, with a URL of Zapier's", Template: "form", Frame: frame, Body: offer},
 		{Name: "form-headers", Title: "Edit, with headers of which one is wrong", Template: "form", Frame: frame, Body: headers},
 	}
 }

@@ -51,7 +51,7 @@ func ChartOf(hours []store.HourStats) Chart {
 
 // bars returns the paths of the bars. What was sent is one outline that goes up
 // and down, and so has no words but the heights; the gaps between the hours are
-// drawn over it.
+// drawn over it, and over the middle of each the outline goes up or down.
 func bars(hours []store.HourStats, most int64) (sent, failed string) {
 	var below, above strings.Builder
 	below.WriteString("M0 " + strconv.Itoa(chartHeight))
@@ -59,7 +59,11 @@ func bars(hours []store.HourStats, most int64) (sent, failed string) {
 		x := i * (chartBar + chartGap)
 		fails := barHeight(h.Failed, most)
 		top := chartHeight - min(barHeight(h.Succeeded, most), chartHeight-fails)
-		below.WriteString("V" + strconv.Itoa(top) + "h" + strconv.Itoa(chartBar+chartGap))
+		width := chartBar + chartGap
+		if i == 0 {
+			width -= chartGap / 2
+		}
+		below.WriteString("V" + strconv.Itoa(top) + "h" + strconv.Itoa(width))
 		if fails > 0 {
 			above.WriteString("M" + strconv.Itoa(x+chartBar/2) + " " + strconv.Itoa(top) + "v-" + strconv.Itoa(fails))
 		}

@@ -21,7 +21,8 @@ type Form struct {
 	Headers  []HeaderInput // rows, those for new ones last
 	More     bool          // the less common fields are in use
 
-	Problem string // what is wrong with the whole
+	OffersZapier bool   // the URL of a new custom webhook is Zapier's
+	Problem      string // what is wrong with the whole
 }
 
 // Input is a field with what is wrong with it, "" for nothing.

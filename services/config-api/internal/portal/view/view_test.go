@@ -237,7 +237,7 @@ func TestCharts(t *testing.T) {
 		t.Errorf("the chart is %+v", c)
 	}
 	// One failure among thousands, and one event, are seen too; nothing stands out.
-	if want := "M0 40V40h10V3h10V40h10V37h10V40z"; c.Sent != want {
+	if want := "M0 40V40h9V3h10V40h10V37h10V40z"; c.Sent != want {
 		t.Errorf("sent %s, want %s", c.Sent, want)
 	}
 	if want := "M14 3v-3M24 40v-19"; c.Failed != want {

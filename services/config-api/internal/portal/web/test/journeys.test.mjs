@@ -108,7 +108,10 @@ test("Zapier: the provider, its key, and rotating it", async () => {
   await page.getByRole("link", { name: "Add Webhook" }).first().click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name", { exact: true }).fill("Calls to Sheets");
+  await dialog.getByLabel("Webhook URL").fill("https://hooks.zapier.com/hooks/standard/1/abc/");
+  await says(dialog.locator("#offer"), "This URL belongs to Zapier: choose the provider Zapier");
   await dialog.getByRole("radio", { name: "Zapier" }).check();
+  await until("the offer to go", async () => await dialog.locator("#offer").innerText() === "");
   await dialog.getByLabel("Webhook URL").fill("https://example.com/hook");
   await says(dialog.locator("#url-error"), "hooks.zapier.com");
   await dialog.getByLabel("Webhook URL").fill("https://hooks.zapier.com/hooks/standard/1/abc/");
