@@ -12,6 +12,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
 )
 
 // fixedLanes are lanes whose state is given.
@@ -84,14 +85,14 @@ func (f finder) Find(context.Context, string, string) (*match.Target, error) { r
 // courier notes what it is given.
 type courier struct{ did string }
 
-func (c *courier) Carry(context.Context, *match.Target, delivery.Delivery, int, *inflight.Slot) (store.Recorded, error) {
+func (c *courier) CarryThen(_ context.Context, _ *match.Target, _ delivery.Delivery, _ int, _ *inflight.Slot, then record.Then) {
 	c.did = "sent"
-	return store.Recorded{Decision: delivery.Decision{Action: delivery.Done}}, nil
+	then(store.Recorded{Decision: delivery.Decision{Action: delivery.Done}}, nil)
 }
 
-func (c *courier) Decline(_ context.Context, _ *match.Target, _ delivery.Delivery, result delivery.Result, _ string) error {
+func (c *courier) DeclineThen(_ context.Context, _ *match.Target, _ delivery.Delivery, result delivery.Result, _ string, then record.Then) {
 	c.did = string(result)
-	return nil
+	then(store.Recorded{}, nil)
 }
 
 // What is sent goes to the webhook of the moment it is sent, not to that of the
@@ -122,8 +123,15 @@ func TestAWebhookThatChangedWhileADeliveryWaitedForItsTurn(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := &match.Target{Webhook: calls}
-		if err := d.Deliver(t.Context(), before, delivery.Delivery{WebhookID: "wh_1", EventType: event.CallCompleted}, false, slot); err != nil {
-			t.Errorf("%s: %v", c.name, err)
+		told := 0
+		d.Deliver(t.Context(), before, delivery.Delivery{WebhookID: "wh_1", EventType: event.CallCompleted}, false, slot, func(err error) {
+			told++
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		})
+		if told != 1 {
+			t.Errorf("%s: was told %d times what became of it", c.name, told)
 		}
 		if c.want == "sent" {
 			webhooks.Leave("wh_1", time.Millisecond) // the courier's to do
