@@ -65,7 +65,7 @@ func TestAHundredBusyWebhooksAreAFirstLoadOf60kB(t *testing.T) {
 // hundred returns cards that differ in everything: names, addresses, each
 // hour's numbers.
 func hundred() view.Cards {
-	dice := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same cards each time
+	dice := rand.New(rand.NewPCG(1, 2)) // the same cards each time
 	reasons := []delivery.Reason{delivery.ReasonServerError, delivery.ReasonTimeout, delivery.ReasonClientError, delivery.ReasonTLS}
 	lately := func() time.Time { return ago(time.Duration(dice.Int64N(int64(time.Hour)))) }
 	var cards []view.Card
