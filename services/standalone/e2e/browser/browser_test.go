@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds a failure.
-const patience = 3 * time.Minute
+const patience = 5 * time.Minute
 
 // web is the folder of the scripts.
 const web = "../../../config-api/internal/portal/web"
@@ -25,7 +25,7 @@ const web = "../../../config-api/internal/portal/web"
 func TestThePageInABrowser(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	node(t, s.env(), "--test", "--test-concurrency=1", "--test-timeout=100000", "--test-reporter=spec", "test/")
+	node(t, s.env(), "--test", "--test-concurrency=1", "--test-timeout=200000", "--test-reporter=spec", "test/")
 }
 
 // node runs a script of the page's folder until it ends.

@@ -33,7 +33,8 @@ func RowOf(d store.LoggedDelivery, w Card, c Clock) Row {
 	}
 	switch {
 	case d.Status != delivery.StatusRetrying && d.Status != delivery.StatusHeld:
-	case w.CanEnable:
+	case w.CanEnable: // a retry that was due waits with the others
+		r.Badge = DeliveryBadge(delivery.StatusHeld)
 		if d.Reason == "" {
 			r.Note = heldUntilEnabled
 		}

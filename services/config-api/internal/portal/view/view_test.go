@@ -211,6 +211,7 @@ func TestRowsOfWhatWaits(t *testing.T) {
 		"held, disabled meanwhile":  {webhook.Health{AutoDisabled: webhook.DisabledForFailures}, store.LoggedDelivery{Status: delivery.StatusHeld, Message: paused, NextAt: at.Add(time.Minute)}, "Held: the webhook was disabled automatically. Enable it to deliver this event.", 0},
 		"failed last":               {webhook.Health{AutoDisabled: webhook.DisabledForFailures}, store.LoggedDelivery{Status: delivery.StatusHeld, Reason: delivery.ReasonServerError, Message: refused, Attempts: 3}, refused, 0},
 		"retrying":                  {webhook.Health{FailureCount: 1}, store.LoggedDelivery{Status: delivery.StatusRetrying, Message: refused, NextAt: at.Add(time.Hour), Attempts: 1}, refused, time.Hour},
+		"retrying, disabled since":  {webhook.Health{AutoDisabled: webhook.DisabledForFailures}, store.LoggedDelivery{Status: delivery.StatusRetrying, Reason: delivery.ReasonServerError, Message: refused, NextAt: at.Add(time.Minute), Attempts: 1}, refused, 0},
 		"retrying on a longer hold": {webhook.Health{FailureCount: 2, HoldUntil: at.Add(2 * time.Hour)}, store.LoggedDelivery{Status: delivery.StatusRetrying, Message: refused, NextAt: at.Add(time.Hour), Attempts: 1}, refused, 2 * time.Hour},
 		"delivered":                 {webhook.Health{FailureCount: 1, HoldUntil: at.Add(time.Minute)}, store.LoggedDelivery{Status: delivery.StatusDelivered, NextAt: at.Add(time.Minute), Attempts: 1}, "", 0},
 	} {
@@ -224,6 +225,9 @@ func TestRowsOfWhatWaits(t *testing.T) {
 			}
 			if row.Note != c.note || row.Next != want {
 				t.Errorf("it says %q, next %+v", row.Note, row.Next)
+			}
+			if stands := c.health.AutoDisabled != ""; stands && row.Badge != view.DeliveryBadge(delivery.StatusHeld) || !stands && row.Badge != view.DeliveryBadge(c.d.Status) {
+				t.Errorf("it is %+v", row.Badge)
 			}
 		})
 	}
