@@ -69,6 +69,12 @@ func (c *Conn) OpenOrdered(ctx context.Context, w webhook.Webhook, until time.Ti
 	return &Lane{c: c, webhookID: w.ID, consumer: consumer, parse: parse}, nil
 }
 
+// Waiting counts the events that wait in an ordered webhook's place, the one that
+// is being delivered included; 0 for a webhook that is not ordered.
+func (c *Conn) Waiting(ctx context.Context, w webhook.Webhook) (uint64, error) {
+	return c.heldInOrder(ctx, w)
+}
+
 // heldInOrder counts the events that wait in a webhook's ordered place.
 func (c *Conn) heldInOrder(ctx context.Context, w webhook.Webhook) (uint64, error) {
 	if !w.Ordered() {

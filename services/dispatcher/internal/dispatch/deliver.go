@@ -92,6 +92,34 @@ func (d *Dispatcher) send(ctx context.Context, dl delivery.Delivery, attempts in
 	}
 }
 
+// note records of an event that an ordered webhook reads by itself that it waits
+// there, and why, unless its turn is now: so it is listed from the beginning, and
+// what becomes of it is, should its turn never come. then is told when that is
+// done.
+func (d *Dispatcher) note(ctx context.Context, t *match.Target, dl delivery.Delivery, again bool, then func(error)) {
+	if again { // it may have had its turn meanwhile
+		before, err := d.progress(ctx, dl)
+		if err != nil || before.Attempts > 0 {
+			then(err)
+			return
+		}
+	}
+	why := d.mustWait(t.Webhook)
+	if why == "" {
+		behind := false
+		err := retry.WhileAway(ctx, d.Log, "nobody knows who waits before an ordered event", func() (err error) {
+			behind, err = d.Ordered.Behind(ctx, t.Webhook)
+			return err
+		})
+		if err != nil || !behind {
+			then(err)
+			return
+		}
+		why = waitsInLine
+	}
+	d.Carrier.DeclineThen(ctx, t, dl, delivery.Deferred, why, func(_ store.Recorded, err error) { then(err) })
+}
+
 // mustWait returns why a delivery has to wait in its lane, in the customer's
 // words, "" when it need not.
 func (d *Dispatcher) mustWait(w webhook.Webhook) string {

@@ -50,10 +50,12 @@ type Matcher interface {
 	Find(ctx context.Context, organizationID, webhookID string) (*match.Target, error)
 }
 
-// Follower has ordered webhooks read their events off the stream themselves. It
-// returns nil once the event is safe there.
+// Follower has ordered webhooks read their events off the stream themselves. Follow
+// returns nil once the event is safe there; Behind tells whether others wait before
+// it.
 type Follower interface {
 	Follow(ctx context.Context, w webhook.Webhook) error
+	Behind(ctx context.Context, w webhook.Webhook) (bool, error)
 }
 
 // Room waits while too many outcomes are unrecorded.
@@ -154,13 +156,18 @@ func (d *Dispatcher) dispatch(h *holding, slot *inflight.Slot, crew *crew) bool 
 		return d.reject(h.work, h.message, err)
 	}
 	h.span.Of(e)
-	targets, err := d.match(h.work, e, h.message.Sequence)
+	targets, ordered, err := d.match(h.work, e, h.message.Sequence)
 	if err != nil {
 		defer slot.Free()
 		d.unmatched(h.work, h.message, err)
 		return false
 	}
 	d.Observer.Matched(len(targets))
+	h.expect(len(ordered))
+	for _, t := range ordered {
+		d.note(h.work, t, delivery.Of(e, e.Body(), t.Webhook.ID, h.message.Sequence, h.message.Stored), h.message.Again,
+			func(err error) { h.delivered(t.Webhook.ID, err) })
+	}
 	return d.deliver(h, e, targets, slot, crew)
 }
 
@@ -210,16 +217,17 @@ func (d *Dispatcher) reject(work context.Context, m *stream.Message, reason erro
 	return true
 }
 
-// match returns the webhooks to deliver to from here, and has the ordered ones
-// follow the stream by themselves. It waits for as long as the database is away.
-func (d *Dispatcher) match(work context.Context, e event.Event, sequence uint64) ([]*match.Target, error) {
+// match returns the webhooks to deliver to from here, and the ordered ones, which
+// it has follow the stream by themselves. It waits for as long as the database is
+// away.
+func (d *Dispatcher) match(work context.Context, e event.Event, sequence uint64) (targets, ordered []*match.Target, err error) {
 	looking, span := d.Tracer.Match(work)
 	all, err := d.matching(looking, e)
 	span.Matched(len(all), err)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	targets := all[:0]
+	targets = all[:0]
 	for _, t := range all {
 		switch {
 		case !t.Webhook.Ordered():
@@ -229,11 +237,12 @@ func (d *Dispatcher) match(work context.Context, e event.Event, sequence uint64)
 				return d.Ordered.Follow(work, t.Webhook)
 			})
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
+			ordered = append(ordered, t)
 		}
 	}
-	return targets, nil
+	return targets, ordered, nil
 }
 
 func (d *Dispatcher) matching(work context.Context, e event.Event) (targets []*match.Target, err error) {

@@ -30,6 +30,7 @@ const sweepEvery = 10 * time.Second
 // Stream is where the places are kept.
 type Stream interface {
 	OpenOrdered(ctx context.Context, w webhook.Webhook, until time.Time) (*stream.Lane, error)
+	Waiting(ctx context.Context, w webhook.Webhook) (uint64, error)
 	Places(ctx context.Context) ([]stream.Place, error)
 	RemovePlace(ctx context.Context, p stream.Place) error
 }
@@ -116,6 +117,16 @@ func (o *Ordered) Follow(ctx context.Context, w webhook.Webhook) error {
 	}
 	o.read(w.OrganizationID, w.ID, w.OrderedFrom) //nolint:contextcheck // a reader outlives the event that began it
 	return nil
+}
+
+// Behind reports whether other events wait before one that was just followed, or
+// with it: then its turn is not now.
+func (o *Ordered) Behind(ctx context.Context, w webhook.Webhook) (bool, error) {
+	waiting, err := o.Stream.Waiting(ctx, w)
+	if err != nil {
+		return false, fmt.Errorf("look who waits before an ordered event: %w", err)
+	}
+	return waiting > 1, nil
 }
 
 // placed reports whether this replica's reader has seen to the webhook's place.

@@ -50,6 +50,9 @@ func TestFollowSaysWhenThePlaceIsNotKept(t *testing.T) {
 	if err := o.Follow(t.Context(), webhook.Webhook{ID: "wh_1", OrderedFrom: 1}); !errors.Is(err, away) {
 		t.Errorf("error is %v, want the stream's", err)
 	}
+	if _, err := o.Behind(t.Context(), webhook.Webhook{ID: "wh_1", OrderedFrom: 1}); !errors.Is(err, away) {
+		t.Errorf("error is %v, want the stream's", err)
+	}
 }
 
 // broken is a stream that cannot be reached.
@@ -58,5 +61,6 @@ type broken struct{ err error }
 func (b broken) OpenOrdered(context.Context, webhook.Webhook, time.Time) (*stream.Lane, error) {
 	return nil, b.err
 }
-func (b broken) Places(context.Context) ([]stream.Place, error)  { return nil, b.err }
-func (b broken) RemovePlace(context.Context, stream.Place) error { return b.err }
+func (b broken) Waiting(context.Context, webhook.Webhook) (uint64, error) { return 0, b.err }
+func (b broken) Places(context.Context) ([]stream.Place, error)           { return nil, b.err }
+func (b broken) RemovePlace(context.Context, stream.Place) error          { return b.err }
