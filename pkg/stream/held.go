@@ -63,7 +63,7 @@ func (c *Conn) HeldEach(ctx context.Context, ws []webhook.Webhook) (map[string]i
 	count := counting{held: make(map[string]int64, len(ws)), free: make(chan struct{}, askAtOnce)}
 	for _, w := range ws {
 		if w.Ordered() {
-			count.ask(w.ID, func() (uint64, error) { return c.heldInOrder(ctx, w) })
+			count.ask(w.ID, func() (uint64, error) { return c.Waiting(ctx, w) })
 		}
 	}
 	first, err := c.standing(ctx, proto.SubjectLane(ws[0].ID), 0)

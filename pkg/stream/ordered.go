@@ -70,13 +70,10 @@ func (c *Conn) OpenOrdered(ctx context.Context, w webhook.Webhook, until time.Ti
 }
 
 // Waiting counts the events that wait in an ordered webhook's place, the one that
-// is being delivered included; 0 for a webhook that is not ordered.
+// is being delivered included. It returns 0 for a webhook that is not ordered, or
+// whose first event has not come, and a fault of kind Unavailable while the broker
+// is away.
 func (c *Conn) Waiting(ctx context.Context, w webhook.Webhook) (uint64, error) {
-	return c.heldInOrder(ctx, w)
-}
-
-// heldInOrder counts the events that wait in a webhook's ordered place.
-func (c *Conn) heldInOrder(ctx context.Context, w webhook.Webhook) (uint64, error) {
 	if !w.Ordered() {
 		return 0, nil
 	}

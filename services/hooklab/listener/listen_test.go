@@ -87,15 +87,14 @@ func run(t *testing.T, a *api, change func(*listener.Options)) (results chan lis
 	return results, troubles, ended
 }
 
-func next[T any](t *testing.T, what string, c <-chan T) T {
+func next[T any](t *testing.T, what string, c <-chan T) (v T) {
 	t.Helper()
 	select {
-	case v := <-c:
-		return v
+	case v = <-c:
 	case <-time.After(30 * time.Second):
 		t.Fatalf("%s did not come", what)
-		panic("unreachable")
 	}
+	return v
 }
 
 func TestAStreamIsOpenedAgainWhereItWas(t *testing.T) {

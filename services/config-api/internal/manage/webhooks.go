@@ -161,8 +161,8 @@ func (s *Service) Change(ctx context.Context, by audit.Actor, organizationID, id
 	return s.view(ctx, w)[0], nil
 }
 
-// leavePlace notes in the log what becomes of a delivery that an ordered webhook
-// was trying when it was given another event: nobody reads on from its place.
+// leavePlace notes in the log what becomes of the deliveries that waited for an
+// ordered webhook when it was given another event: nobody reads on from its place.
 // What waits in a lane is noted by its reader.
 func (s *Service) leavePlace(ctx context.Context, before, w webhook.Webhook) error {
 	if !w.Ordered() || before.Event == w.Event || w.Status() == webhook.StatusDisabled {
