@@ -158,7 +158,7 @@ func (b *bench) drainOf(s *system.System, name string, n int) rated {
 		name: name, deliveries: n, bare: bareHTTP(s),
 		prepare: func(ctx context.Context, run string) error { return queue(ctx, s, n, toOne(run)) },
 		do: func(ctx context.Context, _ string, _ *report.Samples) (time.Time, error) {
-			return time.Now(), s.NATS.Release(ctx, proto.StreamEvents)
+			return s.NATS.Release(ctx, proto.StreamEvents)
 		},
 	}
 }

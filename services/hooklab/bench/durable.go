@@ -90,7 +90,8 @@ func held(ctx context.Context, s *system.System, publishAll func() error) error 
 	if err := publishAll(); err != nil {
 		return err
 	}
-	return s.NATS.Release(ctx, proto.StreamEvents)
+	_, err := s.NATS.Release(ctx, proto.StreamEvents)
+	return err
 }
 
 // burstDurably is a burst that also measures the bare publish loop, just before

@@ -98,8 +98,8 @@ func (b *bench) lookAll(ctx context.Context, s *system.System, organizations int
 	if err != nil {
 		return 0, err
 	}
-	began := time.Now()
-	if err := s.NATS.Release(ctx, proto.StreamEvents); err != nil {
+	began, err := s.NATS.Release(ctx, proto.StreamEvents)
+	if err != nil {
 		return 0, err
 	}
 	if err := s.Settled(ctx); err != nil {

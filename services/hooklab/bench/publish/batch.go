@@ -79,12 +79,16 @@ func (p *NATS) Hold(ctx context.Context, stream string) error {
 	return nil
 }
 
-// Release gives the dispatchers what was held.
-func (p *NATS) Release(ctx context.Context, stream string) error {
-	if _, err := p.JS.ResumeConsumer(ctx, stream, dispatchers); err != nil {
-		return fmt.Errorf("release %s: %w", stream, err)
+// Release gives the dispatchers what was held, and returns when: in a moment. It
+// moves the end of the pause there instead of lifting it, because the server
+// would then go on only when somebody asks again, up to a second later.
+func (p *NATS) Release(ctx context.Context, stream string) (time.Time, error) {
+	const moment = 50 * time.Millisecond
+	at := time.Now().Add(moment)
+	if _, err := p.JS.PauseConsumer(ctx, stream, dispatchers, at); err != nil {
+		return at, fmt.Errorf("release %s: %w", stream, err)
 	}
-	return nil
+	return at, nil
 }
 
 // Unsettled returns how many of a stream's events no dispatcher has
