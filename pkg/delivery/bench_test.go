@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/signature"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
@@ -40,6 +42,29 @@ func BenchmarkFold(b *testing.B) {
 				delivery.Fold(delivery.DefaultPolicy(), given, attempts)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/attempt")
+		})
+	}
+}
+
+// BenchmarkHeader is both signatures and all headers of one attempt.
+func BenchmarkHeader(b *testing.B) {
+	signer, err := signature.NewSigner("whsec_ZGlhbG5vdGUgZ29sZGVuIHRlc3Qga2V5")
+	if err != nil {
+		b.Fatal(err)
+	}
+	at := time.Unix(1705314605, 0)
+	sample := event.Sample(event.CallCompleted, "org_1", "evt_01hm6a3kz0v8w2c4xq5y7n9rbt", at)
+	d := delivery.Of(sample, sample.Body(), "wh_1", 1, at)
+	for name, headers := range map[string][]webhook.Header{
+		"ours alone":    nil,
+		"and two added": {{Name: "Authorization", Value: "Bearer 0123456789"}, {Name: "X-Tenant", Value: "acme"}},
+	} {
+		w := webhook.Webhook{ID: "wh_1", Provider: webhook.Custom, Event: webhook.SendCallLogs, Headers: headers}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = delivery.Header(d, w, signer, at)
+			}
 		})
 	}
 }

@@ -39,7 +39,7 @@ func (o one) All(context.Context, string) ([]webhook.Webhook, error) {
 }
 
 // target returns the target of a webhook as a matcher makes it.
-func target(t *testing.T, change func(*webhook.Webhook)) *match.Target {
+func target(t testing.TB, change func(*webhook.Webhook)) *match.Target {
 	t.Helper()
 	w := webhook.Webhook{
 		ID: "wh_1", OrganizationID: "acme", Provider: webhook.Custom, Event: webhook.SendCallLogs,
