@@ -3,6 +3,7 @@ package event
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/fault"
@@ -47,17 +48,17 @@ func ParseSubmission(text []byte, organizationID string, now time.Time) (Event, 
 
 // readEnvelope reads the event object. Its keys are checked here, because the
 // canonical form no longer shows that one was repeated.
-func readEnvelope(text []byte) (*envelope, error) {
+func readEnvelope(text []byte) (e envelope, err error) {
 	if len(text) > MaxTextBytes {
-		return nil, tooLarge(len(text))
+		return e, tooLarge(len(text))
 	}
 	p := newParser(text, 1+MaxDataDepth)
 	defer p.done()
 	p.space()
 	if p.peek() != '{' {
-		return nil, notAnObject(p)
+		return e, notAnObject(p)
 	}
-	err := p.enter()
+	err = p.enter()
 	if err == nil {
 		err = p.readMembers()
 	}
@@ -65,13 +66,30 @@ func readEnvelope(text []byte) (*envelope, error) {
 		err = p.end()
 	}
 	if err != nil {
-		return nil, unreadable(err)
+		return e, unreadable(err)
 	}
-	e := &envelope{}
 	for _, m := range p.members {
-		e.set(p.out[m.key+1:m.keyEnd-1], p.out[m.keyEnd+1:m.end:m.end])
+		e.set(p.keyOf(m), p.out[m.keyEnd+1:m.end:m.end])
+	}
+	if p.isBody() {
+		e.whole = slices.Clip(p.out)
 	}
 	return e, nil
+}
+
+// isBody reports whether the members that were read are those of a body, in its
+// order.
+func (p *parser) isBody() bool {
+	keys := [...]string{"id", "type", "timestamp", "organizationId", "data"}
+	if len(p.members) != len(keys) {
+		return false
+	}
+	for i, m := range p.members {
+		if string(p.keyOf(m)) != keys[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // set keeps the value of one key of the event object.

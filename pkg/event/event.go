@@ -36,9 +36,9 @@ type Event struct {
 	OrganizationID string
 	Data           []byte // the canonical text of the data object
 
-	// timestamp is Timestamp as the body shows it: in UTC, with as many decimals
-	// as the publisher gave, which a time.Time does not keep.
-	timestamp string
+	// body is Body's result, nil of a sample. Its timestamp is Timestamp in UTC with
+	// as many decimals as the publisher gave, which a time.Time does not keep.
+	body []byte
 }
 
 // New returns an event, or an error as ParseJSON does. data is the JSON text of
@@ -57,12 +57,17 @@ func New(id string, t Type, at time.Time, organizationID string, data []byte) (E
 }
 
 // Body returns the request body that customers receive: canonical, so that
-// Canonical(body) is body. Every call returns the same bytes in a new slice.
+// Canonical(body) is body. All calls may return the same slice, so nobody may
+// change it.
 func (e Event) Body() []byte {
-	stamp := e.timestamp
-	if stamp == "" {
-		stamp = e.Timestamp.UTC().Format(time.RFC3339Nano)
+	if e.body != nil {
+		return e.body
 	}
+	return e.write(e.Timestamp.UTC().AppendFormat(nil, time.RFC3339Nano))
+}
+
+// write returns the body that shows the timestamp as stamp.
+func (e Event) write(stamp []byte) []byte {
 	const frame = len(`{"id":"","type":"","timestamp":"","organizationId":"","data":}`)
 	body := make([]byte, 0, frame+len(e.ID)+len(e.Type)+len(stamp)+len(e.OrganizationID)+len(e.Data))
 	body = append(append(body, `{"id":"`...), e.ID...)

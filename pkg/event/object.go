@@ -15,6 +15,9 @@ type member struct {
 	index  int64 // of an array-index key, notIndex of every other
 }
 
+// keyOf returns a member's key as it stands between its quotes.
+func (p *parser) keyOf(m member) []byte { return p.out[m.key+1 : m.keyEnd-1] }
+
 // notIndex ranks a member after all array indexes.
 const notIndex = math.MaxInt64
 
@@ -71,7 +74,7 @@ func (p *parser) member() (member, error) {
 		return member{}, err
 	}
 	m.keyEnd = len(p.out)
-	m.index = arrayIndex(p.out[m.key+1 : m.keyEnd-1])
+	m.index = arrayIndex(p.keyOf(m))
 	if p.space(); p.peek() != ':' {
 		return member{}, p.unexpected("a colon")
 	}

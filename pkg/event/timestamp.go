@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"strings"
 	"time"
 )
@@ -9,17 +10,21 @@ import (
 const maxDecimals = 9
 
 // parseTimestamp reads a time in RFC 3339 and returns it in UTC, and the same
-// as a text ending in Z with the decimals that were given.
-func parseTimestamp(text string) (at time.Time, utc string, ok bool) {
-	at, ok = parseTime(text)
+// as a text ending in Z with the decimals that were given: text itself when it is
+// that.
+func parseTimestamp(text []byte) (at time.Time, utc []byte, ok bool) {
+	at, ok = parseTime(string(text))
 	if !ok {
-		return time.Time{}, "", false
+		return time.Time{}, nil, false
 	}
-	_, decimals, _ := splitTime(text)
+	_, decimals, zone := splitTime(string(text))
 	if len(decimals) > len(".")+maxDecimals {
-		return time.Time{}, "", false
+		return time.Time{}, nil, false
 	}
-	return at, at.Format("2006-01-02T15:04:05") + decimals + "Z", true
+	if zone == "Z" && bytes.IndexByte(text, 'T') >= 0 {
+		return at, text, true
+	}
+	return at, append(at.AppendFormat(nil, "2006-01-02T15:04:05"), decimals+"Z"...), true
 }
 
 // parseTime reads a time in RFC 3339, its letters in either case, as a time in

@@ -25,6 +25,10 @@ const maxWrongFields = 20
 type envelope struct {
 	id, kind, timestamp, organizationID, data []byte
 
+	// whole is the canonical text of them all when it has the form of a body, else
+	// nil.
+	whole []byte
+
 	wrong []fault.Field
 }
 
@@ -37,10 +41,14 @@ func (e *envelope) event() (Event, error) {
 		Data:           e.data,
 	}
 	ev.Type = e.checkType()
-	ev.Timestamp, ev.timestamp = e.checkTimestamp()
+	var stamp []byte
+	ev.Timestamp, stamp = e.checkTimestamp()
 	e.checkData(ev.Type)
 	if len(e.wrong) > 0 {
 		return Event{}, fault.InvalidFields(e.wrong...)
+	}
+	if ev.body = e.whole; ev.body == nil {
+		ev.body = ev.write(stamp)
 	}
 	return ev, nil
 }
@@ -83,13 +91,17 @@ func (e *envelope) checkType() Type {
 	return ""
 }
 
-func (e *envelope) checkTimestamp() (at time.Time, text string) {
+// checkTimestamp returns the time, and its text in UTC.
+func (e *envelope) checkTimestamp() (at time.Time, utc []byte) {
 	given, _ := plainText(e.timestamp)
-	at, text, ok := parseTimestamp(string(given))
+	at, utc, ok := parseTimestamp(given)
+	if !bytes.Equal(utc, given) {
+		e.whole = nil
+	}
 	if !ok {
 		e.add("/timestamp", fmt.Sprintf("timestamp%s must be a time in RFC 3339 with at most 9 decimals, such as 2024-01-15T10:30:00Z.", missing(e.timestamp)))
 	}
-	return at, text
+	return at, utc
 }
 
 // checkData checks the data object: what holds for every type, then the fields
