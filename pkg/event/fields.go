@@ -64,6 +64,9 @@ func (e *envelope) require(rules ...rule) {
 				e.add("/data/"+r.key, fmt.Sprintf("data.%s must be %s.", r.key, r.want))
 			}
 		}
+		if seen == 1<<len(rules)-1 {
+			break // no key is given twice
+		}
 	}
 	for i, r := range rules {
 		if seen&(1<<i) == 0 {

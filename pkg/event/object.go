@@ -118,8 +118,15 @@ func (p *parser) dropRepeated(ms []member) []member {
 		return p.dropRepeatedOfMany(ms)
 	}
 	kept := ms[:0]
+	var seen uint64 // a bit by each key's length and last letter: few share one
 	for _, m := range ms {
 		key := p.out[m.key:m.keyEnd]
+		bit := uint64(1) << ((len(key) ^ int(key[len(key)-2])<<2) & 63)
+		if seen&bit == 0 {
+			seen |= bit
+			kept = append(kept, m)
+			continue
+		}
 		at := slices.IndexFunc(kept, func(k member) bool {
 			return bytes.Equal(key, p.out[k.key:k.keyEnd])
 		})
