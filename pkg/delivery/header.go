@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/signature"
@@ -36,21 +35,22 @@ func (f Fields) Header() map[string][]string {
 //
 // The same arguments give the same headers: what was sent can be shown again.
 func Header(d Delivery, w webhook.Webhook, signer *signature.Signer, at time.Time) Fields {
-	const own = 8 // headers set here
+	const own = 9 // headers set here, and the User-Agent
 	f := make(Fields, 0, own+len(w.Headers))
 	for _, added := range w.Headers {
 		if !webhook.ReservedHeader(added.Name) { // it may be older than the rule
 			f = append(f, Field{added.Name, added.Value.Reveal()})
 		}
 	}
+	signed := signer.Sign(d.EventID, at, d.Body)
 	f = append(f,
 		Field{"Content-Type", "application/json"},
-		Field{"X-DialNote-Signature", signer.DialNote(d.Body)},
+		Field{"X-DialNote-Signature", signed.DialNote},
 		Field{"X-DialNote-Event", string(d.EventType)},
 		Field{"X-DialNote-Delivery", d.ID},
 		Field{"webhook-id", d.EventID},
-		Field{"webhook-timestamp", strconv.FormatInt(at.Unix(), 10)},
-		Field{"webhook-signature", signer.Standard(d.EventID, at, d.Body)},
+		Field{"webhook-timestamp", signed.Timestamp},
+		Field{"webhook-signature", signed.Standard},
 	)
 	if w.Provider == webhook.Zapier {
 		f = append(f, Field{"X-DialNote-Provider", "zapier"})
