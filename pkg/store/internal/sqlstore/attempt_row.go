@@ -56,7 +56,7 @@ const AttemptColumns = `id, delivery_id, webhook_id, organization_id, event_id, 
 const AttemptColumnCount = 30
 
 // Params appends what to write of row, in the order of AttemptColumns.
-func (d Dialect) Params(params []any, row AttemptRow) []any {
+func (d Dialect) Params(params []any, row *AttemptRow) []any {
 	return append(params,
 		row.ID, row.DeliveryID, row.WebhookID, row.OrganizationID, row.EventID, row.EventType, row.EventSequence,
 		row.Number, row.Test, row.URL, d.Param(row.StartedAt), d.Param(row.EndedAt),
