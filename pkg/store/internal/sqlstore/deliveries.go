@@ -100,7 +100,7 @@ func (s *Store) write(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, current
 		if reflect.DeepEqual(current[id].Health, after[id].Health) {
 			continue
 		}
-		row, err := healthRow(after[id])
+		row, err := healthRow(*after[id])
 		if err != nil {
 			return err
 		}
@@ -127,14 +127,14 @@ func (s *Store) write(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, current
 
 // outcome returns the webhooks as the steps left them, and the ids of those
 // that they removed, in order.
-func outcome(steps []delivery.Step) (after map[string]webhook.Webhook, removed []string) {
-	after = make(map[string]webhook.Webhook)
+func outcome(steps []delivery.Step) (after map[string]*webhook.Webhook, removed []string) {
+	after = make(map[string]*webhook.Webhook)
 	for _, step := range steps {
 		if !step.Found {
 			continue
 		}
 		id := step.Attempt.WebhookID
-		after[id] = *step.After
+		after[id] = step.After
 		if step.Decision.Action == delivery.Remove {
 			delete(after, id)
 			removed = append(removed, id)
@@ -145,9 +145,10 @@ func outcome(steps []delivery.Step) (after map[string]webhook.Webhook, removed [
 }
 
 // writeLog writes the attempts of the webhooks that are left.
-func (s *Store) writeLog(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, steps []delivery.Step, left map[string]webhook.Webhook, again bool) error {
+func (s *Store) writeLog(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, steps []delivery.Step, left map[string]*webhook.Webhook, again bool) error {
 	rows := make([]AttemptRow, 0, len(steps))
-	for _, step := range steps {
+	for i := range steps {
+		step := &steps[i]
 		if _, kept := left[step.Attempt.WebhookID]; !step.Found || !kept {
 			continue
 		}
