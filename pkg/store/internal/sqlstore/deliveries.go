@@ -65,7 +65,7 @@ func makeStorable(attempts []delivery.Attempt) {
 
 // lockAll reads the webhooks of a batch for the rest of the transaction, in the
 // order of their ids: two batches that share webhooks never wait for each
-// other in a circle.
+// other in a circle. What is sealed stays so: no outcome depends on it.
 func (s *Store) lockAll(ctx context.Context, tx *sqlx.Tx, attempts []delivery.Attempt) (map[string]webhook.Webhook, error) {
 	ids := make(map[string]bool)
 	for _, a := range attempts {
@@ -73,7 +73,7 @@ func (s *Store) lockAll(ctx context.Context, tx *sqlx.Tx, attempts []delivery.At
 	}
 	found := make(map[string]webhook.Webhook, len(ids))
 	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(ids)), maxList) {
-		const some = `SELECT ` + webhookColumns + ` FROM webhooks WHERE id IN (?) ORDER BY id`
+		const some = `SELECT ` + openColumns + ` FROM webhooks WHERE id IN (?) ORDER BY id`
 		query, args, err := sqlx.In(some+s.Dialect.ForUpdate, chunk)
 		if err != nil {
 			return nil, fmt.Errorf("list ids: %w", err)
@@ -83,7 +83,7 @@ func (s *Store) lockAll(ctx context.Context, tx *sqlx.Tx, attempts []delivery.At
 			return nil, fmt.Errorf("lock webhooks: %w", err)
 		}
 		for _, row := range rows {
-			if found[row.ID], err = s.webhook(row); err != nil {
+			if found[row.ID], err = row.unsealed(); err != nil {
 				return nil, err
 			}
 		}
