@@ -6,6 +6,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
@@ -13,8 +14,11 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
 )
 
-// waitsInLine is why a delivery waits that came too fast, in the customer's words.
-const waitsInLine = "Waiting for earlier deliveries to this webhook."
+// Why a delivery waits in its lane, in the customer's words.
+const (
+	waitsInLine = "Waiting for earlier deliveries to this webhook."
+	waitsAnew   = "Waiting to be sent: it was interrupted before."
+)
 
 // Lanes keep the deliveries that cannot go at once.
 type Lanes interface {
@@ -36,14 +40,18 @@ type Progress interface {
 }
 
 // Deliver delivers one event to one webhook: now, when its turn has come, or by
-// way of its lane. again says that the event may have been handed out before, and
-// be recorded already. It gives the slot back as soon as it needs it no more, and
+// way of its lane. again says whether the event was handed out before, and may be
+// recorded already. It gives the slot back as soon as it needs it no more, and
 // then is told when the delivery is safe: recorded, or stored in the lane. An
 // error means that the event must come again. What it returns is for the caller to
 // run.
-func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.Delivery, again bool, slot *inflight.Slot, then func(error)) inflight.Next {
+//
+// Whoever had the event before and died may have put the delivery into its lane,
+// and had no time to say so. To send it from here would be to send it twice at the
+// same moment; so it goes into the lane again, which stores it once.
+func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.Delivery, again stream.Again, slot *inflight.Slot, then func(error)) inflight.Next {
 	var before delivery.Progress
-	if again {
+	if again != stream.NotAgain {
 		var err error
 		if before, err = d.progress(ctx, dl); err != nil || before.Delivered {
 			slot.Free()
@@ -51,7 +59,11 @@ func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.D
 			return inflight.Next{}
 		}
 	}
-	if why := d.mustWait(t.Webhook); why != "" {
+	why := d.mustWait(t.Webhook)
+	if why == "" && again == stream.SurelyAgain {
+		why = waitsAnew
+	}
+	if why != "" {
 		d.enlane(ctx, t, dl, before.Attempts, why, slot, then)
 		return inflight.Next{}
 	}
@@ -100,8 +112,8 @@ func (d *Dispatcher) send(ctx context.Context, dl delivery.Delivery, attempts in
 // there, and why, unless its turn is now: so it is listed from the beginning, and
 // what becomes of it is, should its turn never come. then is told when that is
 // done.
-func (d *Dispatcher) note(ctx context.Context, t *match.Target, dl delivery.Delivery, again bool, then func(error)) {
-	if again { // it may have had its turn meanwhile
+func (d *Dispatcher) note(ctx context.Context, t *match.Target, dl delivery.Delivery, again stream.Again, then func(error)) {
+	if again != stream.NotAgain { // it may have had its turn meanwhile
 		before, err := d.progress(ctx, dl)
 		if err != nil || before.Attempts > 0 {
 			then(err)

@@ -9,6 +9,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
@@ -133,7 +134,7 @@ func TestAWebhookThatChangedWhileADeliveryWaitedForItsTurn(t *testing.T) {
 		}
 		before := &match.Target{Webhook: calls}
 		told := 0
-		d.Deliver(t.Context(), before, delivery.Delivery{WebhookID: "wh_1", EventType: event.CallCompleted}, false, slot, func(err error) {
+		d.Deliver(t.Context(), before, delivery.Delivery{WebhookID: "wh_1", EventType: event.CallCompleted}, stream.NotAgain, slot, func(err error) {
 			told++
 			if err != nil {
 				t.Errorf("%s: %v", c.name, err)
