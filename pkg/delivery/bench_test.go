@@ -68,3 +68,11 @@ func BenchmarkHeader(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkID is the id of one delivery: each event has one for each webhook.
+func BenchmarkID(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		delivery.ID("wh_01jd9v7q6w3k8m5n2p4r6t8v0x", "evt_01jd9v7q6w3k8m5n2p4r6t8v0y")
+	}
+}

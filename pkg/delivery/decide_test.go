@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -382,5 +383,21 @@ func TestDeliveryIDIsTheSameForTheSamePair(t *testing.T) {
 			t.Errorf("%v has another pair's id", pair)
 		}
 		seen[id] = true
+	}
+}
+
+// Retries, and the log of before, name a delivery by what was computed then.
+func TestDeliveryIDIsForEver(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ webhookID, eventID, want string }{
+		{"", "", "dlv_ny2axhh7wn5jrhffittlw6akfq"},
+		{"wh_1", "evt_1", "dlv_gwvuavkxablq6olhrxost3dss4"},
+		{"wh_01jd9v7q6w3k8m5n2p4r6t8v0x", "evt_01jd9v7q6w3k8m5n2p4r6t8v0y", "dlv_vrfdckz5wdjxakq6ekvzkuxqwu"},
+		{"wh_\x00", "evt_é", "dlv_vdfxb7hemp6ybgivcr57bwedoy"},
+		{strings.Repeat("w", 100), strings.Repeat("e", 100), "dlv_amtdcna3p3glh6eewmzwdlxywi"},
+	} {
+		if got := delivery.ID(c.webhookID, c.eventID); got != c.want {
+			t.Errorf("%q, %q: %s, want %s", c.webhookID, c.eventID, got, c.want)
+		}
 	}
 }

@@ -8,7 +8,6 @@ package delivery
 import (
 	"crypto/sha256"
 	"encoding/base32"
-	"strings"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/event"
@@ -18,8 +17,16 @@ import (
 // on every replica and for every retry. It holds no dot, so it can be a token
 // of a NATS subject.
 func ID(webhookID, eventID string) string {
-	sum := sha256.Sum256([]byte(webhookID + "\x00" + eventID))
-	return "dlv_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
+	const prefix, hash, letters = "dlv_", 16, 26 // bytes of the hash, and letters that they take
+	var names [128]byte                          // on the stack, as long as ids are short
+	sum := sha256.Sum256(append(append(append(names[:0], webhookID...), 0), eventID...))
+	var id [len(prefix) + (hash+4)/5*8]byte // with padding
+	coded := id[copy(id[:], prefix):]
+	base32.StdEncoding.Encode(coded, sum[:hash])
+	for i := range coded {
+		coded[i] |= 'a' - 'A' // small letters; digits have that bit
+	}
+	return string(id[:len(prefix)+letters])
 }
 
 // Delivery is one event on its way to one webhook, with the very bytes to be

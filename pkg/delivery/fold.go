@@ -34,6 +34,7 @@ type Step struct {
 func Fold(p Policy, webhooks map[string]webhook.Webhook, attempts []Attempt) []Step {
 	touched := make(map[string]*webhook.Webhook, len(webhooks)) // nil once removed
 	steps := make([]Step, len(attempts))
+	left := make([]webhook.Webhook, len(attempts)) // by each step: together, for one allocation
 	nobody := &webhook.Webhook{}
 	for i := range attempts {
 		a := &attempts[i]
@@ -48,7 +49,8 @@ func Fold(p Policy, webhooks map[string]webhook.Webhook, attempts []Attempt) []S
 		if current == nil {
 			continue
 		}
-		after, decision := decideStep(p, current, a)
+		after := &left[i]
+		decision := decideStep(p, current, a, after)
 		steps[i] = Step{Attempt: a, Found: true, Before: current, After: after, Decision: decision}
 		touched[a.WebhookID] = after
 		if decision.Action == Remove {
@@ -61,15 +63,16 @@ func Fold(p Policy, webhooks map[string]webhook.Webhook, attempts []Attempt) []S
 // Recordable returns t in UTC and whole Resolutions.
 func Recordable(t time.Time) time.Time { return t.UTC().Truncate(Resolution) }
 
-func decideStep(p Policy, w *webhook.Webhook, a *Attempt) (*webhook.Webhook, Decision) {
+// decideStep sets after to what attempt a leaves of w.
+func decideStep(p Policy, w *webhook.Webhook, a *Attempt, after *webhook.Webhook) Decision {
 	health, decision := Decide(p, *w, *a)
 	health.HoldUntil = Recordable(health.HoldUntil)
 	decision.At = Recordable(decision.At)
-	after := *w
+	*after = *w
 	after.Health = health
 	if w.Health.AutoDisabled != health.AutoDisabled {
 		after.Version++
 		after.UpdatedAt = later(w.UpdatedAt, a.EndedAt)
 	}
-	return &after, decision
+	return decision
 }

@@ -4,7 +4,7 @@ import "runtime"
 
 // ballast is how much further than otherwise the heap grows between two runs of
 // the garbage collector.
-const ballast = 24 << 20
+const ballast = 48 << 20
 
 // HoldBallast allocates memory that is never touched and so takes no room, until
 // drop is called. The garbage collector counts it as in use and lets the heap

@@ -70,8 +70,8 @@ type Webhooks interface {
 // Recorded is what became of one attempt given to Record.
 type Recorded struct {
 	// Found is false when the webhook no longer exists: nothing was written, and
-	// Before and After are zero webhooks. Neither may be changed: the answers to
-	// a batch share them.
+	// Before and After are zero webhooks. Neither has the webhook's secret and
+	// headers, and neither may be changed: the answers to a batch share them.
 	Found    bool
 	Before   *webhook.Webhook // with the health before this attempt
 	After    *webhook.Webhook // with the health after it

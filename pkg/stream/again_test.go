@@ -31,7 +31,7 @@ func TestEventsFromBeforeTheConnectionMayComeAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := make(map[string]bool)
+	again := make(map[string]stream.Again)
 	pull := func(n int) {
 		t.Helper()
 		got := 0
@@ -63,8 +63,10 @@ func TestEventsFromBeforeTheConnectionMayComeAgain(t *testing.T) {
 	pull(1)
 	publish("evt_anew")
 	pull(1)
-	want := map[string]bool{"evt_before": true, "evt_after": false, "evt_waits": true, "evt_anew": false}
+	want := map[string]stream.Again{
+		"evt_before": stream.PerhapsAgain, "evt_after": stream.NotAgain, "evt_waits": stream.PerhapsAgain, "evt_anew": stream.NotAgain,
+	}
 	if !maps.Equal(again, want) {
-		t.Errorf("may have come before: %v, want %v", again, want)
+		t.Errorf("came again: %v, want %v", again, want)
 	}
 }

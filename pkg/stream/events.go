@@ -57,11 +57,22 @@ type Message struct {
 	Sequence    uint64    // in its stream
 	Stored      time.Time // when the server stored it
 	Deliveries  uint64    // how often it was handed out, this time included, as far as the server knows
-	Again       bool      // it may have been handed out before, here or to another
+	Again       Again     // whether it was handed out before, here or to another
 
 	raw  jetstream.Msg
 	keep *sync.Pool // of *keeper
 }
+
+// Again says whether a message was handed out before: whoever had it then may have
+// gone some way with it.
+type Again uint8
+
+// What is known of it.
+const (
+	NotAgain     Again = iota
+	PerhapsAgain       // the server may have forgotten
+	SurelyAgain        // the server has counted it
+)
 
 // Headers returns the message's headers, in which its trace is named.
 func (m *Message) Headers() trace.Headers {
@@ -171,7 +182,9 @@ func (e *Events) Pull(ctx context.Context, n int, wait time.Duration, handle fun
 		return 0, err
 	}
 	return e.c.pull(ctx, e.consumer, n, wait, func(m *Message) {
-		m.Again = m.Again || m.Sequence <= suspect
+		if m.Sequence <= suspect {
+			m.Again = max(m.Again, PerhapsAgain)
+		}
 		handle(m)
 	})
 }
@@ -244,6 +257,10 @@ func (c *Conn) message(raw jetstream.Msg) (*Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read message metadata: %w", err)
 	}
+	again := NotAgain
+	if meta.NumDelivered > 1 {
+		again = SurelyAgain
+	}
 	return &Message{
 		Subject:     raw.Subject(),
 		ContentType: raw.Headers().Get(proto.HeaderContentType),
@@ -251,7 +268,7 @@ func (c *Conn) message(raw jetstream.Msg) (*Message, error) {
 		Sequence:    meta.Sequence.Stream,
 		Stored:      meta.Timestamp,
 		Deliveries:  meta.NumDelivered,
-		Again:       meta.NumDelivered > 1,
+		Again:       again,
 		raw:         raw,
 		keep:        &c.keepers,
 	}, nil

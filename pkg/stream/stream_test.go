@@ -440,8 +440,8 @@ func TestServerTooOldIsSaid(t *testing.T) {
 }
 
 // await polls until ok; the deadline only bounds a failing test.
-func await(t *testing.T, ok func() bool) {
-	t.Helper()
+func await(tb testing.TB, ok func() bool) {
+	tb.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(20 * time.Second)
@@ -449,7 +449,7 @@ func await(t *testing.T, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatal("it did not happen")
+			tb.Fatal("it did not happen")
 		}
 	}
 }

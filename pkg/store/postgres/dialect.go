@@ -18,7 +18,7 @@ import (
 )
 
 func dialect() sqlstore.Dialect {
-	d := sqlstore.Dialect{
+	return sqlstore.Dialect{
 		ForUpdate:        ` FOR UPDATE`,
 		LockOrganization: `SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' webhooks of ' || ?, 0))`,
 		Time:             func(t time.Time) any { return t },
@@ -34,11 +34,10 @@ func dialect() sqlstore.Dialect {
 			return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
 		},
 		Away: away,
+		WriteAttempts: func(ctx context.Context, conn *sqlx.Conn, _ *sqlx.Tx, rows []sqlstore.AttemptRow) error {
+			return copyAttempts(ctx, conn, rows)
+		},
 	}
-	d.WriteAttempts = func(ctx context.Context, conn *sqlx.Conn, _ *sqlx.Tx, rows []sqlstore.AttemptRow) error {
-		return copyAttempts(ctx, conn, d, rows)
-	}
-	return d
 }
 
 // OFFSET 0 keeps the planner from turning the probes into a join.
@@ -87,48 +86,4 @@ func writeHealth(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.WebhookRow) e
 	}
 	_, err = tx.ExecContext(ctx, update, string(text))
 	return err //nolint:wrapcheck // The caller names the operation.
-}
-
-// copyAttempts streams a batch into the log. It speaks with the driver itself:
-// database/sql would copy every value twice on its way.
-func copyAttempts(ctx context.Context, conn *sqlx.Conn, d sqlstore.Dialect, rows []sqlstore.AttemptRow) error {
-	var failure error
-	err := conn.Raw(func(driverConn any) error {
-		failure = copyOn(ctx, driverConn, d, rows)
-		return nil // told of a bad connection, Raw would close it: it waits for its transaction, which waits for Raw
-	})
-	return errors.Join(err, failure)
-}
-
-func copyOn(ctx context.Context, driverConn any, d sqlstore.Dialect, rows []sqlstore.AttemptRow) error {
-	const statement = `COPY attempts (` + sqlstore.AttemptColumns + `) FROM STDIN`
-	preparer, is := driverConn.(driver.ConnPrepareContext)
-	if !is {
-		return fmt.Errorf("connection %T cannot copy", driverConn)
-	}
-	stmt, err := preparer.PrepareContext(ctx, statement)
-	if err != nil {
-		return err //nolint:wrapcheck // The caller names the operation.
-	}
-	return errors.Join(copyRows(stmt, d, rows), stmt.Close())
-}
-
-// copyRows writes rows to a COPY and ends it.
-func copyRows(stmt driver.Stmt, d sqlstore.Dialect, rows []sqlstore.AttemptRow) error {
-	values := make([]driver.Value, sqlstore.AttemptColumnCount)
-	params := make([]any, 0, sqlstore.AttemptColumnCount)
-	for _, row := range rows {
-		for i, param := range d.Params(params[:0], row) {
-			value, err := driver.DefaultParameterConverter.ConvertValue(param)
-			if err != nil {
-				return fmt.Errorf("column %d of attempt %s: %w", i, row.ID, err)
-			}
-			values[i] = value
-		}
-		if _, err := stmt.Exec(values); err != nil { //nolint:staticcheck // the driver's COPY has no other
-			return err //nolint:wrapcheck // The caller names the operation.
-		}
-	}
-	_, err := stmt.Exec(nil) //nolint:staticcheck // sends what is left and waits for the answer
-	return err               //nolint:wrapcheck // The caller names the operation.
 }

@@ -118,8 +118,8 @@ func insertAttempts(ctx context.Context, tx *sqlx.Tx, d sqlstore.Dialect, rows [
 	// A row takes no longer than that; between two of them the transaction ends.
 	unwatched := context.WithoutCancel(ctx)
 	params := make([]any, 0, sqlstore.AttemptColumnCount)
-	for _, row := range rows {
-		params = d.Params(params[:0], row)
+	for i := range rows {
+		params = d.Params(params[:0], &rows[i])
 		if _, err := stmt.ExecContext(unwatched, params...); err != nil {
 			return err //nolint:wrapcheck // The caller names the operation.
 		}

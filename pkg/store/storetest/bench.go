@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -10,35 +11,52 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-// BenchmarkRecord measures batches of 256 successful attempts, the common
-// case, spread over few and over many webhooks.
+// BenchmarkRecord measures batches of successful attempts, the common case,
+// spread over few and over many webhooks: their wall time, the processor time
+// that this process takes for them, and its allocations.
 func BenchmarkRecord(b *testing.B, open func(*testing.B) store.Store) {
 	b.Helper()
-	const batch = 256
 	s := open(b)
-	for _, hooks := range []int{1, 16, batch} {
-		b.Run(fmt.Sprintf("webhooks=%d", hooks), func(b *testing.B) {
-			all := make([]webhook.Webhook, hooks)
+	for _, c := range []struct{ batch, hooks int }{{256, 1}, {256, 16}, {256, 256}, {2048, 256}} {
+		b.Run(fmt.Sprintf("attempts=%d/webhooks=%d", c.batch, c.hooks), func(b *testing.B) {
+			all := make([]webhook.Webhook, c.hooks)
 			for i := range all {
 				all[i] = Webhook(fmt.Sprintf("bench%d", i))
 				if err := s.Create(b.Context(), By(), all[i], 1000); err != nil {
 					b.Fatal(err)
 				}
 			}
-			now := time.Now()
+			b.ReportAllocs()
+			attempts, now, took := make([]delivery.Attempt, c.batch), time.Now(), time.Duration(0)
 			for b.Loop() {
-				attempts := make([]delivery.Attempt, batch)
+				b.StopTimer()
 				for i := range attempts {
 					now = now.Add(time.Millisecond)
-					attempts[i] = benchmarked(all[i%hooks], now)
+					attempts[i] = benchmarked(all[i%c.hooks], now)
 				}
+				b.StartTimer()
+				before := processorTime(b)
 				if _, err := s.Record(b.Context(), delivery.DefaultPolicy(), attempts); err != nil {
 					b.Fatal(err)
 				}
+				took += processorTime(b) - before
 			}
-			b.ReportMetric(float64(b.N)*batch/b.Elapsed().Seconds(), "attempts/s")
+			recorded := float64(b.N * c.batch)
+			b.ReportMetric(recorded/b.Elapsed().Seconds(), "attempts/s")
+			b.ReportMetric(float64(took.Nanoseconds())/recorded, "cpu-ns/attempt")
 		})
 	}
+}
+
+// processorTime returns what this process has taken so far, as user and in the
+// system.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func benchmarked(w webhook.Webhook, at time.Time) delivery.Attempt {

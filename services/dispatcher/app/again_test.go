@@ -46,6 +46,38 @@ func TestWhatIsRecordedIsNotSentAgain(t *testing.T) {
 	}
 }
 
+// A replica died when it had put deliveries into their lane and told nobody: their
+// events come again while the lane is read, and each is sent once.
+func TestWhatIsInItsLaneIsNotSentTwice(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	release := make(chan struct{})
+	r := newReceiver(t, func(http.ResponseWriter, *http.Request) { <-release })
+	w := s.webhook(t, "acme", r.url)
+	ids := names("aside", 4)
+	s.publish(t, "acme", ids...)
+	s.handOut(t, len(ids))
+	for n, id := range ids {
+		e := event.Sample(event.CallCompleted, "acme", id, time.Now())
+		if err := s.conn.Enlane(t.Context(), delivery.Of(e, e.Body(), w.ID, uint64(n+1), time.Now()), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replica := s.run(t, config(never))
+	await(t, "each is on its way, and has come again", func() bool {
+		return r.inFlight() >= len(ids) && replica.gauge(t, "events_consumed_total") >= float64(len(ids))
+	})
+	close(release)
+	s.awaitStatus(t, w, delivery.StatusDelivered, ids...)
+	s.awaitHeld(t, w, 0)
+	replica.stop() // what it holds is finished
+	for id, n := range r.counts() {
+		if n != 1 {
+			t.Errorf("%s was sent %d times", id, n)
+		}
+	}
+}
+
 // An endpoint fails again while its lane is being emptied: what had been taken
 // out and not been sent stays where it was.
 func TestAnOutageWhileALaneIsEmptied(t *testing.T) {

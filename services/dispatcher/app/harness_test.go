@@ -139,7 +139,7 @@ type replica struct {
 	registry *prometheus.Registry
 }
 
-// gauge returns the value of one of the dispatcher's gauges.
+// gauge returns the value of one of the dispatcher's gauges or counters.
 func (r *replica) gauge(t *testing.T, name string) float64 {
 	t.Helper()
 	families, err := r.registry.Gather()
@@ -148,7 +148,8 @@ func (r *replica) gauge(t *testing.T, name string) float64 {
 	}
 	for _, family := range families {
 		if family.GetName() == "dialnote_dispatcher_"+name {
-			return family.GetMetric()[0].GetGauge().GetValue()
+			m := family.GetMetric()[0]
+			return m.GetGauge().GetValue() + m.GetCounter().GetValue()
 		}
 	}
 	t.Fatalf("there is no gauge %s", name)

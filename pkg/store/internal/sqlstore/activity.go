@@ -24,8 +24,8 @@ type webhookHour struct {
 // countRows adds what is new in the log to the hours of its webhooks.
 func (s *Store) countRows(ctx context.Context, tx *sqlx.Tx, rows []AttemptRow) error {
 	counts := make(map[webhookHour]store.HourStats)
-	for _, row := range rows {
-		if !row.Test {
+	for i := range rows {
+		if row := &rows[i]; !row.Test {
 			addToHour(counts, row.WebhookID, row.StartedAt.Time, delivery.Result(row.Result))
 		}
 	}

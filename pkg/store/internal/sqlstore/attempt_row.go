@@ -56,7 +56,7 @@ const AttemptColumns = `id, delivery_id, webhook_id, organization_id, event_id, 
 const AttemptColumnCount = 30
 
 // Params appends what to write of row, in the order of AttemptColumns.
-func (d Dialect) Params(params []any, row AttemptRow) []any {
+func (d Dialect) Params(params []any, row *AttemptRow) []any {
 	return append(params,
 		row.ID, row.DeliveryID, row.WebhookID, row.OrganizationID, row.EventID, row.EventType, row.EventSequence,
 		row.Number, row.Test, row.URL, d.Param(row.StartedAt), d.Param(row.EndedAt),
@@ -101,12 +101,8 @@ func orNull(bytes []byte) any {
 const maxResponseBody = 4 << 10
 
 // attemptRow returns a step of a fold as the log keeps it.
-func attemptRow(step delivery.Step) (AttemptRow, error) {
+func attemptRow(step *delivery.Step) (AttemptRow, error) {
 	a, o := step.Attempt, &step.Attempt.Outcome
-	header, err := json.Marshal(o.Response.Header)
-	if err != nil {
-		return AttemptRow{}, fmt.Errorf("write response header: %w", err)
-	}
 	if a.EventSequence > math.MaxInt64 {
 		return AttemptRow{}, fmt.Errorf("attempt %s: event sequence %d is out of range", a.ID, a.EventSequence)
 	}
@@ -119,7 +115,7 @@ func attemptRow(step delivery.Step) (AttemptRow, error) {
 		EventID: a.EventID, EventType: string(a.EventType), EventSequence: int64(a.EventSequence),
 		Number: a.Number, Test: a.Test, URL: a.URL, StartedAt: Timestamp{a.StartedAt}, EndedAt: Timestamp{a.EndedAt},
 		Result: string(o.Result), Reason: string(o.Reason), Message: o.Message, StatusCode: o.StatusCode,
-		RetryAfter: int64(o.RetryAfter), ResponseHeader: JSON(header), ResponseBody: body,
+		RetryAfter: int64(o.RetryAfter), ResponseHeader: headerJSON(o.Response.Header), ResponseBody: body,
 		ResponseTruncated: o.Response.Truncated || len(body) < len(o.Response.Body), RemoteAddr: o.RemoteAddr,
 		Resolve: int64(o.Phases.Resolve), Connect: int64(o.Phases.Connect), TLS: int64(o.Phases.TLS),
 		FirstByte: int64(o.Phases.FirstByte), Total: int64(o.Phases.Total),

@@ -65,7 +65,7 @@ func makeStorable(attempts []delivery.Attempt) {
 
 // lockAll reads the webhooks of a batch for the rest of the transaction, in the
 // order of their ids: two batches that share webhooks never wait for each
-// other in a circle.
+// other in a circle. What is sealed stays so: no outcome depends on it.
 func (s *Store) lockAll(ctx context.Context, tx *sqlx.Tx, attempts []delivery.Attempt) (map[string]webhook.Webhook, error) {
 	ids := make(map[string]bool)
 	for _, a := range attempts {
@@ -73,7 +73,7 @@ func (s *Store) lockAll(ctx context.Context, tx *sqlx.Tx, attempts []delivery.At
 	}
 	found := make(map[string]webhook.Webhook, len(ids))
 	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(ids)), maxList) {
-		const some = `SELECT ` + webhookColumns + ` FROM webhooks WHERE id IN (?) ORDER BY id`
+		const some = `SELECT ` + openColumns + ` FROM webhooks WHERE id IN (?) ORDER BY id`
 		query, args, err := sqlx.In(some+s.Dialect.ForUpdate, chunk)
 		if err != nil {
 			return nil, fmt.Errorf("list ids: %w", err)
@@ -83,7 +83,7 @@ func (s *Store) lockAll(ctx context.Context, tx *sqlx.Tx, attempts []delivery.At
 			return nil, fmt.Errorf("lock webhooks: %w", err)
 		}
 		for _, row := range rows {
-			if found[row.ID], err = s.webhook(row); err != nil {
+			if found[row.ID], err = row.unsealed(); err != nil {
 				return nil, err
 			}
 		}
@@ -100,7 +100,7 @@ func (s *Store) write(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, current
 		if reflect.DeepEqual(current[id].Health, after[id].Health) {
 			continue
 		}
-		row, err := healthRow(after[id])
+		row, err := healthRow(*after[id])
 		if err != nil {
 			return err
 		}
@@ -127,14 +127,14 @@ func (s *Store) write(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, current
 
 // outcome returns the webhooks as the steps left them, and the ids of those
 // that they removed, in order.
-func outcome(steps []delivery.Step) (after map[string]webhook.Webhook, removed []string) {
-	after = make(map[string]webhook.Webhook)
+func outcome(steps []delivery.Step) (after map[string]*webhook.Webhook, removed []string) {
+	after = make(map[string]*webhook.Webhook)
 	for _, step := range steps {
 		if !step.Found {
 			continue
 		}
 		id := step.Attempt.WebhookID
-		after[id] = *step.After
+		after[id] = step.After
 		if step.Decision.Action == delivery.Remove {
 			delete(after, id)
 			removed = append(removed, id)
@@ -145,9 +145,10 @@ func outcome(steps []delivery.Step) (after map[string]webhook.Webhook, removed [
 }
 
 // writeLog writes the attempts of the webhooks that are left.
-func (s *Store) writeLog(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, steps []delivery.Step, left map[string]webhook.Webhook, again bool) error {
+func (s *Store) writeLog(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, steps []delivery.Step, left map[string]*webhook.Webhook, again bool) error {
 	rows := make([]AttemptRow, 0, len(steps))
-	for _, step := range steps {
+	for i := range steps {
+		step := &steps[i]
 		if _, kept := left[step.Attempt.WebhookID]; !step.Found || !kept {
 			continue
 		}

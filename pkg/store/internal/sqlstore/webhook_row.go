@@ -32,8 +32,11 @@ type WebhookRow struct {
 	AutoDisabled   string    `db:"auto_disabled" json:"auto_disabled"`
 }
 
-const webhookColumns = `id, organization_id, name, provider, url, event, secret, headers, created_at, updated_at, ordered_from, version,
+const (
+	openColumns = `id, organization_id, name, provider, url, event, created_at, updated_at, ordered_from, version,
 	failure_count, outages, count_from, last_sent_at, last_error, hold_until, auto_disabled`
+	webhookColumns = openColumns + `, secret, headers` // with what is sealed
+)
 
 // JSON is a text column that holds JSON; empty is NULL.
 type JSON string
@@ -120,7 +123,7 @@ func (s *Store) seal(w webhook.Webhook) ([]byte, error) {
 	return sealed, nil
 }
 
-// webhook returns what row holds, its secret opened.
+// webhook returns what row holds, its secret and headers opened.
 func (s *Store) webhook(row WebhookRow) (webhook.Webhook, error) {
 	secret, err := s.Box.Open(row.Secret, []byte(row.ID))
 	if err != nil {
@@ -130,9 +133,19 @@ func (s *Store) webhook(row WebhookRow) (webhook.Webhook, error) {
 	if err != nil {
 		return webhook.Webhook{}, err
 	}
+	w, err := row.unsealed()
+	if err != nil {
+		return webhook.Webhook{}, err
+	}
+	w.Secret, w.Headers = webhook.Secret(secret), headers
+	return w, nil
+}
+
+// unsealed returns what row holds but the webhook's secret and headers.
+func (row WebhookRow) unsealed() (webhook.Webhook, error) {
 	w := webhook.Webhook{
 		ID: row.ID, OrganizationID: row.OrganizationID, Name: row.Name, Provider: webhook.Provider(row.Provider),
-		URL: row.URL, Event: webhook.Setting(row.Event), Secret: webhook.Secret(secret), Headers: headers,
+		URL: row.URL, Event: webhook.Setting(row.Event),
 		CreatedAt: row.CreatedAt.Time, UpdatedAt: row.UpdatedAt.Time, OrderedFrom: uint64(row.OrderedFrom), Version: row.Version, //nolint:gosec // a CHECK keeps it from being negative
 		Health: webhook.Health{
 			FailureCount: row.FailureCount, CountFrom: row.CountFrom.Time, LastSentAt: row.LastSentAt.Time,

@@ -81,10 +81,10 @@ func (s *Store) insertWebhook(ctx context.Context, tx *sqlx.Tx, row WebhookRow) 
 	const insert = `INSERT INTO webhooks (` + webhookColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	d := s.Dialect
 	_, err := tx.ExecContext(ctx, tx.Rebind(insert),
-		row.ID, row.OrganizationID, row.Name, row.Provider, row.URL, row.Event, row.Secret, orNull(row.Headers),
+		row.ID, row.OrganizationID, row.Name, row.Provider, row.URL, row.Event,
 		d.Param(row.CreatedAt), d.Param(row.UpdatedAt), row.OrderedFrom, row.Version,
 		row.FailureCount, row.Outages.Param(), d.Param(row.CountFrom), d.Param(row.LastSentAt),
-		row.LastError.Param(), d.Param(row.HoldUntil), row.AutoDisabled)
+		row.LastError.Param(), d.Param(row.HoldUntil), row.AutoDisabled, row.Secret, orNull(row.Headers))
 	return err //nolint:wrapcheck // Transact names the operation.
 }
 

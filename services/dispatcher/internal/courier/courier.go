@@ -60,12 +60,13 @@ type Courier struct {
 // comes before it is recorded. An error means that nothing is known
 // to be recorded: the delivery must be tried again.
 func (c *Courier) Carry(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot) (store.Recorded, error) {
-	return await(ctx, func(then record.Then) { c.CarryThen(ctx, t, d, number, slot, then) })
+	return await(ctx, func(then record.Then) { c.CarryThen(ctx, t, d, number, slot, then).Start() })
 }
 
 // CarryThen is Carry for callers that do not wait: it returns when the request
-// has ended, and then is told of its record. It must not wait for anything.
-func (c *Courier) CarryThen(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot, then record.Then) {
+// has ended, with the delivery whose turn has come, and then is told of the
+// record. It must not wait for anything.
+func (c *Courier) CarryThen(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot, then record.Then) inflight.Next {
 	began := time.Now()
 	sending, span := c.Tracer.Attempt(ctx, &d, t.Webhook.Provider, number)
 	a, ok := c.Maker.Make(sending, t, d, number)
@@ -75,11 +76,11 @@ func (c *Courier) CarryThen(ctx context.Context, t *match.Target, d delivery.Del
 	if trouble {
 		c.Webhooks.Suspect(id)
 	}
-	c.Webhooks.Leave(id, time.Since(began))
+	next := c.Webhooks.Leave(id, time.Since(began))
 	slot.Free()
 	if !ok {
 		then(store.Recorded{}, context.Cause(ctx))
-		return
+		return next
 	}
 	c.Observer.Attempted(t, d, a)
 	c.recordThen(ctx, &a, func(r store.Recorded, err error) {
@@ -88,6 +89,7 @@ func (c *Courier) CarryThen(ctx context.Context, t *match.Target, d delivery.Del
 		}
 		then(r, err)
 	})
+	return next
 }
 
 // Decline records that no request was made now, and why.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
@@ -13,8 +14,11 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
 )
 
-// waitsInLine is why a delivery waits that came too fast, in the customer's words.
-const waitsInLine = "Waiting for earlier deliveries to this webhook."
+// Why a delivery waits in its lane, in the customer's words.
+const (
+	waitsInLine = "Waiting for earlier deliveries to this webhook."
+	waitsAnew   = "Waiting to be sent: it was interrupted before."
+)
 
 // Lanes keep the deliveries that cannot go at once.
 type Lanes interface {
@@ -26,7 +30,7 @@ type Lanes interface {
 
 // Carrier carries attempts to their record.
 type Carrier interface {
-	CarryThen(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot, then record.Then)
+	CarryThen(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot, then record.Then) inflight.Next
 	DeclineThen(ctx context.Context, t *match.Target, d delivery.Delivery, result delivery.Result, message string, then record.Then)
 }
 
@@ -35,69 +39,81 @@ type Progress interface {
 	Of(ctx context.Context, deliveryID string) (delivery.Progress, error)
 }
 
-// Deliver delivers one event to one webhook: now, or by way of its lane. again
-// says that the event may have been handed out before, and be recorded already.
-// It returns when that needs the slot no more, and then is told when the delivery
-// is safe: recorded, or stored in the lane. An error means that the event must
-// come again.
-func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.Delivery, again bool, slot *inflight.Slot, then func(error)) {
+// Deliver delivers one event to one webhook: now, when its turn has come, or by
+// way of its lane. again says whether the event was handed out before, and may be
+// recorded already. It gives the slot back as soon as it needs it no more, and
+// then is told when the delivery is safe: recorded, or stored in the lane. An
+// error means that the event must come again. What it returns is for the caller to
+// run.
+//
+// Whoever had the event before and died may have put the delivery into its lane,
+// and had no time to say so. To send it from here would be to send it twice at the
+// same moment; so it goes into the lane again, which stores it once.
+func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.Delivery, again stream.Again, slot *inflight.Slot, then func(error)) inflight.Next {
 	var before delivery.Progress
-	if again {
+	if again != stream.NotAgain {
 		var err error
 		if before, err = d.progress(ctx, dl); err != nil || before.Delivered {
+			slot.Free()
 			then(err)
-			return
+			return inflight.Next{}
 		}
 	}
-	if why := d.mustWait(t.Webhook); why != "" {
+	why := d.mustWait(t.Webhook)
+	if why == "" && again == stream.SurelyAgain {
+		why = waitsAnew
+	}
+	if why != "" {
 		d.enlane(ctx, t, dl, before.Attempts, why, slot, then)
-		return
+		return inflight.Next{}
 	}
-	if !d.enter(dl.WebhookID) {
+	return d.enter(dl.WebhookID, func(entered bool) inflight.Next {
+		if entered {
+			return d.send(ctx, dl, before.Attempts, slot, then)
+		}
 		d.enlane(ctx, t, dl, before.Attempts, waitsInLine, slot, then)
-		return
-	}
-	d.send(ctx, dl, before.Attempts, slot, then)
+		return inflight.Next{}
+	})
 }
 
 // send makes the next attempt of a delivery whose turn has come. It looks the
 // webhook up once more: waiting for the turn took time, and what is sent goes
 // to the webhook of the moment it is sent.
-func (d *Dispatcher) send(ctx context.Context, dl delivery.Delivery, attempts int, slot *inflight.Slot, then func(error)) {
+func (d *Dispatcher) send(ctx context.Context, dl delivery.Delivery, attempts int, slot *inflight.Slot, then func(error)) inflight.Next {
 	now, err := d.find(ctx, dl)
 	if err != nil || now == nil { // deleted: nothing is owed to it
-		d.Webhooks.Leave(dl.WebhookID, 0)
+		slot.Free()
 		then(err)
-		return
+		return d.Webhooks.Leave(dl.WebhookID, 0)
 	}
-	why, wanted := d.mustWait(now.Webhook), now.Webhook.Event.Matches(dl.EventType)
-	if !wanted || why != "" {
-		d.Webhooks.Leave(dl.WebhookID, 0)
-	}
-	switch {
-	case !wanted:
+	if !now.Webhook.Event.Matches(dl.EventType) {
+		next := d.Webhooks.Leave(dl.WebhookID, 0)
+		slot.Free()
 		d.Carrier.DeclineThen(ctx, now, dl, delivery.Skipped, "The webhook no longer sends this event.",
 			func(_ store.Recorded, err error) { then(err) })
-	case why != "":
-		d.enlane(ctx, now, dl, attempts, why, slot, then)
-	default:
-		number := attempts + 1
-		d.Carrier.CarryThen(ctx, now, dl, number, slot, func(recorded store.Recorded, err error) {
-			if err != nil || recorded.Decision.Action == delivery.Done {
-				then(err)
-				return
-			}
-			go func() { then(d.settle(ctx, dl, number, recorded.Decision)) }() // it waits for the broker
-		})
+		return next
 	}
+	if why := d.mustWait(now.Webhook); why != "" {
+		d.Webhooks.Leave(dl.WebhookID, 0).Start() // putting it aside takes its time
+		d.enlane(ctx, now, dl, attempts, why, slot, then)
+		return inflight.Next{}
+	}
+	number := attempts + 1
+	return d.Carrier.CarryThen(ctx, now, dl, number, slot, func(recorded store.Recorded, err error) {
+		if err != nil || recorded.Decision.Action == delivery.Done {
+			then(err)
+			return
+		}
+		go func() { then(d.settle(ctx, dl, number, recorded.Decision)) }() // it waits for the broker
+	})
 }
 
 // note records of an event that an ordered webhook reads by itself that it waits
 // there, and why, unless its turn is now: so it is listed from the beginning, and
 // what becomes of it is, should its turn never come. then is told when that is
 // done.
-func (d *Dispatcher) note(ctx context.Context, t *match.Target, dl delivery.Delivery, again bool, then func(error)) {
-	if again { // it may have had its turn meanwhile
+func (d *Dispatcher) note(ctx context.Context, t *match.Target, dl delivery.Delivery, again stream.Again, then func(error)) {
+	if again != stream.NotAgain { // it may have had its turn meanwhile
 		before, err := d.progress(ctx, dl)
 		if err != nil || before.Attempts > 0 {
 			then(err)
@@ -135,15 +151,16 @@ func (d *Dispatcher) mustWait(w webhook.Webhook) string {
 	return ""
 }
 
-// enter takes a place for an attempt to a webhook. What came too fast for a
-// moment must not make a webhook take the long way for as long as more comes:
-// while nothing but that waits in its lane, a place that is free and wanted by
-// nobody before is taken, and one that keeps up is waited for as ever.
-func (d *Dispatcher) enter(webhookID string) bool {
+// enter takes a place for an attempt to a webhook, or waits for one, and goes on
+// with entered. What came too fast for a moment must not make a webhook take the
+// long way for as long as more comes: while nothing but that waits in its lane, a
+// place that is free and wanted by nobody before is taken, and one that keeps up
+// is waited for as ever.
+func (d *Dispatcher) enter(webhookID string, entered inflight.Entered) inflight.Next {
 	if busy, _ := d.Lanes.Busy(webhookID); busy && !d.Webhooks.KeepsUp(webhookID) {
-		return d.Webhooks.TryEnter(webhookID)
+		return entered(d.Webhooks.TryEnter(webhookID))
 	}
-	return d.Webhooks.Enter(webhookID)
+	return d.Webhooks.Enter(webhookID, entered)
 }
 
 // enlane stores a delivery in its lane and has it recorded that it waits there. The

@@ -9,6 +9,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
@@ -47,29 +48,36 @@ func TestAFreePlaceIsTakenPastAnOverflow(t *testing.T) {
 	t.Parallel()
 	webhooks := inflight.NewWebhooks(inflight.Limits{Total: 512, PerWebhook: 2, Patience: time.Minute})
 	d := &Dispatcher{Lanes: fixedLanes{busy: true, overflow: true}, Webhooks: webhooks}
+	enter := func(id string) <-chan bool {
+		answered := make(chan bool, 1)
+		d.enter(id, func(entered bool) inflight.Next {
+			answered <- entered
+			return inflight.Next{}
+		}).Run()
+		return answered
+	}
 	answered := func(id string, took time.Duration) {
-		webhooks.Enter(id)
+		webhooks.TryEnter(id)
 		webhooks.Leave(id, took)
 	}
 	answered("slow", 100*time.Millisecond)
 	for range 2 {
-		if !d.enter("slow") {
+		if !<-enter("slow") {
 			t.Error("a free place was not taken")
 		}
 	}
-	if d.enter("slow") {
+	if <-enter("slow") {
 		t.Error("there was no place")
 	}
 
 	answered("fast", time.Microsecond)
 	for range 2 {
-		if !d.enter("fast") {
+		if !<-enter("fast") {
 			t.Error("a free place was not taken")
 		}
 	}
-	entered := make(chan bool)
-	go func() { entered <- d.enter("fast") }() // it keeps up, and is waited for
-	webhooks.Leave("fast", time.Microsecond)
+	entered := enter("fast") // it keeps up, and is waited for
+	webhooks.Leave("fast", time.Microsecond).Run()
 	if !<-entered {
 		t.Error("a webhook that keeps up was not waited for")
 	}
@@ -85,9 +93,11 @@ func (f finder) Find(context.Context, string, string) (*match.Target, error) { r
 // courier notes what it is given.
 type courier struct{ did string }
 
-func (c *courier) CarryThen(_ context.Context, _ *match.Target, _ delivery.Delivery, _ int, _ *inflight.Slot, then record.Then) {
+func (c *courier) CarryThen(_ context.Context, _ *match.Target, _ delivery.Delivery, _ int, slot *inflight.Slot, then record.Then) inflight.Next {
 	c.did = "sent"
+	slot.Free()
 	then(store.Recorded{Decision: delivery.Decision{Action: delivery.Done}}, nil)
+	return inflight.Next{}
 }
 
 func (c *courier) DeclineThen(_ context.Context, _ *match.Target, _ delivery.Delivery, result delivery.Result, _ string, then record.Then) {
@@ -124,12 +134,12 @@ func TestAWebhookThatChangedWhileADeliveryWaitedForItsTurn(t *testing.T) {
 		}
 		before := &match.Target{Webhook: calls}
 		told := 0
-		d.Deliver(t.Context(), before, delivery.Delivery{WebhookID: "wh_1", EventType: event.CallCompleted}, false, slot, func(err error) {
+		d.Deliver(t.Context(), before, delivery.Delivery{WebhookID: "wh_1", EventType: event.CallCompleted}, stream.NotAgain, slot, func(err error) {
 			told++
 			if err != nil {
 				t.Errorf("%s: %v", c.name, err)
 			}
-		})
+		}).Run()
 		if told != 1 {
 			t.Errorf("%s: was told %d times what became of it", c.name, told)
 		}

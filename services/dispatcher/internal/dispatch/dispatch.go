@@ -124,7 +124,7 @@ func (d *Dispatcher) pull(pulling, work context.Context, crew *crew) {
 			return
 		}
 		got, err := d.Events.Pull(pulling, n, pullWait, func(m *stream.Message) {
-			crew.take(func() { d.handle(work, m, crew) })
+			crew.take(func() inflight.Next { return d.handle(work, m, crew) })
 		})
 		d.Slots.Release(n - got)
 		if err != nil && pulling.Err() == nil {
@@ -138,29 +138,31 @@ func (d *Dispatcher) pull(pulling, work context.Context, crew *crew) {
 }
 
 // handle sees one event through to its attempts: what becomes of them is for the
-// holding to learn.
-func (d *Dispatcher) handle(work context.Context, m *stream.Message, crew *crew) {
+// holding to learn. It returns whose turn has come of them.
+func (d *Dispatcher) handle(work context.Context, m *stream.Message, crew *crew) inflight.Next {
 	slot := d.Slots.Slot()
 	h := d.hold(work, m)
 	d.Observer.Consumed()
 	h.work, h.span = d.Tracer.Consume(work, proto.StreamEvents, m.Headers())
-	h.done(d.dispatch(h, slot, crew))
+	safe, next := d.dispatch(h, slot, crew)
+	h.done(safe)
+	return next
 }
 
 // dispatch reads an event and has it delivered. It reports whether the message is
 // safe, but for its deliveries. It gives the slot back.
-func (d *Dispatcher) dispatch(h *holding, slot *inflight.Slot, crew *crew) bool {
+func (d *Dispatcher) dispatch(h *holding, slot *inflight.Slot, crew *crew) (safe bool, next inflight.Next) {
 	e, err := h.message.Published()
 	if err != nil {
 		defer slot.Free()
-		return d.reject(h.work, h.message, err)
+		return d.reject(h.work, h.message, err), next
 	}
 	h.span.Of(e)
 	targets, ordered, err := d.match(h.work, e, h.message.Sequence)
 	if err != nil {
 		defer slot.Free()
 		d.unmatched(h.work, h.message, err)
-		return false
+		return false, next
 	}
 	d.Observer.Matched(len(targets))
 	h.expect(len(ordered))
@@ -174,32 +176,30 @@ func (d *Dispatcher) dispatch(h *holding, slot *inflight.Slot, crew *crew) bool 
 // deliver delivers an event to each of its webhooks at once. The first uses the
 // event's slot; each other waits for one of its own, ahead of anybody who wants
 // more events. It reports whether all of them were begun.
-func (d *Dispatcher) deliver(h *holding, e event.Event, targets []*match.Target, slot *inflight.Slot, crew *crew) bool {
+func (d *Dispatcher) deliver(h *holding, e event.Event, targets []*match.Target, slot *inflight.Slot, crew *crew) (begun bool, next inflight.Next) {
 	body := e.Body()
-	one := func(t *match.Target, slot *inflight.Slot) {
-		defer slot.Free()
+	one := func(t *match.Target, slot *inflight.Slot) inflight.Next {
 		m, id := h.message, t.Webhook.ID
-		d.Deliver(h.work, t, delivery.Of(e, body, id, m.Sequence, m.Stored), m.Again, slot, func(err error) { h.delivered(id, err) })
+		return d.Deliver(h.work, t, delivery.Of(e, body, id, m.Sequence, m.Stored), m.Again, slot, func(err error) { h.delivered(id, err) })
 	}
 	h.expect(len(targets))
 	switch len(targets) {
 	case 0:
 		slot.Free()
-		return true
+		return true, next
 	case 1:
-		one(targets[0], slot)
-		return true
+		return true, one(targets[0], slot)
 	}
-	crew.take(func() { one(targets[0], slot) })
+	crew.take(func() inflight.Next { return one(targets[0], slot) })
 	for i, t := range targets[1:] {
 		slot, err := d.Slots.Take(h.work)
 		if err != nil {
 			h.expect(-len(targets[1+i:]))
-			return false
+			return false, next
 		}
-		crew.take(func() { one(t, slot) })
+		crew.take(func() inflight.Next { return one(t, slot) })
 	}
-	return true
+	return true, next
 }
 
 // reject keeps a message that cannot be understood where an operator finds it,

@@ -50,6 +50,9 @@ const (
 	// webhook goes on answering.
 	stubborn = 10
 
+	// glance is the least time between two looks at who has waited for too long.
+	glance = time.Millisecond
+
 	// swift is how much of a webhook's time one delivery may take for it to keep
 	// up: about what it takes to put one aside and to take it up again.
 	swift = 500 * time.Microsecond
@@ -58,9 +61,10 @@ const (
 // load is what one webhook has in flight.
 type load struct {
 	inFlight int
-	slow     int         // of inFlight, those that began when it was not known to be fast
-	suspects int         // failures that are being recorded
-	waiting  []chan bool // in order of arrival; true: your turn
+	slow     int      // of inFlight, those that began when it was not known to be fast
+	suspects int      // failures that are being recorded
+	waiting  []queued // in order of arrival
+	watched  bool     // somebody looks who has waited for too long
 	took     time.Duration
 	known    time.Duration // what is remembered of took; 0 for nothing
 	progress time.Time     // when an attempt last ended, or the first one began
@@ -83,53 +87,135 @@ func (w *Webhooks) InFlight() int {
 	return w.total
 }
 
-// Enter takes a place for an attempt to a webhook. When all are taken it waits
-// for as long as the webhook's attempts end fast enough for that to help. It
-// reports false when the delivery should go to the webhook's lane instead.
-func (w *Webhooks) Enter(id string) bool {
+// queued is one of those who wait for a webhook's turn: a Turn, or a delivery.
+type queued struct {
+	told chan bool // a Turn's: has room for the answer
+
+	entered Entered // a delivery's
+	bound   time.Duration
+	until   time.Time // when it has waited for another bound
+	chances int       // how often it may yet wait on then
+}
+
+// Entered goes on with a delivery: it has a place for an attempt to its webhook,
+// which must be given back with Leave, or it should go to the webhook's lane
+// instead. What it returns is for the caller to run.
+type Entered func(entered bool) Next
+
+// Next is the delivery whose turn has come because a place was given back, or
+// nobody. Whoever gets one sees to it that it goes on. So a webhook's line moves
+// on in the goroutine that has just made an attempt: waking another one for each
+// delivery, with a stack of its own, costs more than the signatures.
+type Next struct{ entered Entered }
+
+// Run goes on with the delivery whose turn has come, and with those whose turns
+// come of it.
+func (n Next) Run() {
+	for n.entered != nil {
+		n = n.entered(true)
+	}
+}
+
+// Start is Run for callers who have other things to do.
+func (n Next) Start() {
+	if n.entered != nil {
+		go n.Run()
+	}
+}
+
+// Enter takes a place for an attempt to a webhook and calls entered: at once if
+// it can be told at once. When all places are taken the delivery waits for as
+// long as the webhook's attempts end fast enough for that to help; then entered
+// is called when its turn comes, or when it has waited for too long, and the
+// caller is nobody's.
+func (w *Webhooks) Enter(id string, entered Entered) Next {
+	switch w.enter(id, entered) {
+	case in:
+		return entered(true)
+	case out:
+		return entered(false)
+	case waits:
+	}
+	return Next{}
+}
+
+// answer is what somebody who enters is told.
+type answer int
+
+const (
+	waits answer = iota
+	in
+	out
+)
+
+func (w *Webhooks) enter(id string, entered Entered) answer {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	l := w.load(id)
 	if !w.welcome(id, l) {
 		w.forget(id, l)
-		w.mu.Unlock()
-		return false
+		return out
 	}
 	if w.free(l) {
 		w.take(id, l)
-		w.mu.Unlock()
-		return true
+		return in
 	}
 	bound := w.patience(l)
 	if !w.answersWithin(bound, l, len(l.waiting)) {
 		w.forget(id, l)
-		w.mu.Unlock()
-		return false
+		return out
 	}
-	mine := w.waits.Get().(*wait)
-	defer w.waits.Put(mine)
-	l.waiting = append(l.waiting, mine.turn)
-	w.mu.Unlock()
-
-	defer mine.patience.Stop()
-	for range stubborn {
-		mine.patience.Reset(bound)
-		select {
-		case <-mine.turn:
-			return true
-		case <-mine.patience.C:
-		}
-		if !w.worth(id, mine.turn, bound) {
-			break
-		}
-	}
-	if w.giveUp(id, mine.turn) {
-		return <-mine.turn
-	}
-	return false
+	l.waiting = append(l.waiting, queued{entered: entered, bound: bound, until: time.Now().Add(bound), chances: stubborn - 1})
+	w.watch(id, l, bound)
+	return waits
 }
 
-// wait is what somebody waits with in a webhook's line. Most deliveries of a busy
-// webhook do, so it is used again.
+// watch has somebody look, in a while, who has waited for too long. One looks
+// after a whole line. The lock is held.
+func (w *Webhooks) watch(id string, l *load, in time.Duration) {
+	if !l.watched {
+		l.watched = true
+		time.AfterFunc(in, func() { w.look(id, l) })
+	}
+}
+
+// look sends those away who have waited for too long. Who has waited for as long
+// as they may may go on when the webhook still answers and those before them are
+// few enough: what a busy machine delays is not the webhook's fault.
+func (w *Webhooks) look(id string, l *load) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.byID[id] != l { // its line is long gone
+		return
+	}
+	l.watched = false
+	now, soonest := time.Now(), time.Duration(-1)
+	stay := l.waiting[:0]
+	for _, m := range l.waiting {
+		if m.entered != nil {
+			if !now.Before(m.until) {
+				if m.chances == 0 || l.took == 0 || !w.answersWithin(m.bound, l, len(stay)) {
+					go m.entered(false).Run()
+					continue
+				}
+				m.chances--
+				m.until = now.Add(m.bound)
+			}
+			if left := m.until.Sub(now); soonest < 0 || left < soonest {
+				soonest = left
+			}
+		}
+		stay = append(stay, m)
+	}
+	clear(l.waiting[len(stay):])
+	l.waiting = stay
+	if soonest >= 0 {
+		w.watch(id, l, max(soonest, glance))
+	}
+	w.forget(id, l)
+}
+
+// wait is what a Turn waits with in a webhook's line. It is used again.
 type wait struct {
 	turn     chan bool // has room for the answer
 	patience *time.Timer
@@ -139,16 +225,6 @@ func newWait() any {
 	idle := time.NewTimer(time.Hour)
 	idle.Stop()
 	return &wait{turn: make(chan bool, 1), patience: idle}
-}
-
-// worth reports whether somebody who has waited for bound should go on: the
-// webhook still answers, and those before them are few enough. What a busy
-// machine delays is not the webhook's fault.
-func (w *Webhooks) worth(id string, turn chan bool, bound time.Duration) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	l := w.byID[id]
-	return l.took > 0 && w.answersWithin(bound, l, slices.Index(l.waiting, turn))
 }
 
 // KeepsUp reports whether a webhook takes deliveries about as fast as they could
@@ -199,7 +275,7 @@ func (w *Webhooks) Queue(id string) Turn {
 		w.take(id, l)
 		t.mine.turn <- true
 	} else {
-		l.waiting = append(l.waiting, t.mine.turn)
+		l.waiting = append(l.waiting, queued{told: t.mine.turn})
 	}
 	return t
 }
@@ -267,9 +343,9 @@ func (w *Webhooks) Window(id string, atMost, held int) int {
 	return limit + min(limit, int(ahead*time.Duration(limit)/l.took))
 }
 
-// Leave gives a place back. took is how long the attempt took, 0 when none was
-// made.
-func (w *Webhooks) Leave(id string, took time.Duration) {
+// Leave gives a place back, and returns whose turn has come of it. took is how
+// long the attempt took, 0 when none was made.
+func (w *Webhooks) Leave(id string, took time.Duration) Next {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l := w.byID[id]
@@ -284,7 +360,7 @@ func (w *Webhooks) Leave(id string, took time.Duration) {
 		l.took = smooth(l.took, took)
 		w.prove(id, l)
 	}
-	w.serve(id, l)
+	return w.serve(id, l)
 }
 
 // Suspect tells that an attempt has failed in a way that may hold the webhook.
@@ -302,17 +378,28 @@ func (w *Webhooks) Settled(id string) {
 	defer w.mu.Unlock()
 	l := w.byID[id]
 	l.suspects--
-	w.serve(id, l)
+	w.serve(id, l).Start()
 }
 
-// serve hands free places to those who wait. The lock is held.
-func (w *Webhooks) serve(id string, l *load) {
+// serve hands free places to those who wait, and returns the first who is to be
+// gone on with. The lock is held.
+func (w *Webhooks) serve(id string, l *load) (next Next) {
 	for len(l.waiting) > 0 && l.suspects == 0 && l.inFlight < w.limit() {
-		l.waiting[0] <- true
+		first := l.waiting[0]
+		l.waiting[0] = queued{}
 		l.waiting = l.waiting[1:]
 		w.take(id, l)
+		switch {
+		case first.told != nil:
+			first.told <- true
+		case next.entered == nil:
+			next = Next{first.entered}
+		default:
+			Next{first.entered}.Start()
+		}
 	}
 	w.forget(id, l)
+	return next
 }
 
 // free reports whether a newcomer has a place at once. The lock is held.
@@ -320,13 +407,13 @@ func (w *Webhooks) free(l *load) bool {
 	return l.inFlight < w.limit() && l.suspects == 0 && len(l.waiting) == 0
 }
 
-// giveUp takes a waiter out of the line. It reports true when its turn came at
-// the same moment, and is there to be taken.
+// giveUp takes a Turn out of the line. It reports true when it came at the same
+// moment, and is there to be taken.
 func (w *Webhooks) giveUp(id string, turn chan bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l := w.byID[id]
-	i := slices.Index(l.waiting, turn)
+	i := slices.IndexFunc(l.waiting, func(m queued) bool { return m.told == turn })
 	if i < 0 {
 		return true
 	}

@@ -16,6 +16,18 @@ func limits(total, perWebhook int) Limits {
 	return Limits{Total: total, PerWebhook: perWebhook, Patience: 50 * time.Millisecond}
 }
 
+// enter enters and waits for what is answered.
+func enter(w *Webhooks, id string) bool {
+	answered := make(chan bool, 1)
+	w.Enter(id, func(entered bool) Next {
+		answered <- entered
+		return Next{}
+	}).Run()
+	return <-answered
+}
+
+func leave(w *Webhooks, id string, took time.Duration) { w.Leave(id, took).Run() }
+
 // enterMany takes up to n places and returns how many were free.
 func enterMany(w *Webhooks, id string, n int) int {
 	took := 0
@@ -47,10 +59,10 @@ func TestManySlowWebhooksLeaveRoom(t *testing.T) {
 		const total = 512
 		w := NewWebhooks(limits(total, 64))
 		for range 3 {
-			w.Enter("fast")
-			w.Leave("fast", 20*time.Millisecond)
-			w.Enter("slow")
-			w.Leave("slow", 2*time.Second)
+			enter(w, "fast")
+			leave(w, "fast", 20*time.Millisecond)
+			enter(w, "slow")
+			leave(w, "slow", 2*time.Second)
 		}
 		for i := range 1000 {
 			before := w.InFlight()
@@ -63,7 +75,7 @@ func TestManySlowWebhooksLeaveRoom(t *testing.T) {
 			t.Errorf("those that hang have %d places, want %d", n, total*3/4)
 		}
 		began := time.Now()
-		if w.Enter("new") || w.Enter("slow") || time.Since(began) != 0 {
+		if enter(w, "new") || enter(w, "slow") || time.Since(began) != 0 {
 			t.Error("one that is not known to be fast has a place")
 		}
 		if w.Window("slow", 32, 0) != 0 || w.Window("fast", 32, 0) == 0 {
@@ -73,10 +85,10 @@ func TestManySlowWebhooksLeaveRoom(t *testing.T) {
 			t.Errorf("the fast one took %d places, want as many as an eighth of what is then left", n)
 		}
 		<-time.After(time.Second) // now it hangs, too
-		if w.Enter("fast") {
+		if enter(w, "fast") {
 			t.Error("one that hangs now is still taken for fast")
 		}
-		w.Leave("0", 3*time.Second)
+		leave(w, "0", 3*time.Second)
 		if !w.TryEnter("new") {
 			t.Error("a place that was given back is not free")
 		}
@@ -87,14 +99,14 @@ func TestADeliveryWaitsItsTurnInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := NewWebhooks(limits(8, 1))
-		if !w.Enter("a") {
+		if !enter(w, "a") {
 			t.Fatal("the first place is not free")
 		}
 		var order []int
 		var mu sync.Mutex
 		for i := range 3 {
 			go func() {
-				if w.Enter("a") {
+				if enter(w, "a") {
 					mu.Lock()
 					order = append(order, i)
 					mu.Unlock()
@@ -106,7 +118,7 @@ func TestADeliveryWaitsItsTurnInOrder(t *testing.T) {
 			t.Error("a lane overtook those who wait")
 		}
 		for range 4 {
-			w.Leave("a", time.Millisecond)
+			leave(w, "a", time.Millisecond)
 			synctest.Wait()
 		}
 		if fmt.Sprint(order) != "[0 1 2]" {
@@ -120,12 +132,12 @@ func TestADeliveryGivesUpAfterItsPatience(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := NewWebhooks(limits(32, 2))
-		w.Enter("a")
-		w.Enter("a")
+		enter(w, "a")
+		enter(w, "a")
 		givesUp := func(after time.Duration) {
 			t.Helper()
 			began := time.Now()
-			if w.Enter("a") {
+			if enter(w, "a") {
 				t.Error("a third place was given")
 			}
 			if waited := time.Since(began); waited != after {
@@ -133,13 +145,13 @@ func TestADeliveryGivesUpAfterItsPatience(t *testing.T) {
 			}
 		}
 		givesUp(25 * time.Millisecond) // of an endpoint that has not shown yet how fast it is
-		w.Leave("a", 25*time.Millisecond)
-		w.Enter("a")
+		leave(w, "a", 25*time.Millisecond)
+		enter(w, "a")
 		givesUp(50 * time.Millisecond)
 		<-time.After(time.Nanosecond)
 		givesUp(0) // no attempt has ended for longer than anybody may wait
-		w.Leave("a", time.Second)
-		w.Leave("a", time.Second)
+		leave(w, "a", time.Second)
+		leave(w, "a", time.Second)
 		empty(t, w)
 	})
 }
@@ -149,21 +161,21 @@ func TestADeliveryWaitsOnWhileItsWebhookAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := NewWebhooks(limits(32, 1))
-		w.Enter("a")
-		w.Leave("a", 20*time.Millisecond)
-		w.Enter("a")
+		enter(w, "a")
+		leave(w, "a", 20*time.Millisecond)
+		enter(w, "a")
 		began := time.Now()
 		entered := make(chan bool)
 		ahead := w.Queue("a")
-		go func() { entered <- w.Enter("a") }()
+		go func() { entered <- enter(w, "a") }()
 		synctest.Wait()
 		<-time.After(40 * time.Millisecond) // twice what it should take
-		w.Leave("a", 20*time.Millisecond)
+		leave(w, "a", 20*time.Millisecond)
 		if !ahead.Wait(t.Context()) {
 			t.Fatal("the first in line had no turn")
 		}
 		<-time.After(40 * time.Millisecond)
-		w.Leave("a", 20*time.Millisecond)
+		leave(w, "a", 20*time.Millisecond)
 		if !<-entered || time.Since(began) != 80*time.Millisecond {
 			t.Errorf("had no turn, after %s", time.Since(began))
 		}
@@ -171,15 +183,64 @@ func TestADeliveryWaitsOnWhileItsWebhookAnswers(t *testing.T) {
 		for range 3 { // one attempt after the other ends, but always that of somebody before
 			go w.Queue("a").Wait(t.Context())
 		}
-		w.Leave("a", 20*time.Millisecond)
+		leave(w, "a", 20*time.Millisecond)
 		synctest.Wait()
-		if w.Enter("a") {
+		if enter(w, "a") {
 			t.Error("waited for more than could have their turn")
 		}
 		for range 3 {
-			w.Leave("a", 20*time.Millisecond)
+			leave(w, "a", 20*time.Millisecond)
 		}
 		synctest.Wait()
+		empty(t, w)
+	})
+}
+
+// One goroutine goes on with a whole line, one delivery after the other.
+func TestALineMovesOnWhereAnAttemptEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWebhooks(limits(8, 1))
+		enter(w, "a")
+		leave(w, "a", time.Microsecond)
+		enter(w, "a")
+		var order []int
+		for i := range 100 {
+			w.Enter("a", func(entered bool) Next {
+				if !entered {
+					t.Errorf("delivery %d was sent away", i)
+					return Next{}
+				}
+				order = append(order, i)
+				return w.Leave("a", time.Microsecond)
+			}).Run()
+		}
+		if len(order) > 0 {
+			t.Errorf("%d had their turn although there was no place", len(order))
+		}
+		leave(w, "a", time.Microsecond)
+		if len(order) != 100 || !slices.IsSorted(order) {
+			t.Errorf("turns came in order %v", order)
+		}
+		empty(t, w)
+	})
+}
+
+// Who looked after a line that has dissolved leaves the next one alone.
+func TestALineThatIsGoneIsForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWebhooks(limits(8, 1))
+		enter(w, "a")
+		w.Enter("a", func(bool) Next { return w.Leave("a", time.Millisecond) })
+		leave(w, "a", time.Millisecond)
+		empty(t, w)
+		enter(w, "a")
+		<-time.After(time.Second)
+		if w.InFlight() != 1 || len(w.byID) != 1 {
+			t.Errorf("%d in flight of %d webhooks, want 1 of 1", w.InFlight(), len(w.byID))
+		}
+		leave(w, "a", time.Second)
 		empty(t, w)
 	})
 }
@@ -189,8 +250,8 @@ func TestAWebhookKeepsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := NewWebhooks(limits(512, 32))
 		answered := func(id string, took time.Duration) {
-			w.Enter(id)
-			w.Leave(id, took)
+			enter(w, id)
+			leave(w, id, took)
 		}
 		answered("fast", 10*time.Millisecond)
 		answered("slower", 20*time.Millisecond)
@@ -198,7 +259,7 @@ func TestAWebhookKeepsUp(t *testing.T) {
 			if got := w.KeepsUp(id); got != want {
 				t.Errorf("%s, idle: %t, want %t", id, got, want)
 			}
-			w.Enter(id)
+			enter(w, id)
 			if got := w.KeepsUp(id); got != want {
 				t.Errorf("%s, at work: %t, want %t", id, got, want)
 			}
@@ -214,12 +275,12 @@ func TestNobodyWaitsForASlowWebhook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := NewWebhooks(limits(512, 2))
-		w.Enter("a")
-		w.Enter("a")
-		w.Leave("a", 2*time.Second) // attempts take long, and one has just ended
-		w.Enter("a")
+		enter(w, "a")
+		enter(w, "a")
+		leave(w, "a", 2*time.Second) // attempts take long, and one has just ended
+		enter(w, "a")
 		began := time.Now()
-		if w.Enter("a") || time.Since(began) != 0 {
+		if enter(w, "a") || time.Since(began) != 0 {
 			t.Errorf("waited %s for a webhook whose attempts take 2 s", time.Since(began))
 		}
 	})
@@ -232,14 +293,14 @@ func TestGivingUpAsTheTurnComes(t *testing.T) {
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {
 			w := NewWebhooks(limits(8, 1))
-			w.Enter("a")
+			enter(w, "a")
 			entered := make(chan bool, 1)
-			go func() { entered <- w.Enter("a") }()
+			go func() { entered <- enter(w, "a") }()
 			synctest.Wait()
-			time.AfterFunc(25*time.Millisecond, func() { w.Leave("a", time.Millisecond) })
+			time.AfterFunc(25*time.Millisecond, func() { leave(w, "a", time.Millisecond) })
 			if <-entered {
 				synctest.Wait()
-				w.Leave("a", time.Millisecond)
+				leave(w, "a", time.Millisecond)
 			}
 			<-time.After(time.Millisecond) // the first Leave has run
 			empty(t, w)
@@ -261,7 +322,7 @@ func TestWebhooksUnderStress(t *testing.T) {
 				places := 0
 				if rand.N(2) == 0 {
 					places = enterMany(w, id, 1+rand.N(4))
-				} else if w.Enter(id) {
+				} else if enter(w, id) {
 					places = 1
 				}
 				if now := inFlight[i].Add(int64(places)); now > perWebhook {
@@ -269,7 +330,7 @@ func TestWebhooksUnderStress(t *testing.T) {
 				}
 				for range places {
 					inFlight[i].Add(-1)
-					w.Leave(id, time.Duration(rand.N(1000)))
+					leave(w, id, time.Duration(rand.N(1000)))
 				}
 			}
 		})
@@ -290,9 +351,9 @@ func TestALaneIsHeldAheadOfAFastEndpoint(t *testing.T) {
 	t.Parallel()
 	for took, want := range map[time.Duration]int{0: 31, time.Millisecond: 64, 20 * time.Millisecond: 48, time.Second: 31} {
 		w := NewWebhooks(limits(512, 32))
-		w.Enter("a")
-		w.Enter("a")
-		w.Leave("a", took)
+		enter(w, "a")
+		enter(w, "a")
+		leave(w, "a", took)
 		if n := w.Window("a", 100, 0); n != want {
 			t.Errorf("attempts take %s: %d deliveries are held, want %d", took, n, want)
 		}
@@ -323,11 +384,11 @@ func TestALaneHoldsOnlyWhatHasAPlace(t *testing.T) {
 	} {
 		w := NewWebhooks(limits(512, 32))
 		if c.took > 0 {
-			w.Enter("a")
-			w.Leave("a", c.took)
+			enter(w, "a")
+			leave(w, "a", c.took)
 		}
 		for range c.direct + c.held {
-			w.Enter("a")
+			enter(w, "a")
 		}
 		if n := w.Window("a", 100, c.held); n != c.window {
 			t.Errorf("%s: %d deliveries are held, want %d", name, n, c.window)
@@ -341,10 +402,10 @@ func TestNobodyWaitsForAWebhookThatBeginsToHang(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := NewWebhooks(limits(64, 2))
-		w.Enter("a")
-		w.Leave("a", time.Millisecond)
-		w.Enter("a")
-		w.Enter("a")
+		enter(w, "a")
+		leave(w, "a", time.Millisecond)
+		enter(w, "a")
+		enter(w, "a")
 		began := time.Now()
 		waited := make(chan bool)
 		for range 3 {
@@ -352,7 +413,7 @@ func TestNobodyWaitsForAWebhookThatBeginsToHang(t *testing.T) {
 			go func() { waited <- turn.Wait(t.Context()) }()
 		}
 		<-time.After(200 * time.Millisecond)
-		w.Leave("a", time.Millisecond)
+		leave(w, "a", time.Millisecond)
 		if !<-waited || time.Since(began) != 200*time.Millisecond {
 			t.Errorf("a turn came after %s", time.Since(began))
 		}
@@ -365,7 +426,7 @@ func TestNobodyWaitsForAWebhookThatBeginsToHang(t *testing.T) {
 			}
 		}
 		for range 2 {
-			w.Leave("a", time.Second)
+			leave(w, "a", time.Second)
 		}
 		empty(t, w)
 	})
@@ -396,7 +457,7 @@ func TestTurnsComeInOrder(t *testing.T) {
 		cancel()
 		for range 5 {
 			synctest.Wait()
-			w.Leave("a", time.Millisecond)
+			leave(w, "a", time.Millisecond)
 		}
 		synctest.Wait()
 		if slices.Sort(order[:2]); fmt.Sprint(order) != "[0 1 2 4 5]" {

@@ -264,7 +264,7 @@ func (r *reader) see(work context.Context, d delivery.Delivery, m *stream.Messag
 		return false
 	}
 	if err != nil {
-		r.lanes.Webhooks.Leave(r.webhookID, 0)
+		r.lanes.Webhooks.Leave(r.webhookID, 0).Start()
 		r.giveUp(m, err)
 		return false
 	}
@@ -325,30 +325,30 @@ func (r *reader) ack(ctx context.Context, m *stream.Message) {
 // is done with.
 func (r *reader) deliver(work context.Context, h taken, slot *inflight.Slot) bool {
 	if h.progress.Done(h.delivery.Earlier) { // sent and recorded; only the acknowledgement was lost
-		r.lanes.Webhooks.Leave(r.webhookID, 0)
+		r.lanes.Webhooks.Leave(r.webhookID, 0).Start()
 		return true
 	}
 	t, err := r.lanes.Matcher.Find(work, r.organizationID, r.webhookID)
 	why := ""
 	switch {
 	case err != nil:
-		r.lanes.Webhooks.Leave(r.webhookID, 0)
+		r.lanes.Webhooks.Leave(r.webhookID, 0).Start()
 		r.giveUp(h.message, err)
 		return false
 	case t == nil: // a deleted webhook's lane is removed whole
-		r.lanes.Webhooks.Leave(r.webhookID, 0)
+		r.lanes.Webhooks.Leave(r.webhookID, 0).Start()
 		return false
 	case !t.Webhook.Event.Matches(h.delivery.EventType):
 		why = "The webhook no longer sends this event."
 	case r.lanes.Now().Sub(h.delivery.EventStored) > r.lanes.Retention:
 		why = "The event waited longer than events are kept."
 	case modeOf(&t.Webhook, r.lanes.Now()) < probe: // the webhook was stopped meanwhile
-		r.lanes.Webhooks.Leave(r.webhookID, 0)
+		r.lanes.Webhooks.Leave(r.webhookID, 0).Start()
 		r.keepPlace(work, h, t.Webhook)
 		return false
 	}
 	if why != "" {
-		r.lanes.Webhooks.Leave(r.webhookID, 0)
+		r.lanes.Webhooks.Leave(r.webhookID, 0).Start()
 		return r.lanes.Carrier.Decline(work, t, h.delivery, delivery.Skipped, why) == nil
 	}
 	number := h.progress.Attempts + 1
