@@ -29,6 +29,11 @@ func FuzzParseJSON(f *testing.F) {
 			return
 		}
 		body := ev.Body()
+		start := `{"id":"` + ev.ID + `","type":"` + string(ev.Type) + `","timestamp":"`
+		end := `Z","organizationId":"` + ev.OrganizationID + `","data":` + string(ev.Data) + `}`
+		if len(start)+len(end) > len(body) || !strings.HasPrefix(string(body), start) || !strings.HasSuffix(string(body), end) {
+			t.Fatalf("body %q does not begin with %q, or end with %q", body, start, end)
+		}
 		if again, err := event.Canonical(body); err != nil || !bytes.Equal(again, body) {
 			t.Fatalf("body %q is canonically %q, %v", body, again, err)
 		}
