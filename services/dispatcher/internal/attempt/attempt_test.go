@@ -39,8 +39,8 @@ func (o one) All(context.Context, string) ([]webhook.Webhook, error) {
 }
 
 // target returns the target of a webhook as a matcher makes it.
-func target(t testing.TB, change func(*webhook.Webhook)) *match.Target {
-	t.Helper()
+func target(tb testing.TB, change func(*webhook.Webhook)) *match.Target {
+	tb.Helper()
 	w := webhook.Webhook{
 		ID: "wh_1", OrganizationID: "acme", Provider: webhook.Custom, Event: webhook.SendCallLogs,
 		URL: "https://Hooks.Example.com:443/in?a=b", Secret: secret,
@@ -50,11 +50,11 @@ func target(t testing.TB, change func(*webhook.Webhook)) *match.Target {
 	}
 	m, err := match.New(one(w), lease{}, 10)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	found, err := m.Find(t.Context(), "acme", "wh_1")
+	found, err := m.Find(tb.Context(), "acme", "wh_1")
 	if err != nil || found == nil {
-		t.Fatalf("found %v, %v", found, err)
+		tb.Fatalf("found %v, %v", found, err)
 	}
 	return found
 }
