@@ -39,12 +39,18 @@ test("setting up a webhook, testing it, and receiving a signed event", async () 
   await says(dialog.locator("#name-error"), "The name is required.");
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "hidden" });
-  await page.getByRole("link", { name: "Add Webhook" }).click();
-  await dialog.waitFor();
-  await until("a fresh form", async () => await dialog.locator("#name-error").innerText() === "");
 
-  // What is wrong is said while it is typed, of what was touched only.
-  await dialog.getByLabel("Webhook URL").fill("ftp://example.com");
+  // What is wrong is said while it is typed, of what was touched only, from the
+  // moment at which the fresh form is seen.
+  await page.evaluate(() => {
+    new MutationObserver((_, observer) => {
+      observer.disconnect();
+      const url = document.getElementById("url");
+      url.value = "ftp://example.com";
+      url.dispatchEvent(new Event("input", { bubbles: true }));
+    }).observe(document.getElementById("dialog"), { attributes: true, attributeFilter: ["open"] });
+  });
+  await page.getByRole("link", { name: "Add Webhook" }).click();
   await says(dialog.locator("#url-error"), "The URL must start with https://.");
   assert.equal(await dialog.locator("#name-error").innerText(), "");
   assert.equal(await dialog.getByLabel("Webhook URL").getAttribute("aria-invalid"), "true");
