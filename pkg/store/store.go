@@ -90,9 +90,10 @@ type Deliveries interface {
 	// answer was lost: the log keeps one of each, and no failure counts twice.
 	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]Recorded, error)
 
-	// Progress returns what is recorded of each of the deliveries. A delivery
+	// Progress returns what is recorded of each of the deliveries, as far as it
+	// began within the span, which bounds what has to be read. A delivery
 	// without any recorded attempt is not in the map. Tests are not counted.
-	Progress(ctx context.Context, deliveryIDs []string) (map[string]delivery.Progress, error)
+	Progress(ctx context.Context, deliveryIDs []string, within delivery.Span) (map[string]delivery.Progress, error)
 
 	// Attempts returns what is recorded of one delivery, oldest first, or
 	// NotFound: also for another organization's or a deleted webhook's.

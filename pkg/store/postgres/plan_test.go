@@ -36,11 +36,15 @@ func TestProgressIsReadByTheIndexOfAFreshPartition(t *testing.T) {
 	}
 	var plan []string
 	query := "EXPLAIN (ANALYZE) " + s.Dialect.Progress
-	if err := s.Reader.SelectContext(t.Context(), &plan, query, s.Dialect.List(ids)); err != nil {
+	now := time.Now()
+	if err := s.Reader.SelectContext(t.Context(), &plan, query, s.Dialect.List(ids), now.Add(-time.Minute), now.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	text := strings.Join(plan, "\n")
 	today := "attempts_" + time.Now().UTC().Format("20060102")
+	if strings.Contains(text, "attempts_"+now.UTC().AddDate(0, 0, 2).Format("20060102")) {
+		t.Errorf("it looks into the day after tomorrow:\n%s", text)
+	}
 	if !strings.Contains(text, today) || strings.Contains(text, "Seq Scan on "+today) || strings.Contains(text, "JIT:") {
 		t.Errorf("the plan is\n%s", text)
 	}

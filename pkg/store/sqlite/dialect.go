@@ -43,7 +43,7 @@ func dialect() sqlstore.Dialect {
 const progress = `SELECT a.delivery_id, count(*) AS attempts,
 		coalesce(max(a.number) FILTER (WHERE a.result = 'succeeded'), 0) AS last_success
 	FROM json_each(?) AS asked CROSS JOIN attempts AS a ON a.delivery_id = asked.value
-	WHERE a.number > 0 AND NOT a.test
+	WHERE a.number > 0 AND NOT a.test AND a.started_at >= ? AND a.started_at < ?
 	GROUP BY a.delivery_id`
 
 // list returns a list of texts as json_each reads it.

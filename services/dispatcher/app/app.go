@@ -173,7 +173,7 @@ func (a *App) assemble() (*parts, error) {
 		Maker: attempt.NewMaker(a.deps.Sender, time.Now), Recorder: recorder, Cache: matcher,
 		Announcer: a.deps.Stream, Webhooks: webhooks, Log: log, Observer: a.metrics.By(metrics.Direct), Tracer: a.deps.Tracer,
 	}
-	recorded := progress.New(a.deps.Store)
+	recorded := progress.New(a.deps.Store, time.Now)
 	lanes := &lane.Lanes{
 		Stream: a.deps.Stream, Matcher: matcher, Progress: recorded, Carrier: a.by(metrics.Lane, carrier), Room: recorder,
 		Webhooks: webhooks, Slots: slots, InFlight: a.cfg.WebhookMaxInFlight,

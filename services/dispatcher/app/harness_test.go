@@ -107,11 +107,11 @@ func (f *flaky) Record(ctx context.Context, p delivery.Policy, attempts []delive
 	return f.Store.Record(ctx, p, attempts)
 }
 
-func (f *flaky) Progress(ctx context.Context, ids []string) (map[string]delivery.Progress, error) {
+func (f *flaky) Progress(ctx context.Context, ids []string, within delivery.Span) (map[string]delivery.Progress, error) {
 	if err := f.fault(); err != nil {
 		return nil, err
 	}
-	return f.Store.Progress(ctx, ids)
+	return f.Store.Progress(ctx, ids, within)
 }
 
 // config is a dispatcher's with a schedule in milliseconds and no automatic

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -13,6 +14,10 @@ import (
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
+
+// endOfTime is after everything that is recorded, and before what the databases
+// cannot write.
+var endOfTime = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant
 
 // maxList is how many values one IN list holds: far below the databases'
 // limits, so that the statement stays cheap to plan.
@@ -204,7 +209,14 @@ func withoutRecorded(ctx context.Context, tx *sqlx.Tx, rows []AttemptRow) ([]Att
 }
 
 // Progress implements store.Deliveries.
-func (s *Store) Progress(ctx context.Context, deliveryIDs []string) (map[string]delivery.Progress, error) {
+func (s *Store) Progress(ctx context.Context, deliveryIDs []string, within delivery.Span) (map[string]delivery.Progress, error) {
+	from, to := within.From, within.To
+	if from.IsZero() {
+		from = time.Unix(0, 0)
+	}
+	if to.IsZero() {
+		to = endOfTime
+	}
 	found := make(map[string]delivery.Progress, len(deliveryIDs))
 	for chunk := range slices.Chunk(deliveryIDs, maxList) {
 		var rows []struct {
@@ -212,7 +224,7 @@ func (s *Store) Progress(ctx context.Context, deliveryIDs []string) (map[string]
 			Attempts    int    `db:"attempts"`
 			LastSuccess int    `db:"last_success"`
 		}
-		if err := s.Reader.SelectContext(ctx, &rows, s.Dialect.Progress, s.Dialect.List(chunk)); err != nil {
+		if err := s.Reader.SelectContext(ctx, &rows, s.Dialect.Progress, s.Dialect.List(chunk), s.Dialect.Time(from), s.Dialect.Time(to)); err != nil {
 			return nil, s.Explain(ctx, "select progress", err)
 		}
 		for _, row := range rows {

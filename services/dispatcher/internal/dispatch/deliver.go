@@ -36,7 +36,7 @@ type Carrier interface {
 
 // Progress reads what is already recorded of a delivery.
 type Progress interface {
-	Of(ctx context.Context, deliveryID string) (delivery.Progress, error)
+	Of(ctx context.Context, d delivery.Delivery) (delivery.Progress, error)
 }
 
 // Deliver delivers one event to one webhook: now, when its turn has come, or by
@@ -204,7 +204,7 @@ func (d *Dispatcher) find(ctx context.Context, dl delivery.Delivery) (t *match.T
 
 func (d *Dispatcher) progress(ctx context.Context, dl delivery.Delivery) (p delivery.Progress, err error) {
 	err = retry.WhileAway(ctx, d.Log, "the delivery log cannot be read", func() error {
-		p, err = d.Progress.Of(ctx, dl.ID)
+		p, err = d.Progress.Of(ctx, dl)
 		return err
 	})
 	return p, err

@@ -41,7 +41,7 @@ type Matcher interface {
 
 // Progress reads what is already recorded of a delivery.
 type Progress interface {
-	Of(ctx context.Context, deliveryID string) (delivery.Progress, error)
+	Of(ctx context.Context, d delivery.Delivery) (delivery.Progress, error)
 }
 
 // Carrier carries attempts to their record.

@@ -256,7 +256,7 @@ func (r *reader) begin(work context.Context, d delivery.Delivery, m *stream.Mess
 // The log knows how many attempts were made, whatever became of their messages.
 // It reports whether the message is done with.
 func (r *reader) see(work context.Context, d delivery.Delivery, m *stream.Message, turn inflight.Turn, slot *inflight.Slot) bool {
-	progress, err := r.lanes.Progress.Of(work, d.ID)
+	progress, err := r.lanes.Progress.Of(work, d)
 	if !turn.Wait(work) {
 		if work.Err() == nil {
 			_ = m.Return(0) // it keeps its place in the lane; when that is lost it comes again all the same

@@ -43,7 +43,7 @@ type Matcher interface {
 
 // Log reads what is already recorded of deliveries.
 type Log interface {
-	Progress(ctx context.Context, deliveryIDs []string) (map[string]delivery.Progress, error)
+	Progress(ctx context.Context, deliveryIDs []string, within delivery.Span) (map[string]delivery.Progress, error)
 }
 
 // Carrier carries attempts to their record.

@@ -217,7 +217,7 @@ func (r *reader) skip(ctx context.Context, t *match.Target, d delivery.Delivery,
 
 // look reads what is recorded of a delivery and how its webhook is now.
 func (r *reader) look(ctx context.Context, d delivery.Delivery) (delivery.Progress, *match.Target, error) {
-	progress, err := r.ordered.Log.Progress(ctx, []string{d.ID})
+	progress, err := r.ordered.Log.Progress(ctx, []string{d.ID}, d.Attempted(r.ordered.Now()))
 	if err != nil {
 		return delivery.Progress{}, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 )
@@ -15,8 +16,8 @@ const most = 256
 
 // Log is where deliveries are recorded.
 type Log interface {
-	// Progress returns what is recorded of each of the deliveries.
-	Progress(ctx context.Context, deliveryIDs []string) (map[string]delivery.Progress, error)
+	// Progress returns what is recorded of each of the deliveries within a span.
+	Progress(ctx context.Context, deliveryIDs []string, within delivery.Span) (map[string]delivery.Progress, error)
 }
 
 // Reader reads the log. Questions that come while one query is under way share
@@ -24,6 +25,7 @@ type Log interface {
 // single event does not wait for company. Safe for concurrent use.
 type Reader struct {
 	log Log
+	now func() time.Time
 
 	mu      sync.Mutex
 	waiting []*query // in order; the last one still takes questions
@@ -32,38 +34,41 @@ type Reader struct {
 
 // query is one look into the log on behalf of many.
 type query struct {
-	ids   []string
-	done  chan struct{} // closed when found or err is there
-	found map[string]delivery.Progress
-	err   error
+	ids    []string
+	within delivery.Span // when one of them can have been attempted
+	done   chan struct{} // closed when found or err is there
+	found  map[string]delivery.Progress
+	err    error
 }
 
 // New returns a reader of the log.
-func New(log Log) *Reader { return &Reader{log: log} }
+func New(log Log, now func() time.Time) *Reader { return &Reader{log: log, now: now} }
 
 // Of returns what is recorded of a delivery, the zero Progress when nothing is.
 // It returns the log's error, or ctx's when it ends first.
-func (r *Reader) Of(ctx context.Context, deliveryID string) (delivery.Progress, error) {
-	q := r.ask(ctx, deliveryID)
+func (r *Reader) Of(ctx context.Context, d delivery.Delivery) (delivery.Progress, error) {
+	q := r.ask(ctx, d)
 	select {
 	case <-q.done:
-		return q.found[deliveryID], q.err
+		return q.found[d.ID], q.err
 	case <-ctx.Done():
-		return delivery.Progress{}, fmt.Errorf("read progress of %s: %w", deliveryID, ctx.Err())
+		return delivery.Progress{}, fmt.Errorf("read progress of %s: %w", d.ID, ctx.Err())
 	}
 }
 
 // ask adds a question to the query that is made next.
-func (r *Reader) ask(ctx context.Context, deliveryID string) *query {
+func (r *Reader) ask(ctx context.Context, d delivery.Delivery) *query {
+	within := d.Attempted(r.now())
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	last := len(r.waiting) - 1
 	if last < 0 || len(r.waiting[last].ids) == most {
-		r.waiting = append(r.waiting, &query{done: make(chan struct{})})
+		r.waiting = append(r.waiting, &query{within: within, done: make(chan struct{})})
 		last++
 	}
 	q := r.waiting[last]
-	q.ids = append(q.ids, deliveryID)
+	q.ids = append(q.ids, d.ID)
+	q.within = q.within.Joined(within)
 	if !r.reading {
 		r.reading = true
 		go r.read(context.WithoutCancel(ctx)) // for others, too
@@ -74,7 +79,7 @@ func (r *Reader) ask(ctx context.Context, deliveryID string) *query {
 // read makes one query after the other until nobody asks.
 func (r *Reader) read(ctx context.Context) {
 	for q := r.next(); q != nil; q = r.next() {
-		q.found, q.err = r.log.Progress(ctx, q.ids)
+		q.found, q.err = r.log.Progress(ctx, q.ids, q.within)
 		close(q.done)
 	}
 }

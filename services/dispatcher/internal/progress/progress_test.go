@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/progress"
@@ -18,11 +19,13 @@ type log struct {
 	answer chan error
 	mu     sync.Mutex
 	asked  []int // how many deliveries each query was for
+	within []delivery.Span
 }
 
-func (l *log) Progress(_ context.Context, ids []string) (map[string]delivery.Progress, error) {
+func (l *log) Progress(_ context.Context, ids []string, within delivery.Span) (map[string]delivery.Progress, error) {
 	l.mu.Lock()
 	l.asked = append(l.asked, len(ids))
+	l.within = append(l.within, within)
 	l.mu.Unlock()
 	if err := <-l.answer; err != nil {
 		return nil, err
@@ -40,12 +43,12 @@ func TestQuestionsShareAQuery(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := &log{answer: make(chan error)}
-		r := progress.New(l)
+		r := progress.New(l, time.Now)
 		var all sync.WaitGroup
 		ask := func(n int, want error) {
 			all.Go(func() {
 				id := fmt.Sprintf("%0*d", n, n)
-				p, err := r.Of(t.Context(), id)
+				p, err := r.Of(t.Context(), delivery.Delivery{ID: id, EventStored: time.Now().Add(-time.Duration(n) * time.Hour)})
 				if !errors.Is(err, want) || want == nil && p.Attempts != n {
 					t.Errorf("delivery %d: %+v, %v", n, p, err)
 				}
@@ -65,11 +68,18 @@ func TestQuestionsShareAQuery(t *testing.T) {
 		l.answer <- nil
 		all.Wait()
 		ask2 := make(chan struct{})
-		go func() { _, _ = r.Of(t.Context(), "later"); close(ask2) }()
+		go func() { _, _ = r.Of(t.Context(), delivery.Delivery{ID: "later"}); close(ask2) }()
 		l.answer <- nil
 		<-ask2
 		if got := fmt.Sprint(l.asked); got != "[1 256 44 1]" {
 			t.Errorf("queries for %s deliveries", got)
+		}
+		now := time.Now()
+		for i, hours := range []int{1, 257, 301} { // to the oldest event of each, and an hour for clocks
+			want := delivery.Span{From: now.Add(-time.Duration(hours+1) * time.Hour), To: now.Add(time.Hour)}
+			if got := l.within[i]; got != want {
+				t.Errorf("query %d looked from %v to %v, want from %v to %v", i, got.From, got.To, want.From, want.To)
+			}
 		}
 	})
 }
@@ -78,10 +88,10 @@ func TestAQuestionEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := &log{answer: make(chan error)}
-		r := progress.New(l)
+		r := progress.New(l, time.Now)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := r.Of(ctx, "x"); !errors.Is(err, context.Canceled) {
+		if _, err := r.Of(ctx, delivery.Delivery{ID: "x"}); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 		l.answer <- nil // the query itself goes on
