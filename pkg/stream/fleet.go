@@ -34,6 +34,9 @@ const (
 	Lease = 3 * time.Second
 
 	heartbeatEvery = 500 * time.Millisecond
+
+	// left stands for a lease that nothing extends again.
+	left = -1
 )
 
 // Change tells that a webhook was created, changed or deleted, or that its
@@ -67,7 +70,7 @@ type Member struct {
 	replica  string
 	listener Listener
 	started  time.Time
-	proven   atomic.Int64 // the lease's start, in nanoseconds after started; 0 for none
+	proven   atomic.Int64 // the lease's start, in nanoseconds after started; 0 for none, or left
 	epoch    uint64       // the connection's reconnections that receive has seen
 	sub      *nats.Subscription
 }
@@ -106,7 +109,7 @@ func (m *Member) Run(ctx context.Context) error {
 // longer ago than the lease. Its clock is monotonic.
 func (m *Member) Fresh() bool {
 	proven := m.proven.Load()
-	return proven != 0 && time.Since(m.started)-time.Duration(proven) < Lease
+	return proven > 0 && time.Since(m.started)-time.Duration(proven) < Lease
 }
 
 // beat sends a heartbeat that carries when it was sent. One that fails leaves
@@ -127,7 +130,7 @@ type heartbeat struct {
 }
 
 func (m *Member) leave() error {
-	m.proven.Store(0)
+	m.proven.Store(left)
 	_ = m.sub.Unsubscribe()
 	body, err := json.Marshal(heartbeat{Left: true})
 	if err != nil {
@@ -170,7 +173,15 @@ func (m *Member) prove(h heartbeat) {
 		m.epoch = epoch
 		m.listener.Changed(Change{})
 	}
-	m.proven.Store(max(h.Sent, 1))
+	for {
+		proven := m.proven.Load()
+		if proven == left { // it came back while the replica took its leave
+			return
+		}
+		if m.proven.CompareAndSwap(proven, max(h.Sent, 1)) {
+			return
+		}
+	}
 }
 
 func splitWebhooksSubject(subject string) (kind, name string) {
