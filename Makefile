@@ -154,7 +154,7 @@ build: page-scripts ## Build the programs into bin/.
 # source gives the same bytes, wherever it is built (with the same Go).
 PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 PROGRAMS := config-api dispatcher standalone hooklab
-VERSION = $(shell sed -n 's/^\tversion = "\(.*\)"/\1/p' pkg/program/program.go)
+VERSION = $(shell sed -n 's/^\tversion = "\(.*\)"/\1/p' pkg/cli/cli.go)
 COMMIT = $(shell git rev-parse HEAD)$(shell git diff --quiet HEAD || echo -modified)
 
 .PHONY: release
@@ -163,7 +163,7 @@ release: page-scripts $(TOOLS)/cyclonedx-gomod ## Build what is released into di
 	@for platform in $(PLATFORMS); do for program in $(PROGRAMS); do \
 	  file=$(CURDIR)/dist/$$program-$(VERSION)-$${platform/\//-}; echo "$$file"; \
 	  GOWORK=off GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -C services/$$program -trimpath -o "$$file" \
-	    -ldflags "-s -w -buildid= -X github.com/dialnote/webhooks/pkg/program.commit=$(COMMIT)" ./cmd/$$program; \
+	    -ldflags "-s -w -buildid= -X github.com/dialnote/webhooks/pkg/cli.commit=$(COMMIT)" ./cmd/$$program; \
 	done; done
 	@for program in $(PROGRAMS); do \
 	  (cd services/$$program && GOWORK=off $(TOOLS)/cyclonedx-gomod app -json -std -licenses -noserial -notimestamp \

@@ -18,7 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	sigsyaml "sigs.k8s.io/yaml"
 
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 )
 
 func chartDir(t *testing.T) string {
@@ -193,7 +193,7 @@ func TestChartTakesRulesAndDashboardFromTheirFolders(t *testing.T) {
 // One version stands in several places; a release changes them together.
 func TestVersionsAgree(t *testing.T) {
 	t.Parallel()
-	version := program.Version()
+	version := cli.Version()
 	chart, err := loader.LoadDir(chartDir(t))
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/stream"
 )
@@ -13,13 +13,13 @@ import (
 // examineBroker looks at NATS: its version, JetStream, the streams, the clock,
 // and what this service may do there.
 func (e *examination) examineBroker(ctx context.Context) {
-	conn, err := stream.Connect(backbone.NATS(e.settings, e.service.Name), silent())
+	conn, err := stream.Connect(resources.NATS(e.settings, e.service.Name), silent())
 	if err != nil {
 		e.report(Finding{Fail, "nats", err.Error(), "Correct DIALNOTE_NATS_URL or the files of DIALNOTE_NATS_*."})
 		return
 	}
 	defer conn.Close()
-	found, err := backbone.Wait(ctx, e.patience, func() (stream.Inspection, error) { return conn.Inspect(ctx) })
+	found, err := resources.Wait(ctx, e.patience, func() (stream.Inspection, error) { return conn.Inspect(ctx) })
 	if found.Version == "" {
 		e.report(Finding{Fail, "nats", "not reached: " + operatorText(err), "Is it running, is DIALNOTE_NATS_URL right, do user, password and certificates fit?"})
 		return

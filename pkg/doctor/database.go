@@ -9,13 +9,13 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/store"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 )
 
 // examineDatabase looks at the database, its schema, its clock, and what is
 // encrypted in it.
 func (e *examination) examineDatabase(ctx context.Context) {
-	db, err := open.Attach(ctx, e.settings.DatabaseURL, e.box)
+	db, err := storeurl.Attach(ctx, e.settings.DatabaseURL, e.box)
 	if err != nil {
 		e.report(Finding{Fail, "database", "not reached: " + operatorText(err), "Is it running, is DIALNOTE_DATABASE_URL right, and does the network let this machine through?"})
 		return

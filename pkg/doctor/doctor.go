@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/config"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/stream"
 )
@@ -58,18 +58,18 @@ type Service struct {
 }
 
 // Command returns the command that examines a service's surroundings.
-func Command(s Service) program.Command {
-	return program.Command{
+func Command(s Service) cli.Command {
+	return cli.Command{
 		Name:    "doctor",
 		Summary: "Check settings, database, NATS, clocks, DNS and egress, and say what to do.",
 		Help: "Each line says OK, WARN or FAIL. The code is 0 unless something fails. It changes nothing, and\n" +
 			"may run beside the service: run it where the service runs, with the service's environment.",
-		Flags: func(flags *flag.FlagSet) program.Run {
+		Flags: func(flags *flag.FlagSet) cli.Run {
 			target := flags.String("egress", "", "the `URL` to try a request to, or \"none\" (default: https:// and the first of DIALNOTE_ZAPIER_HOSTS)")
 			patience := flags.Duration("timeout", 10*time.Second, "how long each part may take to answer")
-			return func(ctx context.Context, c program.Call) error {
+			return func(ctx context.Context, c cli.Call) error {
 				if u, err := url.Parse(*target); *target != "" && *target != none && (err != nil || u.Hostname() == "") {
-					return program.UsageError("-egress is no URL")
+					return cli.UsageError("-egress is no URL")
 				}
 				e := &examination{service: s, out: c.Out, patience: *patience, egress: *target}
 				e.all(ctx, c.Environ)
@@ -122,7 +122,7 @@ func (e *examination) report(findings ...Finding) {
 func (e *examination) end() error {
 	_, _ = fmt.Fprintf(e.out, "\n%d OK, %d to look at, %d failed\n", e.counts[OK], e.counts[Warn], e.counts[Fail])
 	if e.counts[Fail] > 0 {
-		return program.ErrSaid
+		return cli.ErrSaid
 	}
 	return nil
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/dialnote/webhooks/pkg/doctor"
 	"github.com/dialnote/webhooks/pkg/natstest"
 	"github.com/dialnote/webhooks/pkg/pgtest"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/secretbox"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
 	"github.com/dialnote/webhooks/pkg/stream"
 )
@@ -28,7 +28,7 @@ func patient(t *testing.T, environ map[string]string, args ...string) (int, stri
 	t.Helper()
 	var said bytes.Buffer
 	service := doctor.Service{Name: "dispatcher", Needs: []string{"DATABASE_URL", "NATS_URL", "ENCRYPTION_KEYS"}, Role: stream.Dispatcher(), Sends: true}
-	p := program.Program{Name: "dispatcher", Commands: []program.Command{doctor.Command(service)}}
+	p := cli.Program{Name: "dispatcher", Commands: []cli.Command{doctor.Command(service)}}
 	code := p.Run(t.Context(), append([]string{"doctor", "-timeout", "2s"}, args...), environ, &said, &said)
 	return code, said.String()
 }
@@ -46,7 +46,7 @@ func surroundings(t *testing.T) (environ map[string]string, endpoint string) {
 		t.Fatal(err)
 	}
 	dsn := pgtest.Schema(t)
-	db, err := open.Open(t.Context(), dsn, box)
+	db, err := storeurl.Open(t.Context(), dsn, box)
 	if err != nil {
 		t.Fatal(err)
 	}

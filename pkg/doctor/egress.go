@@ -9,10 +9,10 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/egress"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 )
 
 // none is the target of an examination that is to send nothing.
@@ -71,7 +71,7 @@ func (e *examination) only(do string) string {
 
 // examineEgress tries the address guard, and a request through it.
 func (e *examination) examineEgress(ctx context.Context) {
-	client, err := backbone.NewSender(e.settings, program.Version())
+	client, err := resources.NewSender(e.settings, cli.Version())
 	if err != nil {
 		e.report(Finding{Fail, "egress", err.Error(), "Correct the setting."})
 		return

@@ -7,7 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 )
 
 // Observe registers what is known of every service: which build it is, whether
@@ -18,7 +18,7 @@ func Observe(r prometheus.Registerer, h *Health, service string) error {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "dialnote_build_info",
 		Help:        "Always 1; the labels say which build this is.",
-		ConstLabels: prometheus.Labels{"service": service, "version": program.Version(), "commit": program.Commit(), "go": runtime.Version()},
+		ConstLabels: prometheus.Labels{"service": service, "version": cli.Version(), "commit": cli.Commit(), "go": runtime.Version()},
 	})
 	build.Set(1)
 	for _, c := range []prometheus.Collector{build, newHealthCollector(h)} {

@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/dialnote/webhooks/pkg/ops"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 )
 
 func TestHealthAsMetrics(t *testing.T) {
@@ -25,7 +25,7 @@ func TestHealthAsMetrics(t *testing.T) {
 	health.Started()
 	want := `# HELP dialnote_build_info Always 1; the labels say which build this is.
 # TYPE dialnote_build_info gauge
-dialnote_build_info{commit="` + program.Commit() + `",go="` + runtime.Version() + `",service="dispatcher",version="` + program.Version() + `"} 1
+dialnote_build_info{commit="` + cli.Commit() + `",go="` + runtime.Version() + `",service="dispatcher",version="` + cli.Version() + `"} 1
 # HELP dialnote_part_up 1 when a part that the service needs answers.
 # TYPE dialnote_part_up gauge
 dialnote_part_up{part="database"} 1

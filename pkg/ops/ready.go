@@ -11,22 +11,22 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 )
 
 // HealthCommand returns the command that asks the service on this machine
 // whether it is ready: what a container's health check runs. addr is where it
 // shows itself to operators unless its settings say.
-func HealthCommand(addr string) program.Command {
-	return program.Command{
+func HealthCommand(addr string) cli.Command {
+	return cli.Command{
 		Name:    "healthcheck",
 		Summary: "Ask the running service whether it is ready.",
 		Help: "It asks /readyz at DIALNOTE_OPS_ADDR, on this machine. Code 0 says ready; 1 not, and\n" +
 			"then what is missing is printed. It is for the health checks of containers.",
 		Needs: []string{},
-		Flags: func(flags *flag.FlagSet) program.Run {
+		Flags: func(flags *flag.FlagSet) cli.Run {
 			patience := flags.Duration("timeout", 4*time.Second, "how long to wait for the answer")
-			return func(ctx context.Context, c program.Call) error {
+			return func(ctx context.Context, c cli.Call) error {
 				ctx, cancel := context.WithTimeout(ctx, *patience)
 				defer cancel()
 				return AskReady(ctx, cmp.Or(c.Settings.OpsAddr, addr))

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/ops"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 )
 
 // The health check of a container, of a service that starts, serves, and is gone.
@@ -24,7 +24,7 @@ func TestHealthCommand(t *testing.T) {
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	ask := func(addr string) (int, string) {
 		var said bytes.Buffer
-		p := program.Program{Name: "test", Commands: []program.Command{ops.HealthCommand(addr)}}
+		p := cli.Program{Name: "test", Commands: []cli.Command{ops.HealthCommand(addr)}}
 		return p.Run(t.Context(), []string{"healthcheck"}, nil, &said, &said), said.String()
 	}
 	for _, addr := range []string{":" + port, "0.0.0.0:" + port, "127.0.0.1:" + port} {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/fault"
-	"github.com/dialnote/webhooks/pkg/label"
 )
 
 // Settings returns the choices under Event Settings, in the order of the help
@@ -35,7 +34,7 @@ func (r Rules) New(id, organizationID string, secret Secret, d Draft, now time.T
 	w := Webhook{
 		ID:             id,
 		OrganizationID: organizationID,
-		Name:           label.Trim(d.Name),
+		Name:           TrimName(d.Name),
 		Provider:       d.Provider,
 		URL:            d.URL,
 		Event:          d.Event,
@@ -77,8 +76,8 @@ func (r Rules) Apply(w Webhook, c Change, now time.Time) (Webhook, []fault.Field
 	changed := w
 	var wrong []fault.Field
 	if c.Name != nil {
-		changed.Name = label.Trim(*c.Name)
-		wrong = append(wrong, label.Check("name", changed.Name)...)
+		changed.Name = TrimName(*c.Name)
+		wrong = append(wrong, CheckName("name", changed.Name)...)
 	}
 	if c.URL != nil {
 		changed.URL = *c.URL

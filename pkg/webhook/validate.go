@@ -7,11 +7,7 @@ import (
 	"strings"
 
 	"github.com/dialnote/webhooks/pkg/fault"
-	"github.com/dialnote/webhooks/pkg/label"
 )
-
-// MaxName is the greatest length of a name; see label.Max.
-const MaxName = label.Max
 
 // Rules are the operator's choices among the rules of a webhook's fields.
 type Rules struct {
@@ -28,7 +24,7 @@ type Rules struct {
 // the order of the form.
 func (r Rules) fields(w Webhook) []fault.Field {
 	var wrong []fault.Field
-	wrong = append(wrong, label.Check("name", w.Name)...)
+	wrong = append(wrong, CheckName("name", w.Name)...)
 	wrong = append(wrong, checkProvider(w.Provider)...)
 	wrong = append(wrong, r.checkURL(w)...)
 	wrong = append(wrong, checkEvent(w.Event)...)

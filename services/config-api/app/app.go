@@ -22,7 +22,7 @@ import (
 	"github.com/dialnote/webhooks/proto"
 	"github.com/dialnote/webhooks/services/config-api/internal/auth"
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
-	"github.com/dialnote/webhooks/services/config-api/internal/follow"
+	"github.com/dialnote/webhooks/services/config-api/internal/eventfeed"
 	"github.com/dialnote/webhooks/services/config-api/internal/httpapi"
 	"github.com/dialnote/webhooks/services/config-api/internal/live"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
@@ -90,7 +90,7 @@ type Farewells = manage.Farewells
 type Activity = live.Source
 
 // Events has events as they are stored.
-type Events = follow.Source
+type Events = eventfeed.Source
 
 // Notices tells the platform of webhooks.
 type Notices = outbox.Publisher
@@ -128,7 +128,7 @@ type Dependencies struct {
 type App struct {
 	handler  http.Handler
 	live     *live.Hub
-	follower *follow.Follower
+	follower *eventfeed.Follower
 	outbox   *outbox.Outbox
 	tokens   *auth.Rotation
 }
@@ -183,7 +183,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	follower := follow.New(deps.Events)
+	follower := eventfeed.New(deps.Events)
 	handler, err := httpapi.New(httpapi.Options{
 		Document:      document,
 		Authenticator: credentials,

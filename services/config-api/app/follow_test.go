@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/event"
-	"github.com/dialnote/webhooks/services/config-api/internal/follow"
+	"github.com/dialnote/webhooks/services/config-api/internal/eventfeed"
 )
 
 // Follow gives what was published, and what is, every event with its place from
@@ -133,7 +133,7 @@ func TestWhatCannotBeFollowed(t *testing.T) {
 	s.do(t, call{path: events, token: "-"}).problem(t, http.StatusUnauthorized)
 	s.do(t, call{method: http.MethodHead, path: events}).want(t, http.StatusOK)
 	leave := func() {}
-	for range follow.PerOrganization {
+	for range eventfeed.PerOrganization {
 		next, end := s.follow(t, "", "")
 		_, _ = next()
 		leave = end

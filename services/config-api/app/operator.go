@@ -6,22 +6,22 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/audit"
-	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
-	"github.com/dialnote/webhooks/services/config-api/internal/operate"
+	"github.com/dialnote/webhooks/services/config-api/internal/admin"
 )
 
 // OpenOperator opens what an operator's commands work with: database and broker
 // as they are. It changes neither the schema nor the streams. by is whom the
-// audit log names. Its errors are those of backbone.Attach, and wrong settings.
-func OpenOperator(ctx context.Context, s config.Settings, by audit.Actor, log *slog.Logger) (o *operate.Operator, closeAll func(), err error) {
+// audit log names. Its errors are those of resources.Attach, and wrong settings.
+func OpenOperator(ctx context.Context, s config.Settings, by audit.Actor, log *slog.Logger) (o *admin.Operator, closeAll func(), err error) {
 	_, checkURL, err := FromSettings(s)
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := backbone.Attach(ctx, s, backbone.NATS(s, "config-api"), log)
+	b, err := resources.Attach(ctx, s, resources.NATS(s, "config-api"), log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -31,7 +31,7 @@ func OpenOperator(ctx context.Context, s config.Settings, by audit.Actor, log *s
 		return nil, nil, err
 	}
 	queue := NewQueue(b.Stream, fleet)
-	return &operate.Operator{
+	return &admin.Operator{
 		By: by, Organizations: b.Store, Rejected: b.Stream,
 		Manage: &manage.Service{
 			Webhooks: b.Store, Changes: queue, Held: queue, Publisher: queue,

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/courier"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
@@ -19,7 +19,7 @@ import (
 func (a *App) tests(matcher *match.Matcher, carrier *courier.Courier) *stream.TestService {
 	tester := &trial.Tester{
 		Matcher: matcher, Sender: a.deps.Sender, Courier: carrier,
-		UserAgent: delivery.UserAgent(program.Version()), Now: time.Now, Tracer: a.deps.Tracer,
+		UserAgent: delivery.UserAgent(cli.Version()), Now: time.Now, Tracer: a.deps.Tracer,
 	}
 	return a.deps.Stream.NewTestService(a.deps.Log, tester.Test)
 }

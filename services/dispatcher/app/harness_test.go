@@ -21,7 +21,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/natstest"
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/store"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
@@ -50,7 +50,7 @@ func newSystemOn(t *testing.T, databaseURL string) *system {
 	if err := s.conn.Ensure(t.Context(), stream.Topology{Retention: time.Hour, Replicas: 1}); err != nil {
 		t.Fatal(err)
 	}
-	db, err := open.Open(t.Context(), databaseURL, storetest.Box(t))
+	db, err := storeurl.Open(t.Context(), databaseURL, storetest.Box(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/natstest"
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/store"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
@@ -216,7 +216,7 @@ func opened(t *testing.T, srv *natstest.Server) (*stream.Conn, store.Store) {
 	if err := conn.Ensure(t.Context(), stream.Topology{Retention: time.Hour, Replicas: 1}); err != nil {
 		t.Fatal(err)
 	}
-	db, err := open.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "webhooks.db"), storetest.Box(t))
+	db, err := storeurl.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "webhooks.db"), storetest.Box(t))
 	if err != nil {
 		t.Fatal(err)
 	}

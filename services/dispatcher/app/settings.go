@@ -1,7 +1,7 @@
 package app
 
 import (
-	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/egress"
@@ -21,5 +21,5 @@ func FromSettings(s config.Settings) Config {
 
 // NewSender returns the guarded client that all requests leave by.
 func NewSender(s config.Settings, version string) (*egress.Client, error) {
-	return backbone.NewSender(s, version)
+	return resources.NewSender(s, version)
 }

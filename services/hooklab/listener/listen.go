@@ -19,7 +19,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/signature"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
@@ -126,7 +126,7 @@ func (l *Listener) forward(ctx context.Context, e event.Event) Result {
 		return result
 	}
 	req.Header = delivery.Header(d, l.webhook, l.signer, began).Header()
-	req.Header.Set("User-Agent", delivery.UserAgent(program.Version()))
+	req.Header.Set("User-Agent", delivery.UserAgent(cli.Version()))
 	resp, err := l.client.Do(req)
 	result.Took = time.Since(began)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/stream"
@@ -15,7 +15,7 @@ import (
 	configapi "github.com/dialnote/webhooks/services/config-api/app"
 )
 
-func newAPI(s config.Settings, b *backbone.Backbone, fleet *stream.Fleet, health *ops.Health, registry *prometheus.Registry, tracer *trace.Tracer, log *slog.Logger) (*configapi.App, error) {
+func newAPI(s config.Settings, b *resources.Resources, fleet *stream.Fleet, health *ops.Health, registry *prometheus.Registry, tracer *trace.Tracer, log *slog.Logger) (*configapi.App, error) {
 	cfg, checkURL, err := configapi.FromSettings(s)
 	if err != nil {
 		return nil, err

@@ -14,17 +14,17 @@ import (
 
 	"github.com/oklog/run"
 
-	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/ops"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/trace"
 	configapi "github.com/dialnote/webhooks/services/config-api/app"
 	dispatcher "github.com/dialnote/webhooks/services/dispatcher/app"
 	"github.com/dialnote/webhooks/services/standalone/internal/broker"
 	"github.com/dialnote/webhooks/services/standalone/internal/demo"
-	"github.com/dialnote/webhooks/services/standalone/internal/keep"
+	"github.com/dialnote/webhooks/services/standalone/internal/bootstrap"
 )
 
 // Options say how to run.
@@ -64,12 +64,12 @@ func New(ctx context.Context, o Options) (*Standalone, error) {
 		s.DatabaseURL = "sqlite://" + filepath.Join(s.DataDir, "webhooks.db")
 	}
 	if s.EncryptionKeys == "" {
-		if s.EncryptionKeys, err = keep.EncryptionKeys(s.DataDir); err != nil {
+		if s.EncryptionKeys, err = bootstrap.EncryptionKeys(s.DataDir); err != nil {
 			return nil, fmt.Errorf("keep encryption keys: %w", err)
 		}
 	}
 	if s.APITokens == "" {
-		token, err := keep.Token(s.DataDir)
+		token, err := bootstrap.Token(s.DataDir)
 		if err != nil {
 			return nil, fmt.Errorf("keep service token: %w", err)
 		}
@@ -128,7 +128,7 @@ func (s *Standalone) Run(ctx, now context.Context) error {
 	}, func(error) { stopServing() })
 
 	_, always := s.settings.SyncInterval()
-	b, err := backbone.Open(ctx, s.settings, stream.Settings{InProcess: nats, Name: "standalone", SyncsAlways: always}, s.health, log)
+	b, err := resources.Open(ctx, s.settings, stream.Settings{InProcess: nats, Name: "standalone", SyncsAlways: always}, s.health, log)
 	if err != nil {
 		stopServing()
 		return err
@@ -148,7 +148,7 @@ func (s *Standalone) Run(ctx, now context.Context) error {
 	}
 	gate.Open(api.Handler())
 
-	sender, err := dispatcher.NewSender(s.settings, program.Version())
+	sender, err := dispatcher.NewSender(s.settings, cli.Version())
 	if err != nil {
 		return err
 	}

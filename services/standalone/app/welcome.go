@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/services/standalone/internal/demo"
-	"github.com/dialnote/webhooks/services/standalone/internal/keep"
+	"github.com/dialnote/webhooks/services/standalone/internal/bootstrap"
 )
 
 // welcome says what runs where, and in a demo runs it until ctx ends.
@@ -71,7 +71,7 @@ func (s *Standalone) Token() string {
 // kept in logs, so that only a demo prints the token itself.
 func (s *Standalone) tokenPlace() string {
 	if s.opts.Settings.APITokens == "" {
-		return "in " + keep.TokenFile(s.settings.DataDir)
+		return "in " + bootstrap.TokenFile(s.settings.DataDir)
 	}
 	return "as the settings say"
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/services/hooklab/load"
 	"github.com/dialnote/webhooks/services/hooklab/traffic"
@@ -155,7 +155,7 @@ func (s *storm) database(t *testing.T) store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := open.Open(t.Context(), s.dsn, box)
+	db, err := storeurl.Open(t.Context(), s.dsn, box)
 	if err != nil {
 		t.Fatal(err)
 	}

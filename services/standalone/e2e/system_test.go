@@ -17,7 +17,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/pgtest"
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/services/hooklab/receiver"
 )
@@ -165,7 +165,7 @@ func (s *system) store(t *testing.T) store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := open.Open(t.Context(), s.settings["DATABASE_URL"], box)
+	db, err := storeurl.Open(t.Context(), s.settings["DATABASE_URL"], box)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,12 +12,12 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/doctor"
-	"github.com/dialnote/webhooks/pkg/label"
+	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/pkg/ops"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/services/config-api/app"
-	"github.com/dialnote/webhooks/services/config-api/internal/operate"
+	"github.com/dialnote/webhooks/services/config-api/internal/admin"
 )
 
 // needed are the settings without which the service does not start.
@@ -25,11 +25,11 @@ func needed() []string {
 	return []string{"DATABASE_URL", "NATS_URL", "ENCRYPTION_KEYS", "API_TOKENS|API_TOKENS_FILE"}
 }
 
-func theProgram() program.Program {
-	return program.Program{
+func theProgram() cli.Program {
+	return cli.Program{
 		Name: "config-api", Serve: serve,
 		About: "config-api serves the API and the settings page of webhooks.",
-		Commands: []program.Command{
+		Commands: []cli.Command{
 			ops.HealthCommand(opsAddr),
 			doctor.Command(doctor.Service{Name: "config-api", Needs: needed(), Role: stream.ConfigAPI()}),
 			migrateCommand(), reencryptCommand(),
@@ -41,16 +41,16 @@ func theProgram() program.Program {
 
 // operator is a command that works with what the service has. It registers the
 // flag that says who calls it, when the command changes something.
-func operator(flags *flag.FlagSet, changes bool, run func(ctx context.Context, o *operate.Operator, c program.Call) error) program.Run {
+func operator(flags *flag.FlagSet, changes bool, run func(ctx context.Context, o *admin.Operator, c cli.Call) error) cli.Run {
 	var by *string
 	if changes {
 		by = flags.String("by", "", "who you are, for the audit log (default: the variable USER)")
 	}
-	return func(ctx context.Context, c program.Call) error {
+	return func(ctx context.Context, c cli.Call) error {
 		actor := audit.Actor{Kind: audit.Operator}
 		if by != nil {
-			actor.Name = label.Trim(cmp.Or(*by, c.Environ["USER"], "operator"))
-			if wrong := label.Check("by", actor.Name); len(wrong) > 0 {
+			actor.Name = webhook.TrimName(cmp.Or(*by, c.Environ["USER"], "operator"))
+			if wrong := webhook.CheckName("by", actor.Name); len(wrong) > 0 {
 				return fmt.Errorf("-by: %s", wrong[0].Detail)
 			}
 		}
@@ -68,8 +68,8 @@ func quiet(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
-// backboneSettings are what an operator's commands need.
-func backboneSettings() []string { return []string{"DATABASE_URL", "NATS_URL", "ENCRYPTION_KEYS"} }
+// resourceSettings are what an operator's commands need.
+func resourceSettings() []string { return []string{"DATABASE_URL", "NATS_URL", "ENCRYPTION_KEYS"} }
 
 // moment is a flag that is a time: one as in RFC 3339, or how long ago it was.
 type moment struct {

@@ -17,7 +17,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/pgtest"
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
@@ -43,7 +43,7 @@ func newSite(t *testing.T) *site {
 	s.environ = map[string]string{
 		"DIALNOTE_DATABASE_URL": pgtest.Schema(t), "DIALNOTE_NATS_URL": s.nats.ClientURL(), "DIALNOTE_ENCRYPTION_KEYS": key, "USER": "olga",
 	}
-	if s.db, err = open.Open(t.Context(), s.environ["DIALNOTE_DATABASE_URL"], box); err != nil {
+	if s.db, err = storeurl.Open(t.Context(), s.environ["DIALNOTE_DATABASE_URL"], box); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.db.Close() })

@@ -5,20 +5,20 @@ import (
 	"flag"
 	"fmt"
 
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/webhook"
-	"github.com/dialnote/webhooks/services/config-api/internal/operate"
+	"github.com/dialnote/webhooks/services/config-api/internal/admin"
 )
 
-func disableCommand() program.Command {
-	return program.Command{
+func disableCommand() cli.Command {
+	return cli.Command{
 		Name:    "webhooks disable",
 		Summary: "Disable an organization's webhooks: nothing more is sent for them.",
 		Help: "It sets their event setting to Disabled, as the organization could itself, and waits until no\n" +
 			"dispatcher sends for them. Events that wait for them are gone. What each of them sent is printed,\n" +
 			"and stands in the audit log, so that it can be set again.",
-		Needs: backboneSettings(),
-		Flags: func(flags *flag.FlagSet) program.Run {
+		Needs: resourceSettings(),
+		Flags: func(flags *flag.FlagSet) cli.Run {
 			organization := flags.String("org", "", "the organization (required)")
 			dry := flags.Bool("dry-run", false, "change nothing: say what would be disabled")
 			var only []string
@@ -26,12 +26,12 @@ func disableCommand() program.Command {
 				only = append(only, id)
 				return nil
 			})
-			run := operator(flags, true, func(ctx context.Context, o *operate.Operator, c program.Call) error {
+			run := operator(flags, true, func(ctx context.Context, o *admin.Operator, c cli.Call) error {
 				return disable(ctx, o, c, *organization, only, *dry)
 			})
-			return func(ctx context.Context, c program.Call) error {
+			return func(ctx context.Context, c cli.Call) error {
 				if *organization == "" {
-					return program.UsageError("say whose webhooks: -org")
+					return cli.UsageError("say whose webhooks: -org")
 				}
 				return run(ctx, c)
 			}
@@ -39,7 +39,7 @@ func disableCommand() program.Command {
 	}
 }
 
-func disable(ctx context.Context, o *operate.Operator, c program.Call, organization string, only []string, dry bool) error {
+func disable(ctx context.Context, o *admin.Operator, c cli.Call, organization string, only []string, dry bool) error {
 	disabled := 0
 	err := o.Disable(ctx, organization, only, dry, func(w webhook.Webhook) error {
 		what := "disabled; it sent " + string(w.Event)

@@ -7,22 +7,22 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dialnote/webhooks/pkg/program"
-	"github.com/dialnote/webhooks/services/config-api/internal/operate"
+	"github.com/dialnote/webhooks/pkg/cli"
+	"github.com/dialnote/webhooks/services/config-api/internal/admin"
 )
 
-func enableCommand() program.Command {
-	return program.Command{
+func enableCommand() cli.Command {
+	return cli.Command{
 		Name:    "webhooks enable",
 		Summary: "Enable webhooks that were disabled automatically: after an outage of our own.",
 		Help: "It does for many webhooks what their owners do with Enable: the failures are forgotten, and the\n" +
 			"events that wait are delivered, or discarded. It enables those that failed too often; those whose\n" +
 			"endpoint answered 410 Gone, and those that their owners disabled, stay as they are. To call it\n" +
 			"again does no harm.",
-		Needs: backboneSettings(),
-		Flags: func(flags *flag.FlagSet) program.Run {
+		Needs: resourceSettings(),
+		Flags: func(flags *flag.FlagSet) cli.Run {
 			var since moment
-			var out operate.Outage
+			var out admin.Outage
 			flags.StringVar(&out.OrganizationID, "org", "", "this organization's webhooks")
 			all := flags.Bool("all", false, "the webhooks of all organizations")
 			flags.Var(&since, "since", "only those disabled from this `time` on: 2026-11-02T09:30:00Z, or how long ago, like 2h")
@@ -33,12 +33,12 @@ func enableCommand() program.Command {
 				return nil
 			})
 			flags.BoolVar(&out.DryRun, "dry-run", false, "change nothing: say what would be enabled")
-			run := operator(flags, true, func(ctx context.Context, o *operate.Operator, c program.Call) error {
+			run := operator(flags, true, func(ctx context.Context, o *admin.Operator, c cli.Call) error {
 				return enable(ctx, o, c, out)
 			})
-			return func(ctx context.Context, c program.Call) error {
+			return func(ctx context.Context, c cli.Call) error {
 				if (out.OrganizationID == "") != *all {
-					return program.UsageError("say whose webhooks: -org, or -all")
+					return cli.UsageError("say whose webhooks: -org, or -all")
 				}
 				out.Since = since.at
 				return run(ctx, c)
@@ -47,9 +47,9 @@ func enableCommand() program.Command {
 	}
 }
 
-func enable(ctx context.Context, o *operate.Operator, c program.Call, out operate.Outage) error {
+func enable(ctx context.Context, o *admin.Operator, c cli.Call, out admin.Outage) error {
 	enabled, passed := 0, 0
-	err := o.Enable(ctx, out, func(e operate.Enabled) error {
+	err := o.Enable(ctx, out, func(e admin.Enabled) error {
 		if e.Refused == "" {
 			enabled++
 		} else {
@@ -67,7 +67,7 @@ func enable(ctx context.Context, o *operate.Operator, c program.Call, out operat
 }
 
 // told returns what a line says of a webhook.
-func told(e operate.Enabled, out operate.Outage) string {
+func told(e admin.Enabled, out admin.Outage) string {
 	since := "at an unknown time"
 	if !e.DisabledAt.IsZero() {
 		since = "at " + e.DisabledAt.UTC().Format(time.RFC3339)

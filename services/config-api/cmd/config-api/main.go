@@ -14,10 +14,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/ops"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/pkg/trace/export"
 	"github.com/dialnote/webhooks/services/config-api/app"
@@ -36,10 +36,10 @@ func serve(ctx, now context.Context, environ map[string]string) error {
 		return err
 	}
 	settings.OpsAddr = cmp.Or(settings.OpsAddr, opsAddr)
-	log := ops.NewLogger(os.Stderr, settings, "config-api", program.Version())
+	log := ops.NewLogger(os.Stderr, settings, "config-api", cli.Version())
 	log.Info("starting", slog.Any("settings", settings))
 
-	tracer, stopTracing, err := export.Open(ctx, environ, "config-api", program.Version(), log)
+	tracer, stopTracing, err := export.Open(ctx, environ, "config-api", cli.Version(), log)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func serve(ctx, now context.Context, environ map[string]string) error {
 	if err := ops.Observe(p.registry, p.health, "config-api"); err != nil {
 		return err
 	}
-	defer program.HoldBallast()()
+	defer cli.HoldBallast()()
 	return p.run(ctx, now, public, operators)
 }
 
@@ -119,7 +119,7 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 	if err != nil {
 		return nil, err
 	}
-	b, err := backbone.Open(ctx, p.settings, backbone.NATS(p.settings, "config-api"), p.health, p.log)
+	b, err := resources.Open(ctx, p.settings, resources.NATS(p.settings, "config-api"), p.health, p.log)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 		b.Close(p.log)
 		return nil, err
 	}
-	closeBackbone := func() {
+	closeResources := func() {
 		fleet.Close()
 		b.Close(p.log)
 	}
@@ -142,7 +142,7 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 		Health: p.health, Registry: p.registry, Now: time.Now, Log: p.log, Tracer: p.tracer,
 	})
 	if err != nil {
-		closeBackbone()
+		closeResources()
 		return nil, err
 	}
 	stopRunning := p.background(ctx, a)
@@ -150,7 +150,7 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 	p.health.Started()
 	return func() {
 		stopRunning()
-		closeBackbone()
+		closeResources()
 	}, nil
 }
 

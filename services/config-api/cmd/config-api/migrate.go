@@ -10,24 +10,24 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dialnote/webhooks/pkg/backbone"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/resources"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 )
 
-func migrateCommand() program.Command {
-	return program.Command{
+func migrateCommand() cli.Command {
+	return cli.Command{
 		Name:    "migrate",
 		Summary: "Bring the database's schema to this version.",
 		Help: "The services do it by themselves when they start. Run it before them where they may not,\n" +
 			"or to see first what an upgrade will do. Running services of the version before go on.",
 		Needs: []string{"DATABASE_URL"},
-		Flags: func(flags *flag.FlagSet) program.Run {
+		Flags: func(flags *flag.FlagSet) cli.Run {
 			dry := flags.Bool("dry-run", false, "change nothing: say what would be done")
 			wait := flags.Duration("wait", time.Minute, "how long to wait for the database to be there")
-			return func(ctx context.Context, c program.Call) error {
+			return func(ctx context.Context, c cli.Call) error {
 				return migrate(ctx, c.Settings.DatabaseURL, *dry, *wait, c.Out)
 			}
 		},
@@ -40,7 +40,7 @@ func migrate(ctx context.Context, databaseURL string, dry bool, wait time.Durati
 	if err != nil {
 		return err
 	}
-	before, err := backbone.Wait(ctx, wait, func() (store.Schema, error) { return schemaOf(ctx, databaseURL, box) })
+	before, err := resources.Wait(ctx, wait, func() (store.Schema, error) { return schemaOf(ctx, databaseURL, box) })
 	if errors.Is(err, store.ErrNoDatabase) {
 		before, err = store.Schema{Pending: []string{"everything: there is no such file yet"}}, nil
 	}
@@ -61,7 +61,7 @@ func migrate(ctx context.Context, databaseURL string, dry bool, wait time.Durati
 		_, err = fmt.Fprintf(out, "the schema is at version %d; to be done:\n  %s\n", before.Database, strings.Join(before.Pending, "\n  "))
 		return err //nolint:wrapcheck // printing is the last thing it does
 	}
-	db, err := open.Open(ctx, databaseURL, box)
+	db, err := storeurl.Open(ctx, databaseURL, box)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
@@ -75,7 +75,7 @@ func migrate(ctx context.Context, databaseURL string, dry bool, wait time.Durati
 }
 
 func schemaOf(ctx context.Context, databaseURL string, box secretbox.Box) (store.Schema, error) {
-	db, err := open.Attach(ctx, databaseURL, box)
+	db, err := storeurl.Attach(ctx, databaseURL, box)
 	if err != nil {
 		return store.Schema{}, err
 	}

@@ -9,21 +9,21 @@ import (
 	"strings"
 
 	"github.com/dialnote/webhooks/pkg/config"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 )
 
-func reencryptCommand() program.Command {
-	return program.Command{
+func reencryptCommand() cli.Command {
+	return cli.Command{
 		Name:    "reencrypt",
 		Summary: "Encrypt everything anew that was encrypted with another key than the first one.",
 		Help: "It takes the first of DIALNOTE_ENCRYPTION_KEYS; the others must be there to read what they\n" +
 			"encrypted. The services may run meanwhile. When it is interrupted, run it again.",
 		Needs: []string{"DATABASE_URL", "ENCRYPTION_KEYS"},
-		Flags: func(*flag.FlagSet) program.Run {
-			return func(ctx context.Context, c program.Call) error { return reencrypt(ctx, c.Settings, c.Out) }
+		Flags: func(*flag.FlagSet) cli.Run {
+			return func(ctx context.Context, c cli.Call) error { return reencrypt(ctx, c.Settings, c.Out) }
 		},
 	}
 }
@@ -40,7 +40,7 @@ func reencrypt(ctx context.Context, settings config.Settings, out io.Writer) err
 	if err != nil {
 		return fmt.Errorf("%sENCRYPTION_KEYS: %w", config.Prefix, err)
 	}
-	db, err := open.Current(ctx, settings.DatabaseURL, ring)
+	db, err := storeurl.Current(ctx, settings.DatabaseURL, ring)
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}

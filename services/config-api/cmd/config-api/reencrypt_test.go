@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/natstest"
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/secretbox"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
 )
 
@@ -39,7 +39,7 @@ func TestReencrypt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := open.Open(t.Context(), s.DatabaseURL, ring)
+	db, err := storeurl.Open(t.Context(), s.DatabaseURL, ring)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,14 +61,14 @@ func TestReencrypt(t *testing.T) {
 	s.EncryptionKeys = newer
 	s.NATSURL, s.Retention, s.StreamReplicas = natstest.Start(t).ClientURL(), 168*3600e9, 1
 	log := slog.New(slog.DiscardHandler)
-	b, err := backbone.Open(t.Context(), s, backbone.NATS(s, "test"), ops.NewHealth(), log)
+	b, err := resources.Open(t.Context(), s, resources.NATS(s, "test"), ops.NewHealth(), log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.Close(log)
 	s.EncryptionKeys = oldKey
-	_, err = backbone.Open(t.Context(), s, backbone.NATS(s, "test"), ops.NewHealth(), log)
-	if lost, is := errors.AsType[*backbone.LostKeysError](err); !is || len(lost.KeyIDs) != 1 || lost.KeyIDs[0] != "k2026" || !strings.Contains(err.Error(), "DIALNOTE_ENCRYPTION_KEYS lacks the key k2026") {
+	_, err = resources.Open(t.Context(), s, resources.NATS(s, "test"), ops.NewHealth(), log)
+	if lost, is := errors.AsType[*resources.LostKeysError](err); !is || len(lost.KeyIDs) != 1 || lost.KeyIDs[0] != "k2026" || !strings.Contains(err.Error(), "DIALNOTE_ENCRYPTION_KEYS lacks the key k2026") {
 		t.Errorf("with the old key alone: %v", err)
 	}
 }

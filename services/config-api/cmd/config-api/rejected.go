@@ -9,9 +9,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/stream"
-	"github.com/dialnote/webhooks/services/config-api/internal/operate"
+	"github.com/dialnote/webhooks/services/config-api/internal/admin"
 )
 
 // errEnough ends a list that is long enough.
@@ -31,16 +31,16 @@ func spanFlags(flags *flag.FlagSet) func() stream.RejectedSpan {
 	}
 }
 
-func rejectedListCommand() program.Command {
-	return program.Command{
+func rejectedListCommand() cli.Command {
+	return cli.Command{
 		Name:    "rejected list",
 		Summary: "List published messages that could not be understood.",
 		Help:    "Oldest first: sequence, when it was rejected, its size, the subject that it was published to, the reason.",
-		Needs:   backboneSettings(),
-		Flags: func(flags *flag.FlagSet) program.Run {
+		Needs:   resourceSettings(),
+		Flags: func(flags *flag.FlagSet) cli.Run {
 			span := spanFlags(flags)
 			most := flags.Int("limit", 100, "how many at most")
-			return operator(flags, false, func(ctx context.Context, o *operate.Operator, c program.Call) error {
+			return operator(flags, false, func(ctx context.Context, o *admin.Operator, c cli.Call) error {
 				table := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
 				n := 0
 				err := o.EachRejected(ctx, span(), func(r stream.Rejected) error {
@@ -60,15 +60,15 @@ func rejectedListCommand() program.Command {
 	}
 }
 
-func rejectedShowCommand() program.Command {
-	return program.Command{
+func rejectedShowCommand() cli.Command {
+	return cli.Command{
 		Name:    "rejected show",
 		Args:    "SEQUENCE",
 		Summary: "Show a rejected message as it was published, with its reason.",
 		Help:    "The message may hold what customers said: look before you pass it on.",
-		Needs:   backboneSettings(),
-		Flags: func(flags *flag.FlagSet) program.Run {
-			return operator(flags, false, func(ctx context.Context, o *operate.Operator, c program.Call) error {
+		Needs:   resourceSettings(),
+		Flags: func(flags *flag.FlagSet) cli.Run {
+			return operator(flags, false, func(ctx context.Context, o *admin.Operator, c cli.Call) error {
 				sequences, err := parseSequences(c.Args)
 				if err != nil {
 					return err
@@ -96,24 +96,24 @@ func verdict(err error) string {
 	return "understood by this version: it can be requeued"
 }
 
-func rejectedRequeueCommand() program.Command {
-	return program.Command{
+func rejectedRequeueCommand() cli.Command {
+	return cli.Command{
 		Name:    "rejected requeue",
 		Args:    "[SEQUENCE…]",
 		Summary: "Publish rejected messages again that this version understands.",
 		Help: "For messages that an older version did not understand. One that is still wrong stays where it is:\n" +
 			"its publisher has to send it anew. What is published again is delivered as a new event.",
-		Needs: backboneSettings(),
-		Flags: func(flags *flag.FlagSet) program.Run {
+		Needs: resourceSettings(),
+		Flags: func(flags *flag.FlagSet) cli.Run {
 			span := spanFlags(flags)
 			all := flags.Bool("all", false, "all of them, or those that -since and -org name")
-			return operator(flags, true, func(ctx context.Context, o *operate.Operator, c program.Call) error {
+			return operator(flags, true, func(ctx context.Context, o *admin.Operator, c cli.Call) error {
 				sequences, err := parseSequences(c.Args)
 				switch {
 				case err != nil:
 					return err
 				case *all == (len(sequences) > 0):
-					return program.UsageError("name the messages by their sequences, or say -all")
+					return cli.UsageError("name the messages by their sequences, or say -all")
 				case *all:
 					err = o.EachRejected(ctx, span(), func(r stream.Rejected) error {
 						sequences = append(sequences, r.Sequence)
@@ -129,7 +129,7 @@ func rejectedRequeueCommand() program.Command {
 	}
 }
 
-func requeue(ctx context.Context, o *operate.Operator, c program.Call, sequences []uint64) error {
+func requeue(ctx context.Context, o *admin.Operator, c cli.Call, sequences []uint64) error {
 	left := 0
 	for _, sequence := range sequences {
 		e, err := o.Requeue(ctx, sequence)
@@ -145,7 +145,7 @@ func requeue(ctx context.Context, o *operate.Operator, c program.Call, sequences
 	}
 	if left > 0 {
 		_, _ = fmt.Fprintf(c.Err, "%d of %d were not requeued\n", left, len(sequences))
-		return program.ErrSaid
+		return cli.ErrSaid
 	}
 	return nil
 }
@@ -155,7 +155,7 @@ func parseSequences(args []string) ([]uint64, error) {
 	for _, arg := range args {
 		n, err := strconv.ParseUint(arg, 10, 64)
 		if err != nil {
-			return nil, program.UsageError(arg + ` is no sequence: a number from "rejected list"`)
+			return nil, cli.UsageError(arg + ` is no sequence: a number from "rejected list"`)
 		}
 		sequences = append(sequences, n)
 	}

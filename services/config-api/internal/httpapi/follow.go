@@ -12,7 +12,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/services/config-api/internal/api"
-	"github.com/dialnote/webhooks/services/config-api/internal/follow"
+	"github.com/dialnote/webhooks/services/config-api/internal/eventfeed"
 )
 
 // FollowEvents answers GET /v1/organizations/{org}/events.
@@ -55,7 +55,7 @@ func (w *eventWriter) place(name string, sequence uint64, data []byte) {
 
 // forward writes what comes, until the caller leaves, nothing more comes, or
 // the stream's time ends.
-func (w *eventWriter) forward(ctx context.Context, f *follow.Following) {
+func (w *eventWriter) forward(ctx context.Context, f *eventfeed.Following) {
 	beat, last := time.NewTicker(beatEvery), time.NewTimer(streamTime)
 	defer beat.Stop()
 	defer last.Stop()

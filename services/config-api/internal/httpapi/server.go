@@ -19,7 +19,7 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/auth"
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
 	"github.com/dialnote/webhooks/services/config-api/internal/docs"
-	"github.com/dialnote/webhooks/services/config-api/internal/follow"
+	"github.com/dialnote/webhooks/services/config-api/internal/eventfeed"
 	"github.com/dialnote/webhooks/services/config-api/internal/live"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
@@ -40,7 +40,7 @@ type Options struct {
 	Document      *contract.Document
 	Service       *manage.Service
 	Live          *live.Hub
-	Follower      *follow.Follower
+	Follower      *eventfeed.Follower
 	Authenticator Authenticator
 	Idempotency   store.Idempotency
 	Health        *ops.Health

@@ -8,7 +8,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/access"
 	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/fault"
-	"github.com/dialnote/webhooks/pkg/label"
+	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/pkg/store"
 )
 
@@ -27,8 +27,8 @@ func (s *Service) APIKeys(ctx context.Context, organizationID string, page store
 // is an Invalid fault with every wrong field, or a Conflict when the
 // organization has access.MaxKeys keys.
 func (s *Service) CreateAPIKey(ctx context.Context, by audit.Actor, organizationID, name string, wrong []fault.Field) (access.Key, string, error) {
-	name = label.Trim(name)
-	if err := invalid(wrong, label.Check("name", name)); err != nil {
+	name = webhook.TrimName(name)
+	if err := invalid(wrong, webhook.CheckName("name", name)); err != nil {
 		return access.Key{}, "", err
 	}
 	now := s.now()

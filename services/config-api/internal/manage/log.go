@@ -8,7 +8,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/fault"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/signature"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
@@ -124,7 +124,7 @@ func requestOf(w webhook.Webhook, d delivery.Delivery, a delivery.Attempt) *deli
 	}
 	w.Headers = webhook.MaskedHeaders(a.HeaderNames)
 	r.Header = delivery.Header(d, w, signer, a.StartedAt).Header()
-	r.Header["User-Agent"] = []string{delivery.UserAgent(program.Version())}
+	r.Header["User-Agent"] = []string{delivery.UserAgent(cli.Version())}
 	if d.Body == nil {
 		delete(r.Header, "X-DialNote-Signature")
 		delete(r.Header, "webhook-signature")

@@ -11,7 +11,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/access"
 	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/fault"
-	"github.com/dialnote/webhooks/pkg/label"
+	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
 // EnterPath is where the page opens portal links: with the token in the
@@ -29,8 +29,8 @@ type PortalLink struct {
 // already known to be wrong. The error is an Invalid fault for a bad person,
 // with the field /actor.
 func (s *Service) CreatePortalLink(ctx context.Context, by audit.Actor, organizationID, person string, wrong []fault.Field) (PortalLink, error) {
-	if person = label.Trim(person); person != "" {
-		wrong = append(wrong, label.Check("actor", person)...)
+	if person = webhook.TrimName(person); person != "" {
+		wrong = append(wrong, webhook.CheckName("actor", person)...)
 	}
 	if err := invalid(wrong, nil); err != nil {
 		return PortalLink{}, err

@@ -14,11 +14,11 @@ import (
 
 	"github.com/oklog/run"
 
-	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/doctor"
 	"github.com/dialnote/webhooks/pkg/ops"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/trace/export"
 	"github.com/dialnote/webhooks/services/dispatcher/app"
@@ -34,11 +34,11 @@ func main() {
 // needed are the settings without which the service does not start.
 func needed() []string { return []string{"DATABASE_URL", "NATS_URL", "ENCRYPTION_KEYS"} }
 
-func theProgram() program.Program {
-	return program.Program{
+func theProgram() cli.Program {
+	return cli.Program{
 		Name: "dispatcher", Serve: serve,
 		About: "dispatcher delivers events to customers' webhooks and records what came of it.",
-		Commands: []program.Command{
+		Commands: []cli.Command{
 			ops.HealthCommand(opsAddr),
 			doctor.Command(doctor.Service{Name: "dispatcher", Needs: needed(), Role: stream.Dispatcher(), Sends: true}),
 		},
@@ -51,7 +51,7 @@ func serve(ctx, now context.Context, environ map[string]string) error {
 		return err
 	}
 	settings.OpsAddr = cmp.Or(settings.OpsAddr, opsAddr)
-	version := program.Version()
+	version := cli.Version()
 	log := ops.NewLogger(os.Stderr, settings, "dispatcher", version)
 	log.Info("starting", slog.Any("settings", settings))
 
@@ -70,7 +70,7 @@ func serve(ctx, now context.Context, environ map[string]string) error {
 	if err := ops.Observe(registry, health, "dispatcher"); err != nil {
 		return err
 	}
-	defer program.HoldBallast()()
+	defer cli.HoldBallast()()
 	var group run.Group
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
 	group.Add(func() error {
@@ -86,7 +86,7 @@ func serve(ctx, now context.Context, environ map[string]string) error {
 		if err != nil {
 			return err
 		}
-		b, err := backbone.Open(workCtx, settings, backbone.NATS(settings, "dispatcher"), health, log)
+		b, err := resources.Open(workCtx, settings, resources.NATS(settings, "dispatcher"), health, log)
 		if err != nil {
 			return ended(ctx, err)
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/pgtest"
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/signature"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/hooklab/bench/fill"
 )
@@ -40,7 +40,7 @@ func TestFilledWebhooksAreReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := open.Open(t.Context(), dsn, box)
+	store, err := storeurl.Open(t.Context(), dsn, box)
 	if err != nil {
 		t.Fatal(err)
 	}

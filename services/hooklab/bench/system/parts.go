@@ -43,8 +43,8 @@ func (s *System) startReceiver(ctx context.Context) error {
 	return nil
 }
 
-// startBackbone starts the NATS server and Postgres.
-func (s *System) startBackbone(ctx context.Context) (err error) {
+// startResources starts the NATS server and Postgres.
+func (s *System) startResources(ctx context.Context) (err error) {
 	if err := s.StartNATS(ctx, filepath.Join(s.folder.Path, "nats")); err != nil {
 		return err
 	}

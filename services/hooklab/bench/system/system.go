@@ -118,7 +118,7 @@ func (s *System) start(ctx context.Context) (err error) {
 		s.settings["DATA_DIR"] = filepath.Join(s.folder.Path, "data")
 		return s.StartStandalone(ctx)
 	}
-	if err := s.startBackbone(ctx); err != nil {
+	if err := s.startResources(ctx); err != nil {
 		return err
 	}
 	if err := s.startAPI(ctx); err != nil {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/ops"
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/trace/export"
 	"github.com/dialnote/webhooks/services/standalone/app"
 )
@@ -41,10 +41,10 @@ func start() error {
 		defer cancel()
 		return ops.AskReady(ctx, settings.HTTPAddr)
 	}
-	version := program.Version()
+	version := cli.Version()
 	log := ops.NewLogger(os.Stderr, settings, "standalone", version)
 	log.Info("starting", slog.Any("settings", settings))
-	ctx, now, stop := program.Signals()
+	ctx, now, stop := cli.Signals()
 	defer stop()
 	tracer, stopTracing, err := export.Open(ctx, environ, "standalone", version, log)
 	if err != nil {
@@ -59,6 +59,6 @@ func start() error {
 	if err != nil {
 		return err
 	}
-	defer program.HoldBallast()()
+	defer cli.HoldBallast()()
 	return s.Run(ctx, now)
 }

@@ -1,6 +1,6 @@
-// Package backbone opens what both services stand on, the database and the
+// Package resources opens what both services stand on, the database and the
 // broker, and waits until they are there: they may be started in any order.
-package backbone
+package resources
 
 import (
 	"context"
@@ -16,12 +16,12 @@ import (
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 
-// Backbone is the open database and the connected broker with its streams.
-type Backbone struct {
+// Resources is the open database and the connected broker with its streams.
+type Resources struct {
 	Store  store.Store
 	Stream *stream.Conn
 }
@@ -42,7 +42,7 @@ func NATS(s config.Settings, name string) stream.Settings {
 // error when ctx ends or when waiting cannot help: a wrong setting, a
 // *LostKeysError, a schema from a newer version, a NATS server that is too old. health learns of both
 // parts.
-func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *ops.Health, log *slog.Logger) (*Backbone, error) {
+func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *ops.Health, log *slog.Logger) (*Resources, error) {
 	box, err := secretbox.Parse(s.EncryptionKeys)
 	if err != nil {
 		return nil, fmt.Errorf("%sENCRYPTION_KEYS: %w", config.Prefix, err)
@@ -59,7 +59,7 @@ func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *
 		return nil, err
 	}
 	health.Add("database", db.Ping)
-	b := &Backbone{Store: db, Stream: conn}
+	b := &Resources{Store: db, Stream: conn}
 	topology := stream.Topology{Retention: s.Retention, Replicas: s.StreamReplicas}
 	if err := await(ctx, log, "NATS", func() error { return conn.Ensure(ctx, topology) }); err != nil {
 		b.Close(log)
@@ -75,7 +75,7 @@ func notOpen(context.Context) error {
 
 func openStore(ctx context.Context, s config.Settings, box secretbox.Box, log *slog.Logger) (db store.Store, err error) {
 	err = await(ctx, log, "database", func() error {
-		if db, err = open.Open(ctx, s.DatabaseURL, box); err != nil {
+		if db, err = storeurl.Open(ctx, s.DatabaseURL, box); err != nil {
 			return err
 		}
 		if err = checkKeys(ctx, db); err != nil {
@@ -107,7 +107,7 @@ func checkKeys(ctx context.Context, db store.Store) error {
 }
 
 // Close closes both. What is left unsaid by then comes again.
-func (b *Backbone) Close(log *slog.Logger) {
+func (b *Resources) Close(log *slog.Logger) {
 	b.Stream.Close()
 	if err := b.Store.Close(); err != nil {
 		log.Warn("the database was not closed cleanly", slog.Any("error", err))

@@ -1,6 +1,6 @@
-// Package program is what every service's main shares: the version, and the
+// Package cli is what every service's main shares: the version, and the
 // two signals of a stop.
-package program
+package cli
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-package program_test
+package cli_test
 
 import (
 	"bytes"
@@ -9,30 +9,30 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dialnote/webhooks/pkg/program"
+	"github.com/dialnote/webhooks/pkg/cli"
 )
 
-func demo() program.Program {
-	greet := func(word string) func(*flag.FlagSet) program.Run {
-		return func(flags *flag.FlagSet) program.Run {
+func demo() cli.Program {
+	greet := func(word string) func(*flag.FlagSet) cli.Run {
+		return func(flags *flag.FlagSet) cli.Run {
 			loud := flags.Bool("loud", false, "shout")
-			return func(_ context.Context, c program.Call) error {
+			return func(_ context.Context, c cli.Call) error {
 				_, _ = fmt.Fprintln(c.Out, word, *loud, c.Args)
 				return nil
 			}
 		}
 	}
-	ends := func(err error) func(*flag.FlagSet) program.Run {
-		return func(*flag.FlagSet) program.Run { return func(context.Context, program.Call) error { return err } }
+	ends := func(err error) func(*flag.FlagSet) cli.Run {
+		return func(*flag.FlagSet) cli.Run { return func(context.Context, cli.Call) error { return err } }
 	}
-	return program.Program{
+	return cli.Program{
 		Name: "demo", About: "demo greets.",
-		Commands: []program.Command{
+		Commands: []cli.Command{
 			{Name: "greet", Summary: "Greet.", Flags: greet("hello")},
 			{Name: "greet all", Args: "NAME…", Summary: "Greet some.", Help: "One after the other.", Flags: greet("hello all")},
 			{Name: "greet any", Args: "[NAME]", Summary: "Greet somebody.", Flags: greet("hello any")},
 			{Name: "fail", Summary: "Fail.", Flags: ends(errors.New("out of order"))},
-			{Name: "complain", Summary: "Fail.", Flags: ends(program.ErrSaid)},
+			{Name: "complain", Summary: "Fail.", Flags: ends(cli.ErrSaid)},
 			{Name: "read", Summary: "Read.", Needs: []string{"DATABASE_URL", "NATS_URL"}, Flags: greet("read")},
 		},
 	}
@@ -61,7 +61,7 @@ func TestCommands(t *testing.T) {
 		{"sing", 2, "", `there is no command "sing"`},
 		{"help", 0, "demo greets.\n", ""},
 		{"--help", 0, "  demo greet any  Greet somebody.\n", ""},
-		{"version", 0, "demo " + program.Version() + "\n", ""},
+		{"version", 0, "demo " + cli.Version() + "\n", ""},
 	} {
 		var out, errs bytes.Buffer
 		code := demo().Run(t.Context(), strings.Fields(c.args), nil, &out, &errs)

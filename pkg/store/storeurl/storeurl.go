@@ -1,5 +1,5 @@
-// Package open opens the store that a database URL names.
-package open
+// Package storeurl opens the store that a database URL names.
+package storeurl
 
 import (
 	"context"

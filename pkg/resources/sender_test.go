@@ -1,4 +1,4 @@
-package backbone_test
+package resources_test
 
 import (
 	"net"
@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/egress"
@@ -40,7 +40,7 @@ func TestConnectionsToOneHostAreKeptForAllWebhooks(t *testing.T) {
 		AllowHTTPEndpoints: true, AllowPrivateEndpoints: true, EndpointPorts: "1-65535",
 		DeliveryTimeout: egress.DefaultTimeout, MaxInFlight: inFlight, WebhookMaxInFlight: 1,
 	}
-	sender, err := backbone.NewSender(settings, "test")
+	sender, err := resources.NewSender(settings, "test")
 	if err != nil {
 		t.Fatal(err)
 	}

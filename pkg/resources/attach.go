@@ -1,4 +1,4 @@
-package backbone
+package resources
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 
@@ -20,8 +20,8 @@ const attachWithin = 10 * time.Second
 
 // Attach opens both as they are, for a command: it changes neither the schema
 // nor the streams, whose settings a command need not know. It returns an error
-// when one of them is not there within ten seconds, and those of open.Current.
-func Attach(ctx context.Context, s config.Settings, nats stream.Settings, log *slog.Logger) (*Backbone, error) {
+// when one of them is not there within ten seconds, and those of storeurl.Current.
+func Attach(ctx context.Context, s config.Settings, nats stream.Settings, log *slog.Logger) (*Resources, error) {
 	box, err := secretbox.Parse(s.EncryptionKeys)
 	if err != nil {
 		return nil, fmt.Errorf("%sENCRYPTION_KEYS: %w", config.Prefix, err)
@@ -30,12 +30,12 @@ func Attach(ctx context.Context, s config.Settings, nats stream.Settings, log *s
 	if err != nil {
 		return nil, fmt.Errorf("settings of NATS: %w", err)
 	}
-	db, err := Wait(ctx, attachWithin, func() (store.Store, error) { return open.Current(ctx, s.DatabaseURL, box) })
+	db, err := Wait(ctx, attachWithin, func() (store.Store, error) { return storeurl.Current(ctx, s.DatabaseURL, box) })
 	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	b := &Backbone{Store: db, Stream: conn}
+	b := &Resources{Store: db, Stream: conn}
 	if _, err := Wait(ctx, attachWithin, func() (struct{}, error) { return struct{}{}, conn.Ready(ctx) }); err != nil {
 		b.Close(log)
 		return nil, fmt.Errorf("reach NATS: %w", err)

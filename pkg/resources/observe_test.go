@@ -1,4 +1,4 @@
-package backbone_test
+package resources_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/dialnote/webhooks/pkg/backbone"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 )
@@ -39,7 +39,7 @@ func TestBrokerAndDatabaseAsMetrics(t *testing.T) {
 		link: stream.Link{Connected: true, Reconnects: 2, Publishing: 7, CertificateExpires: time.Unix(1_800_000_000, 0)},
 	}
 	registry := prometheus.NewRegistry()
-	if err := backbone.Observe(registry, b, pooled{InUse: 3, Idle: 1, Limit: 20, Waits: 5, Waited: 1500 * time.Millisecond}); err != nil {
+	if err := resources.Observe(registry, b, pooled{InUse: 3, Idle: 1, Limit: 20, Waits: 5, Waited: 1500 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
 	got := series(t, registry)
@@ -66,7 +66,7 @@ func TestABrokerThatIsAwayShowsOnlyItsLink(t *testing.T) {
 	t.Parallel()
 	b := &broker{err: errors.New("away"), link: stream.Link{Connected: true}}
 	registry := prometheus.NewRegistry()
-	if err := backbone.Observe(registry, b, pooled{}); err != nil {
+	if err := resources.Observe(registry, b, pooled{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := series(t, registry); len(got) != 4+5 || got["nats_connected"] != 1 {

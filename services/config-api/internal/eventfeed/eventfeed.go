@@ -1,8 +1,8 @@
-// Package follow gives an organization's events to those who receive them on
+// Package eventfeed gives an organization's events to those who receive them on
 // their own machine: the very events that webhooks are sent, as they are
 // stored. Nothing is kept of who follows; whoever comes again says where they
 // were.
-package follow
+package eventfeed
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package open_test
+package storeurl_test
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/pgtest"
 	"github.com/dialnote/webhooks/pkg/store"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
 )
 
@@ -15,16 +15,16 @@ import (
 func TestCurrentDoesNotMigrate(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "x.db")
-	if _, err := open.Attach(t.Context(), "sqlite://"+file, storetest.Box(t)); err == nil {
+	if _, err := storeurl.Attach(t.Context(), "sqlite://"+file, storetest.Box(t)); err == nil {
 		t.Error("a file that was not there was attached")
 	}
 	for _, databaseURL := range []string{pgtest.Schema(t), "sqlite://" + file} {
 		if databaseURL[0] == 's' {
-			if s, err := open.Open(t.Context(), databaseURL, storetest.Box(t)); err != nil || s.Close() != nil {
+			if s, err := storeurl.Open(t.Context(), databaseURL, storetest.Box(t)); err != nil || s.Close() != nil {
 				t.Fatal(err)
 			}
 		} else {
-			s, err := open.Attach(t.Context(), databaseURL, storetest.Box(t))
+			s, err := storeurl.Attach(t.Context(), databaseURL, storetest.Box(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -32,17 +32,17 @@ func TestCurrentDoesNotMigrate(t *testing.T) {
 			if err != nil || schema.Database != 0 || len(schema.Pending) != schema.Program || schema.Check() != nil {
 				t.Errorf("empty: %+v, %v", schema, err)
 			}
-			if _, err := open.Current(t.Context(), databaseURL, storetest.Box(t)); !errors.Is(err, store.ErrOlderDatabase) {
+			if _, err := storeurl.Current(t.Context(), databaseURL, storetest.Box(t)); !errors.Is(err, store.ErrOlderDatabase) {
 				t.Errorf("empty: %v", err)
 			}
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
-			if s, err := open.Open(t.Context(), databaseURL, storetest.Box(t)); err != nil || s.Close() != nil {
+			if s, err := storeurl.Open(t.Context(), databaseURL, storetest.Box(t)); err != nil || s.Close() != nil {
 				t.Fatal(err)
 			}
 		}
-		s, err := open.Current(t.Context(), databaseURL, storetest.Box(t))
+		s, err := storeurl.Current(t.Context(), databaseURL, storetest.Box(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func TestCurrentDoesNotMigrate(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := open.Current(t.Context(), "mysql://x", storetest.Box(t)); !errors.Is(err, open.ErrUnknownURL) {
+	if _, err := storeurl.Current(t.Context(), "mysql://x", storetest.Box(t)); !errors.Is(err, storeurl.ErrUnknownURL) {
 		t.Error(err)
 	}
 }

@@ -1,6 +1,6 @@
-// Package keep makes, at the first start, the secrets that a production
+// Package bootstrap makes, at the first start, the secrets that a production
 // installation is given by its operator, and keeps them in the data folder.
-package keep
+package bootstrap
 
 import (
 	"crypto/rand"

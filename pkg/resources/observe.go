@@ -1,4 +1,4 @@
-package backbone
+package resources
 
 import (
 	"context"
@@ -26,7 +26,7 @@ const scrapeTime = 3 * time.Second
 // replica has the same figures of the streams, of which one takes the greatest.
 // While the broker is away its own figures are missing, and only its link says
 // so. It returns an error when the registry has these metrics already.
-func (b *Backbone) Observe(r prometheus.Registerer) error {
+func (b *Resources) Observe(r prometheus.Registerer) error {
 	return Observe(r, b.Stream, b.Store)
 }
 

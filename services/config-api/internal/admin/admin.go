@@ -1,6 +1,6 @@
-// Package operate is what an operator does with the program's commands: it
+// Package admin is what an operator does with the program's commands: it
 // calls the functions that the API and the page call, for many webhooks at once.
-package operate
+package admin
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package open_test
+package storeurl_test
 
 import (
 	"errors"
@@ -6,14 +6,14 @@ import (
 	"testing"
 
 	"github.com/dialnote/webhooks/pkg/pgtest"
-	"github.com/dialnote/webhooks/pkg/store/open"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
 )
 
 func TestOpenChoosesByScheme(t *testing.T) {
 	t.Parallel()
 	for _, databaseURL := range []string{"sqlite://" + filepath.Join(t.TempDir(), "x.db"), pgtest.Schema(t)} {
-		s, err := open.Open(t.Context(), databaseURL, storetest.Box(t))
+		s, err := storeurl.Open(t.Context(), databaseURL, storetest.Box(t))
 		if err != nil {
 			t.Fatalf("%s: %v", databaseURL, err)
 		}
@@ -29,11 +29,11 @@ func TestOpenChoosesByScheme(t *testing.T) {
 func TestOpenRefusesOtherURLs(t *testing.T) {
 	t.Parallel()
 	for _, databaseURL := range []string{"", "x.db", "sqlite:x.db", "sqlite://", "mysql://localhost/x", "Postgres"} {
-		if s, err := open.Open(t.Context(), databaseURL, storetest.Box(t)); !errors.Is(err, open.ErrUnknownURL) || s != nil {
+		if s, err := storeurl.Open(t.Context(), databaseURL, storetest.Box(t)); !errors.Is(err, storeurl.ErrUnknownURL) || s != nil {
 			t.Errorf("%q: %v, %v", databaseURL, s, err)
 		}
 	}
-	if s, err := open.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "none", "x.db"), storetest.Box(t)); err == nil || s != nil {
+	if s, err := storeurl.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "none", "x.db"), storetest.Box(t)); err == nil || s != nil {
 		t.Errorf("a store beside an error: %v, %v", s, err)
 	}
 }

@@ -1,4 +1,4 @@
-package open_test
+package storeurl_test
 
 import (
 	"os"
