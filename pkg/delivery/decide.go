@@ -144,7 +144,7 @@ func countFailure(p Policy, h webhook.Health, a Attempt) (webhook.Health, bool) 
 	if h.AutoDisabled != webhook.NotAutoDisabled {
 		return h, counted
 	}
-	if counted && a.Outcome.Reason.Trouble() {
+	if counted && a.Outcome.Reason.HoldsEndpoint() {
 		h.HoldUntil = later(h.HoldUntil, a.EndedAt.Add(p.pause(h.FailureCount, a.ID)))
 	}
 	if alive(a.Outcome.Reason) && !a.StartedAt.Before(h.HoldUntil) {
@@ -173,7 +173,7 @@ func counts(h webhook.Health, reason Reason, took webhook.Interval) bool {
 	if reason == ReasonInternal || took.End.Before(h.CountFrom) {
 		return false
 	}
-	if reason.Trouble() {
+	if reason.HoldsEndpoint() {
 		took = unaware(h, took)
 	}
 	for _, outage := range h.Outages {
@@ -220,7 +220,7 @@ func next(p Policy, w webhook.Webhook, h webhook.Health, a Attempt) Decision {
 	// A delivery that failed in the outage that holds its webhook waits for the
 	// hold, not a moment longer because it failed a moment later: it keeps its
 	// place before what comes meanwhile.
-	sameOutage := a.Outcome.Reason.Trouble() && p.step(a.try()) <= p.step(h.FailureCount)
+	sameOutage := a.Outcome.Reason.HoldsEndpoint() && p.step(a.try()) <= p.step(h.FailureCount)
 	if h.OnHold() && (sameOutage || !at.After(h.HoldUntil)) {
 		return Decision{Action: Wait, At: h.HoldUntil, Status: StatusRetrying}
 	}
@@ -229,7 +229,7 @@ func next(p Policy, w webhook.Webhook, h webhook.Health, a Attempt) Decision {
 
 // try returns which attempt it is since the delivery was last asked for, counted
 // from 1.
-func (a Attempt) try() int { return max(1, a.Number-a.Earlier) }
+func (a Attempt) try() int { return max(1, a.Number-a.PriorAttempts) }
 
 func later(a, b time.Time) time.Time {
 	if b.After(a) {

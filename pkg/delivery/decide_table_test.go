@@ -225,7 +225,7 @@ func providers(class string) []webhook.Provider {
 }
 
 func again(a delivery.Attempt, earlier int) delivery.Attempt {
-	a.Earlier = earlier
+	a.PriorAttempts = earlier
 	return a
 }
 

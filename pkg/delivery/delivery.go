@@ -41,10 +41,10 @@ type Delivery struct {
 	EventStored    time.Time // when the event was accepted
 	Body           []byte    // canonical; signed and sent as it is
 
-	// Earlier is how many attempts had been made when somebody asked for the
+	// PriorAttempts is how many attempts had been made when somebody asked for the
 	// delivery again: it is then made even if one of those succeeded, and has
 	// the attempts of a new delivery after them. It is 0 for any other delivery.
-	Earlier int
+	PriorAttempts int
 }
 
 // Of returns the delivery of an event, accepted as sequence at stored, to a
@@ -82,10 +82,10 @@ const (
 	ReasonInternal       Reason = "internal"
 )
 
-// Trouble reports whether the reason says that the endpoint as a whole is in
+// HoldsEndpoint reports whether the reason says that the endpoint as a whole is in
 // trouble, so that its webhook is put on hold. A client error or a redirect
 // does not: the endpoint is alive and refuses this payload.
-func (r Reason) Trouble() bool {
+func (r Reason) HoldsEndpoint() bool {
 	switch r {
 	case ReasonDNS, ReasonConnect, ReasonTLS, ReasonTimeout, ReasonReset,
 		ReasonRateLimited, ReasonServerError, ReasonBlockedAddress, ReasonProtocol:
@@ -148,7 +148,7 @@ type Attempt struct {
 	EventType      event.Type
 	EventSequence  uint64   // where the event is kept in the event stream; 0 for a test
 	Number         int      // 1 for the first; 0 when nothing was sent
-	Earlier        int      // as the delivery's; it is not kept
+	PriorAttempts  int      // as the delivery's; it is not kept
 	Test           bool     // made by the Test button: shown in the log, changes no count
 	URL            string   // where it went
 	HeaderNames    []string // of the headers that the webhook's owner had added
@@ -168,9 +168,9 @@ type Request struct {
 	Body   []byte
 }
 
-// Trial is what came of a test: its one attempt, and the very request that was
+// TestResult is what came of a test: its one attempt, and the very request that was
 // sent, which is zero when none was.
-type Trial struct {
+type TestResult struct {
 	Attempt Attempt
 	Request Request
 }
@@ -198,7 +198,7 @@ type Progress struct {
 }
 
 // Done reports whether a delivery that was last asked for after so many
-// attempts (Delivery.Earlier) has been made since.
+// attempts (Delivery.PriorAttempts) has been made since.
 func (p Progress) Done(earlier int) bool {
 	return p.Delivered && (earlier == 0 || p.LastSuccess > earlier)
 }

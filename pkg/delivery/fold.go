@@ -9,7 +9,7 @@ import (
 // Resolution is the precision of recorded times: what both databases keep.
 const Resolution = time.Microsecond
 
-// Step is what became of one attempt in a Fold.
+// Step is what became of one attempt of a batch.
 type Step struct {
 	// Attempt is one of those that were given.
 	Attempt *Attempt
@@ -18,8 +18,8 @@ type Step struct {
 	// earlier attempt of the same batch removed it. Then Before and After are
 	// zero webhooks. Neither may be changed: steps share them.
 	Found    bool
-	Before   *webhook.Webhook
-	After    *webhook.Webhook
+	Before   *webhook.Webhook // with the health before this attempt
+	After    *webhook.Webhook // with the health after it
 	Decision Decision
 }
 

@@ -15,7 +15,7 @@ func TestWhatWasAskedForAgainHasTheScheduleOfANewDelivery(t *testing.T) {
 			refused := failed(delivery.ReasonClientError)
 			fresh := attempt(try, 0, 1, refused)
 			again := attempt(earlier+try, 0, 1, refused)
-			again.Earlier = earlier
+			again.PriorAttempts = earlier
 			_, want := delivery.Decide(p, active(), fresh)
 			if _, got := delivery.Decide(p, active(), again); got != want {
 				t.Errorf("try %d after %d attempts: %+v, want %+v", try, earlier, got, want)
@@ -23,7 +23,7 @@ func TestWhatWasAskedForAgainHasTheScheduleOfANewDelivery(t *testing.T) {
 		}
 	}
 	last := attempt(46, 0, 1, failed(delivery.ReasonClientError))
-	last.Earlier = 40
+	last.PriorAttempts = 40
 	if _, d := delivery.Decide(p, active(), last); d.Action != delivery.Done || d.Status != delivery.StatusFailed {
 		t.Errorf("after the last try: %+v", d)
 	}

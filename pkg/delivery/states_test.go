@@ -189,7 +189,7 @@ func (l *walker) deliver() {
 		l.enter("attempting")
 		l.number++
 		a := l.attempt(0.5)
-		a.Number, a.Earlier = l.number, l.earlier
+		a.Number, a.PriorAttempts = l.number, l.earlier
 		l.enter(string(l.decide(a).Status))
 	default:
 		l.decline(pick(l.random, delivery.Deferred, delivery.Skipped))

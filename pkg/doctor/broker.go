@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 

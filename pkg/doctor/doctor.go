@@ -13,8 +13,8 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/cli"
+	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/stream"
 )

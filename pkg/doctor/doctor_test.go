@@ -12,13 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/doctor"
 	"github.com/dialnote/webhooks/pkg/natstest"
 	"github.com/dialnote/webhooks/pkg/pgtest"
-	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/secretbox"
-	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 

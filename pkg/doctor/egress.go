@@ -9,10 +9,10 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/dialnote/webhooks/pkg/resources"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/egress"
-	"github.com/dialnote/webhooks/pkg/cli"
+	"github.com/dialnote/webhooks/pkg/resources"
 )
 
 // none is the target of an examination that is to send nothing.

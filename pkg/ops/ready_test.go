@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/cli"
+	"github.com/dialnote/webhooks/pkg/ops"
 )
 
 // The health check of a container, of a service that starts, serves, and is gone.

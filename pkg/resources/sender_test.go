@@ -9,10 +9,10 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/egress"
+	"github.com/dialnote/webhooks/pkg/resources"
 )
 
 // One host may be where every webhook leads to, as Zapier's is: its connections

@@ -67,33 +67,23 @@ type Webhooks interface {
 	Delete(ctx context.Context, by audit.Actor, organizationID, id string, version int64) (webhook.Webhook, error)
 }
 
-// Recorded is what became of one attempt given to Record.
-type Recorded struct {
-	// Found is false when the webhook no longer exists: nothing was written, and
-	// Before and After are zero webhooks. Neither has the webhook's secret and
-	// headers, and neither may be changed: the answers to a batch share them.
-	Found    bool
-	Before   *webhook.Webhook // with the health before this attempt
-	After    *webhook.Webhook // with the health after it
-	Decision delivery.Decision
-}
-
 // Deliveries keeps the log of attempts and what they did to webhooks' health.
 type Deliveries interface {
 	// Record writes a batch of attempts in one transaction. It locks the
 	// webhooks of the batch in id order, folds the attempts into their health
 	// with delivery.Decide in the order given, writes the health and the
-	// attempts with their decisions, and returns what became of each, in order.
+	// attempts with their decisions, and returns what became of each, in order;
+	// the webhooks in it have neither secret nor headers.
 	// It gives the attempts the form in which they are kept.
 	// An automatic disabling raises Version by one; Action Remove deletes the
 	// webhook. The same attempts may be recorded again when an earlier call's
 	// answer was lost: the log keeps one of each, and no failure counts twice.
-	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]Recorded, error)
+	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error)
 
 	// Progress returns what is recorded of each of the deliveries, as far as it
-	// began within the span, which bounds what has to be read. A delivery
+	// began within the range, which bounds what has to be read. A delivery
 	// without any recorded attempt is not in the map. Tests are not counted.
-	Progress(ctx context.Context, deliveryIDs []string, within delivery.Span) (map[string]delivery.Progress, error)
+	Progress(ctx context.Context, deliveryIDs []string, within delivery.TimeRange) (map[string]delivery.Progress, error)
 
 	// Attempts returns what is recorded of one delivery, oldest first, or
 	// NotFound: also for another organization's or a deleted webhook's.

@@ -62,7 +62,7 @@ type Conn struct {
 	js jetstream.JetStream
 
 	keepers sync.Pool // of *keeper
-	events  *intake   // of the event stream; nil when each event is stored by itself
+	events  *batcher  // of the event stream; nil when each event is stored by itself
 
 	certificateExpires atomic.Pointer[time.Time] // of the server's that was shown last
 }
@@ -122,7 +122,7 @@ func Connect(s Settings, log *slog.Logger) (*Conn, error) {
 	}
 	c.nc, c.js = nc, js
 	if s.SyncsAlways {
-		c.events = &intake{c: c}
+		c.events = &batcher{c: c}
 	}
 	return c, nil
 }

@@ -54,24 +54,24 @@ type Message struct {
 	Subject     string
 	ContentType string
 	Data        []byte
-	Sequence    uint64    // in its stream
-	Stored      time.Time // when the server stored it
-	Deliveries  uint64    // how often it was handed out, this time included, as far as the server knows
-	Again       Again     // whether it was handed out before, here or to another
+	Sequence    uint64      // in its stream
+	Stored      time.Time   // when the server stored it
+	Deliveries  uint64      // how often it was handed out, this time included, as far as the server knows
+	Redelivered Redelivered // whether it was handed out before, here or to another
 
 	raw  jetstream.Msg
 	keep *sync.Pool // of *keeper
 }
 
-// Again says whether a message was handed out before: whoever had it then may have
+// Redelivered says whether a message was handed out before: whoever had it then may have
 // gone some way with it.
-type Again uint8
+type Redelivered uint8
 
 // What is known of it.
 const (
-	NotAgain     Again = iota
-	PerhapsAgain       // the server may have forgotten
-	SurelyAgain        // the server has counted it
+	NotRedelivered    Redelivered = iota
+	MaybeRedelivered              // the server may have forgotten
+	SurelyRedelivered             // the server has counted it
 )
 
 // Headers returns the message's headers, in which its trace is named.
@@ -183,7 +183,7 @@ func (e *Events) Pull(ctx context.Context, n int, wait time.Duration, handle fun
 	}
 	return e.c.pull(ctx, e.consumer, n, wait, func(m *Message) {
 		if m.Sequence <= suspect {
-			m.Again = max(m.Again, PerhapsAgain)
+			m.Redelivered = max(m.Redelivered, MaybeRedelivered)
 		}
 		handle(m)
 	})
@@ -257,9 +257,9 @@ func (c *Conn) message(raw jetstream.Msg) (*Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read message metadata: %w", err)
 	}
-	again := NotAgain
+	redelivered := NotRedelivered
 	if meta.NumDelivered > 1 {
-		again = SurelyAgain
+		redelivered = SurelyRedelivered
 	}
 	return &Message{
 		Subject:     raw.Subject(),
@@ -268,7 +268,7 @@ func (c *Conn) message(raw jetstream.Msg) (*Message, error) {
 		Sequence:    meta.Sequence.Stream,
 		Stored:      meta.Timestamp,
 		Deliveries:  meta.NumDelivered,
-		Again:       again,
+		Redelivered: redelivered,
 		raw:         raw,
 		keep:        &c.keepers,
 	}, nil

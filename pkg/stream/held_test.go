@@ -28,12 +28,12 @@ func waitingFor(webhookID string, n int) delivery.Delivery {
 func wait(t *testing.T, c *stream.Conn, webhookID string, inLane, scheduled int) {
 	t.Helper()
 	for n := range inLane {
-		if err := c.Enlane(t.Context(), waitingFor(webhookID, n), 1); err != nil {
+		if err := c.Enqueue(t.Context(), waitingFor(webhookID, n), 1); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for n := range scheduled {
-		if err := c.EnlaneAt(t.Context(), waitingFor(webhookID, inLane+n), 1, time.Now().Add(time.Hour)); err != nil {
+		if err := c.EnqueueAt(t.Context(), waitingFor(webhookID, inLane+n), 1, time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -97,7 +97,7 @@ func TestHeldCountsARescheduledDeliveryOnce(t *testing.T) {
 				wait(t, c, fmt.Sprintf("wh_other%d", n), 1, 0)
 			}
 			for attempts := range 3 {
-				if err := c.EnlaneAt(t.Context(), waiting("again"), attempts, time.Now().Add(time.Hour)); err != nil {
+				if err := c.EnqueueAt(t.Context(), waiting("again"), attempts, time.Now().Add(time.Hour)); err != nil {
 					t.Fatal(err)
 				}
 			}

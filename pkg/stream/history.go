@@ -20,17 +20,17 @@ import (
 // reader could not remove it.
 const historyInactive = 10 * time.Second
 
-// Span is a part of an organization's events of one type.
-type Span struct {
+// EventRange is a part of an organization's events of one type.
+type EventRange struct {
 	OrganizationID string
 	Type           event.Type
 	Since          time.Time // accepted then or later
 	After          uint64    // and stored after this sequence, 0 for any
 }
 
-// History returns the first n events of a span, in order, or fewer when there
+// History returns the first n events of a range, in order, or fewer when there
 // are no more.
-func (c *Conn) History(ctx context.Context, s Span, n int) ([]*Message, error) {
+func (c *Conn) History(ctx context.Context, s EventRange, n int) ([]*Message, error) {
 	consumer, pending, err := c.openHistory(ctx, s)
 	if err != nil {
 		return nil, err
@@ -51,8 +51,8 @@ func (c *Conn) History(ctx context.Context, s Span, n int) ([]*Message, error) {
 	return messages, nil
 }
 
-// CountHistory returns how many events of a span were accepted before until.
-func (c *Conn) CountHistory(ctx context.Context, s Span, until time.Time) (int64, error) {
+// CountHistory returns how many events of a range were accepted before until.
+func (c *Conn) CountHistory(ctx context.Context, s EventRange, until time.Time) (int64, error) {
 	all, err := c.pending(ctx, s)
 	if err != nil {
 		return 0, err
@@ -65,7 +65,7 @@ func (c *Conn) CountHistory(ctx context.Context, s Span, until time.Time) (int64
 	return max(0, int64(all)-int64(later)), nil //nolint:gosec // a stream never holds 2^63 messages
 }
 
-func (c *Conn) pending(ctx context.Context, s Span) (uint64, error) {
+func (c *Conn) pending(ctx context.Context, s EventRange) (uint64, error) {
 	consumer, pending, err := c.openHistory(ctx, s)
 	if err != nil {
 		return 0, err
@@ -74,8 +74,8 @@ func (c *Conn) pending(ctx context.Context, s Span) (uint64, error) {
 	return pending, nil
 }
 
-// openHistory makes a consumer for a span and returns how many events it has.
-func (c *Conn) openHistory(ctx context.Context, s Span) (jetstream.Consumer, uint64, error) {
+// openHistory makes a consumer for a range and returns how many events it has.
+func (c *Conn) openHistory(ctx context.Context, s EventRange) (jetstream.Consumer, uint64, error) {
 	cfg := jetstream.ConsumerConfig{
 		FilterSubject:     proto.SubjectEvent(s.OrganizationID, string(s.Type)),
 		AckPolicy:         jetstream.AckNonePolicy,

@@ -43,7 +43,7 @@ func TestHistoryIsReadInPages(t *testing.T) {
 	t.Parallel()
 	c := ensured(t)
 	want := history(t, c, 10)
-	span := stream.Span{OrganizationID: "acme", Type: event.CallCompleted, Since: want[2].Stored}
+	span := stream.EventRange{OrganizationID: "acme", Type: event.CallCompleted, Since: want[2].Stored}
 	var got []*stream.Message
 	for page := 0; ; page++ {
 		messages, err := c.History(t.Context(), span, 3)
@@ -85,7 +85,7 @@ func TestHistoryIsCounted(t *testing.T) {
 		{"after all", at(9).Add(time.Hour), at(9).Add(2 * time.Hour), 0},
 		{"the wrong way round", at(5), at(4), 0},
 	} {
-		span := stream.Span{OrganizationID: "acme", Type: event.CallCompleted, Since: tc.since}
+		span := stream.EventRange{OrganizationID: "acme", Type: event.CallCompleted, Since: tc.since}
 		if n, err := c.CountHistory(t.Context(), span, tc.until); err != nil || n != tc.want {
 			t.Errorf("%s: %d, %v; want %d", tc.name, n, err, tc.want)
 		}
@@ -154,9 +154,9 @@ func TestADeliveryThatIsAskedForAgainIsNoDuplicate(t *testing.T) {
 	c := ensured(t)
 	d := waiting("1")
 	again := d
-	again.Earlier = 3
+	again.PriorAttempts = 3
 	for range 2 { // what a replica that died had begun
-		if err := c.Enlane(t.Context(), d, 3); err != nil {
+		if err := c.Enqueue(t.Context(), d, 3); err != nil {
 			t.Fatal(err)
 		}
 		for _, request := range []string{"first", "second"} {
@@ -171,7 +171,7 @@ func TestADeliveryThatIsAskedForAgainIsNoDuplicate(t *testing.T) {
 	}
 	var earlier []int
 	_, err = lane.Pull(t.Context(), 10, 500*time.Millisecond, func(d delivery.Delivery, m *stream.Message) {
-		earlier = append(earlier, d.Earlier)
+		earlier = append(earlier, d.PriorAttempts)
 		if err := m.Ack(); err != nil {
 			t.Error(err)
 		}
@@ -181,13 +181,13 @@ func TestADeliveryThatIsAskedForAgainIsNoDuplicate(t *testing.T) {
 	}
 
 	// A retry is still one of those that were asked for.
-	if err := c.EnlaneAt(t.Context(), again, 4, time.Now()); err != nil {
+	if err := c.EnqueueAt(t.Context(), again, 4, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	await(t, func() bool {
 		found := -1
 		_, err := lane.Pull(t.Context(), 1, 100*time.Millisecond, func(d delivery.Delivery, m *stream.Message) {
-			found = d.Earlier
+			found = d.PriorAttempts
 			if err := m.Ack(); err != nil {
 				t.Error(err)
 			}

@@ -101,7 +101,7 @@ func TestRejectedAreReadAndRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	read := func(s stream.RejectedSpan, n int) (sequences []uint64) {
+	read := func(s stream.RejectedRange, n int) (sequences []uint64) {
 		t.Helper()
 		list, err := c.Rejected(t.Context(), s, n)
 		if err != nil {
@@ -117,16 +117,16 @@ func TestRejectedAreReadAndRemoved(t *testing.T) {
 	}
 	ever := time.Unix(0, 0)
 	for _, c := range []struct {
-		span stream.RejectedSpan
+		span stream.RejectedRange
 		n    int
 		want []uint64
 	}{
-		{stream.RejectedSpan{Since: ever}, 10, []uint64{1, 2, 3, 4}},
-		{stream.RejectedSpan{Since: ever}, 2, []uint64{1, 2}},
-		{stream.RejectedSpan{Since: ever, After: 2}, 10, []uint64{3, 4}},
-		{stream.RejectedSpan{Since: ever, OrganizationID: "acme"}, 10, []uint64{1, 3}},
-		{stream.RejectedSpan{Since: ever, OrganizationID: "odd"}, 10, []uint64{4}},
-		{stream.RejectedSpan{Since: time.Now().Add(time.Minute)}, 10, nil},
+		{stream.RejectedRange{Since: ever}, 10, []uint64{1, 2, 3, 4}},
+		{stream.RejectedRange{Since: ever}, 2, []uint64{1, 2}},
+		{stream.RejectedRange{Since: ever, After: 2}, 10, []uint64{3, 4}},
+		{stream.RejectedRange{Since: ever, OrganizationID: "acme"}, 10, []uint64{1, 3}},
+		{stream.RejectedRange{Since: ever, OrganizationID: "odd"}, 10, []uint64{4}},
+		{stream.RejectedRange{Since: time.Now().Add(time.Minute)}, 10, nil},
 	} {
 		if got := read(c.span, c.n); !slices.Equal(got, c.want) {
 			t.Errorf("%+v: %v, want %v", c.span, got, c.want)
@@ -146,7 +146,7 @@ func TestRejectedAreReadAndRemoved(t *testing.T) {
 			t.Errorf("%d: %v", sequence, err)
 		}
 	}
-	if got := read(stream.RejectedSpan{Since: ever}, 10); !slices.Equal(got, []uint64{1, 3, 4}) {
+	if got := read(stream.RejectedRange{Since: ever}, 10); !slices.Equal(got, []uint64{1, 3, 4}) {
 		t.Errorf("%v are left", got)
 	}
 }

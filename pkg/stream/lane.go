@@ -33,8 +33,8 @@ func laneMessage(ctx context.Context, d delivery.Delivery, subject, messageID st
 		},
 		Data: d.Body,
 	}
-	if d.Earlier > 0 {
-		msg.Header.Set(proto.HeaderEarlier, strconv.Itoa(d.Earlier))
+	if d.PriorAttempts > 0 {
+		msg.Header.Set(proto.HeaderEarlier, strconv.Itoa(d.PriorAttempts))
 	}
 	trace.Inject(ctx, msg.Header)
 	return msg
@@ -57,7 +57,7 @@ func parseLaneMessage(m *Message) (delivery.Delivery, error) {
 	sequence, err1 := strconv.ParseUint(h.Get(proto.HeaderEventSequence), 10, 64)
 	stored, err2 := strconv.ParseInt(h.Get(proto.HeaderEventStored), 10, 64)
 	webhookID, found := strings.CutPrefix(raw.Subject(), proto.PrefixLanes+".")
-	earlier, err3 := parseEarlier(h.Get(proto.HeaderEarlier))
+	earlier, err3 := parsePriorAttempts(h.Get(proto.HeaderEarlier))
 	if err := errors.Join(err1, err2, err3); err != nil || !found {
 		return delivery.Delivery{}, fmt.Errorf("message on %s is not a waiting delivery: %w", raw.Subject(), err)
 	}
@@ -70,11 +70,11 @@ func parseLaneMessage(m *Message) (delivery.Delivery, error) {
 		EventSequence:  sequence,
 		EventStored:    time.Unix(0, stored).UTC(),
 		Body:           raw.Data(),
-		Earlier:        earlier,
+		PriorAttempts:  earlier,
 	}, nil
 }
 
-func parseEarlier(header string) (int, error) {
+func parsePriorAttempts(header string) (int, error) {
 	if header == "" {
 		return 0, nil
 	}
@@ -85,19 +85,19 @@ func parseEarlier(header string) (int, error) {
 	return n, nil
 }
 
-// Enlane puts a delivery, after its first attempts, at the end of its webhook's
+// Enqueue puts a delivery, after its first attempts, at the end of its webhook's
 // lane and returns when the server has stored it.
-func (c *Conn) Enlane(ctx context.Context, d delivery.Delivery, attempts int) error {
+func (c *Conn) Enqueue(ctx context.Context, d delivery.Delivery, attempts int) error {
 	if err := c.store(ctx, laneMessage(ctx, d, proto.SubjectLane(d.WebhookID), laneMessageID("lane", d, attempts))); err != nil {
 		return fmt.Errorf("put delivery %s into its lane: %w", d.ID, err)
 	}
 	return nil
 }
 
-// EnlaneAt schedules a delivery into its webhook's lane: the server holds it
+// EnqueueAt schedules a delivery into its webhook's lane: the server holds it
 // until at and then puts it there, whoever is alive. A delivery has at most
 // one schedule; a later one replaces it.
-func (c *Conn) EnlaneAt(ctx context.Context, d delivery.Delivery, attempts int, at time.Time) error {
+func (c *Conn) EnqueueAt(ctx context.Context, d delivery.Delivery, attempts int, at time.Time) error {
 	msg := laneMessage(ctx, d, proto.SubjectRetry(d.WebhookID, d.ID), laneMessageID("retry", d, attempts))
 	msg.Header.Set(headerSchedule, "@at "+at.UTC().Format(time.RFC3339Nano))
 	msg.Header.Set(headerScheduleTarget, proto.SubjectLane(d.WebhookID))

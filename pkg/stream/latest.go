@@ -24,11 +24,11 @@ func (c *Conn) Latest(ctx context.Context, organizationID string, t event.Type, 
 	if err != nil {
 		return nil, fmt.Errorf("open stream %s: %w", proto.StreamEvents, unavailable(err))
 	}
-	span := Span{OrganizationID: organizationID, Type: t, Since: time.Unix(0, 0)}                     // since ever
-	if span.After, err = c.placeBefore(ctx, span, events.CachedInfo().State, uint64(n)); err != nil { //nolint:gosec // a small number
+	scope := EventRange{OrganizationID: organizationID, Type: t, Since: time.Unix(0, 0)}                // since ever
+	if scope.After, err = c.placeBefore(ctx, scope, events.CachedInfo().State, uint64(n)); err != nil { //nolint:gosec // a small number
 		return nil, err
 	}
-	messages, err := c.History(ctx, span, latestRead)
+	messages, err := c.History(ctx, scope, latestRead)
 	if err != nil {
 		return nil, err
 	}
@@ -39,12 +39,12 @@ func (c *Conn) Latest(ctx context.Context, organizationID string, t event.Type, 
 	return latest, nil
 }
 
-// placeBefore returns a sequence after which a span has at least n events, or
+// placeBefore returns a sequence after which a range has at least n events, or
 // all that there are, and at most latestRead.
-func (c *Conn) placeBefore(ctx context.Context, span Span, state jetstream.StreamState, n uint64) (uint64, error) {
+func (c *Conn) placeBefore(ctx context.Context, scope EventRange, state jetstream.StreamState, n uint64) (uint64, error) {
 	after := func(place uint64) (uint64, error) {
-		span.After = place
-		return c.pending(ctx, span)
+		scope.After = place
+		return c.pending(ctx, scope)
 	}
 	first, last := max(state.FirstSeq, 1)-1, state.LastSeq
 	few, enough := last, last // after few there are too few, after enough there are enough

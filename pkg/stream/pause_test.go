@@ -22,12 +22,12 @@ func TestAHoldBeginsAndEndsWhileItsLaneIsRead(t *testing.T) {
 		}
 		return lane
 	}
-	if err := c.Enlane(t.Context(), waiting("one"), 0); err != nil {
+	if err := c.Enqueue(t.Context(), waiting("one"), 0); err != nil {
 		t.Fatal(err)
 	}
 	pullLane(t, open(32, time.Time{}), 1)
 
-	if err := c.Enlane(t.Context(), waiting("two"), 0); err != nil {
+	if err := c.Enqueue(t.Context(), waiting("two"), 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, until := range []time.Time{time.Now().Add(time.Hour), time.Now().Add(2 * time.Hour)} {

@@ -30,7 +30,7 @@ func TestNothingIsLostBetweenTwoShortPulls(t *testing.T) {
 	published := make(chan error, 1)
 	go func() {
 		for i := range n {
-			if err := c.Enlane(t.Context(), waiting(fmt.Sprint(i)), 0); err != nil {
+			if err := c.Enqueue(t.Context(), waiting(fmt.Sprint(i)), 0); err != nil {
 				published <- err
 				return
 			}

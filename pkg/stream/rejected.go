@@ -25,8 +25,8 @@ type Rejected struct {
 	Message Message
 }
 
-// RejectedSpan says which rejected messages to read.
-type RejectedSpan struct {
+// RejectedRange says which rejected messages to read.
+type RejectedRange struct {
 	OrganizationID string    // "" for all
 	Since          time.Time // rejected then or later
 	After          uint64    // and with a later sequence than this, 0 for any
@@ -34,7 +34,7 @@ type RejectedSpan struct {
 
 // Rejected returns the first n of a span's messages, in order, or fewer when
 // there are no more.
-func (c *Conn) Rejected(ctx context.Context, s RejectedSpan, n int) ([]Rejected, error) {
+func (c *Conn) Rejected(ctx context.Context, s RejectedRange, n int) ([]Rejected, error) {
 	cfg := jetstream.ConsumerConfig{
 		FilterSubject:     proto.PrefixRejected + ".>",
 		AckPolicy:         jetstream.AckNonePolicy,

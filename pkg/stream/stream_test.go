@@ -162,7 +162,7 @@ func TestLaneKeepsOrderAndContent(t *testing.T) {
 	ids := []string{"one", "two", "three"}
 	for _, id := range ids {
 		for range 2 { // the second is the same message
-			if err := c.Enlane(t.Context(), waiting(id), 0); err != nil {
+			if err := c.Enqueue(t.Context(), waiting(id), 0); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -191,7 +191,7 @@ func TestScheduledDeliveryEntersItsLaneInTimeAndIsAnnounced(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Now().Add(300 * time.Millisecond)
-	if err := c.EnlaneAt(t.Context(), waiting("later"), 1, at); err != nil {
+	if err := c.EnqueueAt(t.Context(), waiting("later"), 1, at); err != nil {
 		t.Fatal(err)
 	}
 	if held, err := c.Held(t.Context(), webhook.Webhook{ID: "wh_1"}); err != nil || held != 1 {
@@ -222,7 +222,7 @@ func TestScheduledDeliveryEntersItsLaneInTimeAndIsAnnounced(t *testing.T) {
 func TestPausedLaneHandsNothingOutUntilItsHoldEnds(t *testing.T) {
 	t.Parallel()
 	c := ensured(t)
-	if err := c.Enlane(t.Context(), waiting("one"), 0); err != nil {
+	if err := c.Enqueue(t.Context(), waiting("one"), 0); err != nil {
 		t.Fatal(err)
 	}
 	until := time.Now().Add(400 * time.Millisecond)
@@ -240,7 +240,7 @@ func TestProbeIsAloneAndKeepsItsPlace(t *testing.T) {
 	t.Parallel()
 	c := ensured(t)
 	for _, id := range []string{"one", "two"} {
-		if err := c.Enlane(t.Context(), waiting(id), 0); err != nil {
+		if err := c.Enqueue(t.Context(), waiting(id), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -276,10 +276,10 @@ func TestProbeIsAloneAndKeepsItsPlace(t *testing.T) {
 func TestDiscardRemovesWhatWaits(t *testing.T) {
 	t.Parallel()
 	c := ensured(t)
-	if err := c.Enlane(t.Context(), waiting("one"), 0); err != nil {
+	if err := c.Enqueue(t.Context(), waiting("one"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.EnlaneAt(t.Context(), waiting("two"), 1, time.Now().Add(time.Hour)); err != nil {
+	if err := c.EnqueueAt(t.Context(), waiting("two"), 1, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	lanes, err := c.Lanes(t.Context())

@@ -13,10 +13,10 @@ import (
 // do without: testdata/test-answer.json holds it. Times are RFC 3339 in UTC,
 // durations whole nanoseconds, bytes base64.
 
-// testReply is the answer to a TestCall: a trial, or a fault.
+// testReply is the answer to a TestCall: a result, or a fault.
 type testReply struct {
-	Trial *trialMessage `json:"trial,omitempty"`
-	Fault *faultMessage `json:"fault,omitempty"`
+	Result *testResultMessage `json:"trial,omitempty"`
+	Fault  *faultMessage      `json:"fault,omitempty"`
 
 	// Leaving says that the test was not begun, for the dispatcher stops. The fault
 	// beside it is for a caller that does not know this field.
@@ -32,7 +32,7 @@ type faultMessage struct {
 	Fields []fault.Field `json:"fields,omitempty"`
 }
 
-type trialMessage struct {
+type testResultMessage struct {
 	Attempt attemptMessage `json:"attempt"`
 	Request requestMessage `json:"request"`
 }
@@ -76,9 +76,9 @@ type requestMessage struct {
 	Body   []byte              `json:"body,omitempty"`
 }
 
-func messageOfTrial(t delivery.Trial) *trialMessage {
+func messageOfTestResult(t delivery.TestResult) *testResultMessage {
 	a, o := t.Attempt, t.Attempt.Outcome
-	return &trialMessage{
+	return &testResultMessage{
 		Attempt: attemptMessage{
 			ID: a.ID, DeliveryID: a.DeliveryID, WebhookID: a.WebhookID, OrganizationID: a.OrganizationID,
 			EventID: a.EventID, EventType: a.EventType, Number: a.Number, URL: a.URL, HeaderNames: a.HeaderNames,
@@ -92,10 +92,10 @@ func messageOfTrial(t delivery.Trial) *trialMessage {
 	}
 }
 
-// trial returns what the message says. What is tested is a test.
-func (m *trialMessage) trial() delivery.Trial {
+// result returns what the message says. What is tested is a test.
+func (m *testResultMessage) result() delivery.TestResult {
 	a, o := m.Attempt, m.Attempt.Outcome
-	return delivery.Trial{
+	return delivery.TestResult{
 		Attempt: delivery.Attempt{
 			ID: a.ID, DeliveryID: a.DeliveryID, WebhookID: a.WebhookID, OrganizationID: a.OrganizationID,
 			EventID: a.EventID, EventType: a.EventType, Number: a.Number, URL: a.URL, HeaderNames: a.HeaderNames,

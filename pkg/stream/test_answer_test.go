@@ -18,7 +18,7 @@ import (
 func TestTheFormOfTestAnswers(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 2, 9, 30, 0, 123_000_000, time.UTC)
-	trial := delivery.Trial{
+	result := delivery.TestResult{
 		Attempt: delivery.Attempt{
 			ID: "att_1", DeliveryID: "dlv_1", WebhookID: "wh_1", OrganizationID: "acme", EventID: "evt_test_1", EventType: event.NoteCreated,
 			Number: 1, Test: true, URL: "https://hooks.example.com/in", HeaderNames: []string{"X-Key"}, StartedAt: at, EndedAt: at.Add(time.Second), Body: []byte(`{"id":"evt_test_1"}`),
@@ -31,7 +31,7 @@ func TestTheFormOfTestAnswers(t *testing.T) {
 		Request: delivery.Request{URL: "https://hooks.example.com/in", Header: map[string][]string{"X-Key": {"•••"}}, Body: []byte(`{"id":"evt_test_1"}`)},
 	}
 	refused := &fault.Error{Kind: fault.Conflict, Code: "webhook-not-active", Detail: "Only an active webhook can be tested.", Fields: []fault.Field{{Pointer: "/url", Detail: "x"}}}
-	replies := []testReply{{Trial: messageOfTrial(trial)}, {Fault: messageOfFault(refused)}}
+	replies := []testReply{{Result: messageOfTestResult(result)}, {Fault: messageOfFault(refused)}}
 	text, err := json.MarshalIndent(replies, "", "  ")
 	if err != nil {
 		t.Fatal(err)
@@ -49,8 +49,8 @@ func TestTheFormOfTestAnswers(t *testing.T) {
 		if err := json.Unmarshal(form, &read); err != nil {
 			t.Fatal(err)
 		}
-		if got := read[0].Trial.trial(); !reflect.DeepEqual(got, trial) {
-			t.Errorf("%+v, want %+v", got, trial)
+		if got := read[0].Result.result(); !reflect.DeepEqual(got, result) {
+			t.Errorf("%+v, want %+v", got, result)
 		}
 		if got := read[1].Fault.fault(); !reflect.DeepEqual(got, refused) {
 			t.Errorf("%+v, want %+v", got, refused)

@@ -45,47 +45,47 @@ var errLeaving = errors.New("the dispatcher is about to stop")
 // Test has a dispatcher test a webhook and returns what came of it. A fault of
 // the dispatcher comes back as it is. While no dispatcher runs, or none answers
 // until ctx ends, it returns a fault of kind Unavailable.
-func (c *Conn) Test(ctx context.Context, call TestCall) (delivery.Trial, error) {
+func (c *Conn) Test(ctx context.Context, call TestCall) (delivery.TestResult, error) {
 	for asked := 1; ; asked++ {
-		trial, err := c.test(ctx, call)
+		result, err := c.test(ctx, call)
 		if asked == askedAtMost || !errors.Is(err, errLeaving) {
-			return trial, err
+			return result, err
 		}
 	}
 }
 
 // test asks one dispatcher.
-func (c *Conn) test(ctx context.Context, call TestCall) (delivery.Trial, error) {
+func (c *Conn) test(ctx context.Context, call TestCall) (delivery.TestResult, error) {
 	body, err := json.Marshal(call)
 	if err != nil {
-		return delivery.Trial{}, fmt.Errorf("write test of webhook %s: %w", call.WebhookID, err)
+		return delivery.TestResult{}, fmt.Errorf("write test of webhook %s: %w", call.WebhookID, err)
 	}
 	request := &nats.Msg{Subject: proto.SubjectTests, Header: nats.Header{}, Data: body}
 	trace.Inject(ctx, request.Header)
 	msg, err := c.nc.RequestMsgWithContext(ctx, request)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
-		return delivery.Trial{}, noDispatcher(err)
+		return delivery.TestResult{}, noDispatcher(err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		return delivery.Trial{}, fault.New(fault.Unavailable, "test-unanswered",
+		return delivery.TestResult{}, fault.New(fault.Unavailable, "test-unanswered",
 			"We do not know what came of the test. Look in the log, or try again.").Because(err)
 	case err != nil:
-		return delivery.Trial{}, fmt.Errorf("test webhook %s: %w", call.WebhookID, unavailable(err))
+		return delivery.TestResult{}, fmt.Errorf("test webhook %s: %w", call.WebhookID, unavailable(err))
 	}
 	var reply testReply
 	if err := json.Unmarshal(msg.Data, &reply); err != nil {
-		return delivery.Trial{}, fmt.Errorf("read what came of the test of webhook %s: %w", call.WebhookID, err)
+		return delivery.TestResult{}, fmt.Errorf("read what came of the test of webhook %s: %w", call.WebhookID, err)
 	}
 	switch {
 	case reply.Leaving:
-		return delivery.Trial{}, noDispatcher(errLeaving)
+		return delivery.TestResult{}, noDispatcher(errLeaving)
 	case reply.Fault != nil:
-		return delivery.Trial{}, reply.Fault.fault()
+		return delivery.TestResult{}, reply.Fault.fault()
 	}
-	if reply.Trial == nil {
-		return delivery.Trial{}, fmt.Errorf("the answer to the test of webhook %s is empty", call.WebhookID)
+	if reply.Result == nil {
+		return delivery.TestResult{}, fmt.Errorf("the answer to the test of webhook %s is empty", call.WebhookID)
 	}
-	return reply.Trial.trial(), nil
+	return reply.Result.result(), nil
 }
 
 func noDispatcher(cause error) error {
@@ -96,7 +96,7 @@ func noDispatcher(cause error) error {
 type TestService struct {
 	c      *Conn
 	log    *slog.Logger
-	handle func(context.Context, TestCall) (delivery.Trial, error)
+	handle func(context.Context, TestCall) (delivery.TestResult, error)
 	free   chan struct{}
 	mu     sync.Mutex // no test begins while Run waits for those that have
 	ended  bool
@@ -104,7 +104,7 @@ type TestService struct {
 }
 
 // NewTestService returns a service that has handle make the tests.
-func (c *Conn) NewTestService(log *slog.Logger, handle func(context.Context, TestCall) (delivery.Trial, error)) *TestService {
+func (c *Conn) NewTestService(log *slog.Logger, handle func(context.Context, TestCall) (delivery.TestResult, error)) *TestService {
 	return &TestService{c: c, log: log, handle: handle, free: make(chan struct{}, testsAtOnce)}
 }
 
@@ -148,30 +148,30 @@ func (s *TestService) receive(work context.Context, r micro.Request) {
 	select {
 	case s.free <- struct{}{}:
 	default:
-		s.answer(reply, delivery.Trial{}, fault.New(fault.Unavailable, "too-many-tests", "Too many tests are being made. Try again in a moment."))
+		s.answer(reply, delivery.TestResult{}, fault.New(fault.Unavailable, "too-many-tests", "Too many tests are being made. Try again in a moment."))
 		return
 	}
 	if s.ended {
 		<-s.free
-		s.answer(reply, delivery.Trial{}, noDispatcher(errLeaving))
+		s.answer(reply, delivery.TestResult{}, noDispatcher(errLeaving))
 		return
 	}
 	s.active.Go(func() {
 		defer func() { <-s.free }()
 		var call TestCall
 		if err := json.Unmarshal(data, &call); err != nil {
-			s.answer(reply, delivery.Trial{}, fmt.Errorf("read the call for a test: %w", err))
+			s.answer(reply, delivery.TestResult{}, fmt.Errorf("read the call for a test: %w", err))
 			return
 		}
-		trial, err := s.handle(work, call)
-		s.answer(reply, trial, err)
+		result, err := s.handle(work, call)
+		s.answer(reply, result, err)
 	})
 }
 
 // answer replies. The replier is not asked to do it: it may not be used by
 // another goroutine.
-func (s *TestService) answer(to string, trial delivery.Trial, failure error) {
-	reply := testReply{Trial: messageOfTrial(trial)}
+func (s *TestService) answer(to string, result delivery.TestResult, failure error) {
+	reply := testReply{Result: messageOfTestResult(result)}
 	if failure != nil {
 		f := fault.Of(failure)
 		reply = testReply{Fault: messageOfFault(f), Leaving: errors.Is(failure, errLeaving)}

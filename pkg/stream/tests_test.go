@@ -16,7 +16,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 
-type handler func(context.Context, stream.TestCall) (delivery.Trial, error)
+type handler func(context.Context, stream.TestCall) (delivery.TestResult, error)
 
 // offer answers tests on a connection of its own until stop is called, which
 // waits for those under way.
@@ -37,26 +37,26 @@ func offer(t *testing.T, srv *natstest.Server, handle handler) (stop func()) {
 }
 
 // asked is a test that is answered by whoever is there, once somebody is.
-func asked(t *testing.T, c *stream.Conn, call stream.TestCall) (delivery.Trial, error) {
+func asked(t *testing.T, c *stream.Conn, call stream.TestCall) (delivery.TestResult, error) {
 	t.Helper()
 	var (
-		trial delivery.Trial
-		err   error
+		result delivery.TestResult
+		err    error
 	)
 	await(t, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		trial, err = c.Test(ctx, call)
+		result, err = c.Test(ctx, call)
 		f := fault.Of(err)
 		return f == nil || f.Code != "no-dispatcher"
 	})
-	return trial, err
+	return result, err
 }
 
 func TestATestComesBackAsItWasMade(t *testing.T) {
 	t.Parallel()
 	srv := natstest.Start(t)
-	want := delivery.Trial{
+	want := delivery.TestResult{
 		Attempt: delivery.Attempt{
 			ID: "att_1", DeliveryID: "dlv_1", Number: 1, Test: true, Body: []byte("{\"a\":\"\u2028<ü>\"}"),
 			StartedAt: time.Now().UTC().Round(0), EndedAt: time.Now().UTC().Round(0),
@@ -69,7 +69,7 @@ func TestATestComesBackAsItWasMade(t *testing.T) {
 		Request: delivery.Request{URL: "https://a.example/", Header: map[string][]string{"X-DialNote-Event": {"x"}}, Body: []byte("{}")},
 	}
 	call := stream.TestCall{OrganizationID: "acme", WebhookID: "wh_1", Event: []byte(`{"id":"evt_test_1"}`)}
-	offer(t, srv, func(_ context.Context, got stream.TestCall) (delivery.Trial, error) {
+	offer(t, srv, func(_ context.Context, got stream.TestCall) (delivery.TestResult, error) {
 		if !reflect.DeepEqual(got, call) {
 			t.Errorf("called with %+v, want %+v", got, call)
 		}
@@ -87,7 +87,9 @@ func TestAFaultOfATestComesBackWithoutItsCause(t *testing.T) {
 	t.Parallel()
 	srv := natstest.Start(t)
 	var failure error
-	offer(t, srv, func(context.Context, stream.TestCall) (delivery.Trial, error) { return delivery.Trial{}, failure })
+	offer(t, srv, func(context.Context, stream.TestCall) (delivery.TestResult, error) {
+		return delivery.TestResult{}, failure
+	})
 	c := connect(t, srv)
 	known := fault.New(fault.Conflict, "webhook-not-active", "No.")
 	known.Fields = []fault.Field{{Pointer: "/data", Detail: "No."}}
@@ -114,10 +116,10 @@ func TestATestWithoutADispatcherIsUnavailable(t *testing.T) {
 	}
 
 	began, end := make(chan struct{}, 1), make(chan struct{})
-	stop := offer(t, srv, func(context.Context, stream.TestCall) (delivery.Trial, error) {
+	stop := offer(t, srv, func(context.Context, stream.TestCall) (delivery.TestResult, error) {
 		began <- struct{}{}
 		<-end
-		return delivery.Trial{}, nil
+		return delivery.TestResult{}, nil
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -144,7 +146,7 @@ func TestASlowTestDelaysNoOtherAndOneDispatcherAnswersEach(t *testing.T) {
 	all.Add(n)
 	var mu sync.Mutex
 	seen := map[string]int{}
-	together := func(_ context.Context, call stream.TestCall) (delivery.Trial, error) {
+	together := func(_ context.Context, call stream.TestCall) (delivery.TestResult, error) {
 		mu.Lock()
 		seen[call.WebhookID]++
 		mu.Unlock()
@@ -152,7 +154,7 @@ func TestASlowTestDelaysNoOtherAndOneDispatcherAnswersEach(t *testing.T) {
 			all.Done()
 			all.Wait()
 		}
-		return delivery.Trial{}, nil
+		return delivery.TestResult{}, nil
 	}
 	offer(t, srv, together)
 	offer(t, srv, together)
@@ -186,9 +188,9 @@ func TestATestIsMadeWhileDispatchersComeAndGo(t *testing.T) {
 	here := make(chan struct{}, 1)
 	dispatcher := func() (stop func()) {
 		var first sync.Once
-		return offer(t, srv, func(context.Context, stream.TestCall) (delivery.Trial, error) {
+		return offer(t, srv, func(context.Context, stream.TestCall) (delivery.TestResult, error) {
 			first.Do(func() { here <- struct{}{} })
-			return delivery.Trial{}, nil
+			return delivery.TestResult{}, nil
 		})
 	}
 	stop := dispatcher()

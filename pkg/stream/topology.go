@@ -52,12 +52,12 @@ const (
 	// rejectedMaxBytes bounds what is kept of messages nobody can deliver.
 	rejectedMaxBytes = 1 << 30
 
-	// farewellsKept is how long Zapier may be away and is still told of a deleted
+	// unsubscribeRequestsKept is how long Zapier may be away and is still told of a deleted
 	// webhook.
-	farewellsKept = time.Hour
+	unsubscribeRequestsKept = time.Hour
 
-	// farewellsMaxBytes bounds what is kept for Zapier: at most 2 KiB each.
-	farewellsMaxBytes = 64 << 20
+	// unsubscribeRequestsMaxBytes bounds what is kept for Zapier: at most 2 KiB each.
+	unsubscribeRequestsMaxBytes = 64 << 20
 
 	// noticesMaxBytes bounds what is kept for the platform: about a million
 	// notices.
@@ -83,7 +83,7 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			Replicas:    t.Replicas,
 			AllowDirect: true,
 
-			AllowAtomicPublish: true, // see intake
+			AllowAtomicPublish: true, // see batcher
 		},
 		{
 			Name:              proto.StreamLanes,
@@ -135,16 +135,16 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			Subjects:    []string{proto.PrefixFarewells + ".*"},
 			Retention:   jetstream.WorkQueuePolicy,
 			Storage:     jetstream.FileStorage,
-			MaxAge:      min(farewellsKept, t.Retention),
-			MaxBytes:    farewellsMaxBytes,
+			MaxAge:      min(unsubscribeRequestsKept, t.Retention),
+			MaxBytes:    unsubscribeRequestsMaxBytes,
 			Discard:     jetstream.DiscardOld,
-			Duplicates:  min(farewellsKept, t.Retention),
+			Duplicates:  min(unsubscribeRequestsKept, t.Retention),
 			Replicas:    t.Replicas,
 		},
 	}
 }
 
-func farewellsConsumer() jetstream.ConsumerConfig {
+func unsubscribeConsumer() jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
 		Durable:     dispatchers,
 		Description: "All dispatcher replicas: each farewell is said by one of them.",
@@ -219,7 +219,7 @@ func (c *Conn) Ensure(ctx context.Context, t Topology) error {
 func sharedConsumers() map[string]jetstream.ConsumerConfig {
 	return map[string]jetstream.ConsumerConfig{
 		proto.StreamEvents:    dispatchersConsumer(),
-		proto.StreamFarewells: farewellsConsumer(),
+		proto.StreamFarewells: unsubscribeConsumer(),
 	}
 }
 

@@ -77,7 +77,7 @@ func recordInOrder(t *testing.T, s store.Store) {
 		Succeeded(w, now.Add(2*time.Second), time.Second),
 		Failed(w, now.Add(4*time.Second), time.Second),
 	)
-	counts := func(r store.Recorded) [2]int {
+	counts := func(r delivery.Step) [2]int {
 		return [2]int{r.Before.Health.FailureCount, r.After.Health.FailureCount}
 	}
 	wantEqual(t, "counts", [][2]int{counts(recorded[0]), counts(recorded[1]), counts(recorded[2]), counts(recorded[3])},
@@ -178,7 +178,7 @@ func recordUnknown(t *testing.T, s store.Store) {
 		}
 		ids = append(ids, batch[i].DeliveryID)
 	}
-	p, err := s.Progress(t.Context(), ids, delivery.Span{})
+	p, err := s.Progress(t.Context(), ids, delivery.TimeRange{})
 	if err != nil || len(p) != 1 {
 		t.Errorf("logged %d attempts, %v", len(p), err)
 	}
@@ -214,7 +214,7 @@ func recordTest(t *testing.T, s store.Store) {
 	if logged := logOf(t, s, failed); len(logged) != 1 || !logged[0].Test {
 		t.Errorf("log: %+v", logged)
 	}
-	if p, err := s.Progress(t.Context(), []string{failed.DeliveryID, succeeded.DeliveryID}, delivery.Span{}); err != nil || len(p) != 0 {
+	if p, err := s.Progress(t.Context(), []string{failed.DeliveryID, succeeded.DeliveryID}, delivery.TimeRange{}); err != nil || len(p) != 0 {
 		t.Errorf("progress: %v, %v", p, err)
 	}
 }
@@ -321,7 +321,7 @@ func progress(t *testing.T, s store.Store) {
 	held.Number, held.Outcome = 0, delivery.Outcome{Result: delivery.Deferred}
 	record(t, s, delivered, failing, held, again)
 	ids := []string{delivered.DeliveryID, failing.DeliveryID, held.DeliveryID, never.DeliveryID}
-	got, err := s.Progress(t.Context(), ids, delivery.Span{})
+	got, err := s.Progress(t.Context(), ids, delivery.TimeRange{})
 	wantNoError(t, err)
 	wantEqual(t, "progress", got, map[string]delivery.Progress{
 		delivered.DeliveryID: {Attempts: 2, Delivered: true, LastSuccess: 2},
@@ -334,10 +334,10 @@ func progress(t *testing.T, s store.Store) {
 		ids = append(ids, fmt.Sprintf("dlv_%d", i))
 	}
 	slices.Reverse(ids)
-	if got, err := s.Progress(t.Context(), ids, delivery.Span{}); err != nil || len(got) != 2 {
+	if got, err := s.Progress(t.Context(), ids, delivery.TimeRange{}); err != nil || len(got) != 2 {
 		t.Errorf("of many: %v, %v", got, err)
 	}
-	for within, want := range map[delivery.Span]delivery.Progress{
+	for within, want := range map[delivery.TimeRange]delivery.Progress{
 		{From: now.Add(-time.Second)}:                       {Attempts: 2, Delivered: true, LastSuccess: 2},
 		{From: now.Add(time.Second)}:                        {Attempts: 1, Delivered: true, LastSuccess: 2},
 		{To: now.Add(time.Second)}:                          {Attempts: 1},
@@ -348,7 +348,7 @@ func progress(t *testing.T, s store.Store) {
 		wantNoError(t, err)
 		wantEqual(t, fmt.Sprintf("progress from %v to %v", within.From, within.To), got[delivered.DeliveryID], want)
 	}
-	if got, err := s.Progress(t.Context(), nil, delivery.Span{}); err != nil || len(got) != 0 {
+	if got, err := s.Progress(t.Context(), nil, delivery.TimeRange{}); err != nil || len(got) != 0 {
 		t.Errorf("of none: %v, %v", got, err)
 	}
 }
@@ -374,7 +374,7 @@ func prune(t *testing.T, s store.Store) {
 		both.Go(func() { wantNoError(t, s.Prune(ctx, now, store.Retention{Log: retention, Audit: retention})) })
 	}
 	both.Wait()
-	p, err := s.Progress(ctx, []string{old.DeliveryID, young.DeliveryID, gone.DeliveryID}, delivery.Span{})
+	p, err := s.Progress(ctx, []string{old.DeliveryID, young.DeliveryID, gone.DeliveryID}, delivery.TimeRange{})
 	wantNoError(t, err)
 	wantEqual(t, "left", p, map[string]delivery.Progress{young.DeliveryID: {Attempts: 1, Delivered: true, LastSuccess: 1}})
 	for key, kept := range map[string]bool{"old": false, "young": true} {

@@ -183,7 +183,7 @@ func get(t *testing.T, s store.Store, w webhook.Webhook) webhook.Webhook {
 	return got
 }
 
-func record(t *testing.T, s store.Store, attempts ...delivery.Attempt) []store.Recorded {
+func record(t *testing.T, s store.Store, attempts ...delivery.Attempt) []delivery.Step {
 	t.Helper()
 	recorded, err := s.Record(t.Context(), delivery.DefaultPolicy(), attempts)
 	if err != nil {

@@ -250,7 +250,7 @@ func deleteWebhook(t *testing.T, s store.Store) {
 	if recorded := record(t, s, late); recorded[0].Found {
 		t.Error("recorded an attempt of a deleted webhook")
 	}
-	if p, err := s.Progress(ctx, []string{late.DeliveryID}, delivery.Span{}); err != nil || len(p) != 0 {
+	if p, err := s.Progress(ctx, []string{late.DeliveryID}, delivery.TimeRange{}); err != nil || len(p) != 0 {
 		t.Errorf("logged an attempt of a deleted webhook: %v, %v", p, err)
 	}
 	all, err := s.All(ctx, "acme")

@@ -7,8 +7,8 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/pgtest"
 	"github.com/dialnote/webhooks/pkg/store"
-	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 )
 
 // Whoever only works with what is there changes no schema.

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/dialnote/webhooks/pkg/pgtest"
-	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 )
 
 func TestOpenChoosesByScheme(t *testing.T) {

@@ -67,7 +67,7 @@ func TestWhatIsAskedForOverNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, err := lane.Pull(t.Context(), 2, 10*time.Second, func(d delivery.Delivery, m *stream.Message) {
-		if d.ID != deliveryID || d.Earlier != 1 || d.EventSequence != 2 || !strings.Contains(string(d.Body), `"callSid":"CA1"`) {
+		if d.ID != deliveryID || d.PriorAttempts != 1 || d.EventSequence != 2 || !strings.Contains(string(d.Body), `"callSid":"CA1"`) {
 			t.Errorf("in the lane: %+v", d)
 		}
 		if err := m.Ack(); err != nil {

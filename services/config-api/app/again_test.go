@@ -43,13 +43,13 @@ func (q *queue) CountEvents(_ context.Context, organizationID string, t event.Ty
 }
 
 func (q *queue) Requeue(_ context.Context, d delivery.Delivery, _ string) error {
-	return q.note("requeue " + d.ID + " of " + d.EventID + " after " + itoa(d.Earlier))
+	return q.note("requeue " + d.ID + " of " + d.EventID + " after " + itoa(d.PriorAttempts))
 }
 
 // Test answers as a receiver does that says 200, or 503 to an id.
-func (q *queue) Test(_ context.Context, organizationID, webhookID string, e event.Event) (delivery.Trial, error) {
+func (q *queue) Test(_ context.Context, organizationID, webhookID string, e event.Event) (delivery.TestResult, error) {
 	if err := q.note("test " + organizationID + " " + webhookID + " " + string(e.Data)); err != nil {
-		return delivery.Trial{}, err
+		return delivery.TestResult{}, err
 	}
 	now := time.Now()
 	a := delivery.Attempt{
@@ -61,7 +61,7 @@ func (q *queue) Test(_ context.Context, organizationID, webhookID string, e even
 			Phases:   delivery.Phases{FirstByte: 48 * time.Millisecond, Total: 84 * time.Millisecond},
 		},
 	}
-	return delivery.Trial{Attempt: a, Request: delivery.Request{
+	return delivery.TestResult{Attempt: a, Request: delivery.Request{
 		URL: "https://crm.example.com/hooks", Header: map[string][]string{"X-DialNote-Event": {string(e.Type)}}, Body: e.Body(),
 	}}, nil
 }

@@ -83,8 +83,8 @@ type History = manage.History
 // Tester has tests made.
 type Tester = manage.Tester
 
-// Farewells has Zapier told of webhooks that are deleted.
-type Farewells = manage.Farewells
+// Unsubscriber has Zapier told of webhooks that are deleted.
+type Unsubscriber = manage.Unsubscriber
 
 // Activity is what happens to webhooks, as it happens.
 type Activity = live.Source
@@ -98,16 +98,16 @@ type Notices = outbox.Publisher
 // Dependencies are what the config API works with. All are needed but the
 // tracer.
 type Dependencies struct {
-	Store     Store
-	Changes   Changes
-	Held      Held
-	Publisher Publisher
-	History   History
-	Tester    Tester
-	Farewells Farewells
-	Activity  Activity
-	Events    Events
-	Notices   Notices
+	Store        Store
+	Changes      Changes
+	Held         Held
+	Publisher    Publisher
+	History      History
+	Tester       Tester
+	Unsubscriber Unsubscriber
+	Activity     Activity
+	Events       Events
+	Notices      Notices
 
 	// CheckURL says whether a URL may be saved, from its text only; its error is
 	// a fault of kind Invalid with the field /url. It is endpoint.Policy's Check.
@@ -126,11 +126,11 @@ type Dependencies struct {
 
 // App is a wired config API.
 type App struct {
-	handler  http.Handler
-	live     *live.Hub
-	follower *eventfeed.Follower
-	outbox   *outbox.Outbox
-	tokens   *auth.Rotation
+	handler http.Handler
+	live    *live.Hub
+	feed    *eventfeed.Feed
+	outbox  *outbox.Outbox
+	tokens  *auth.Rotation
 }
 
 // New wires a config API. It returns an error when a setting is wrong, or when
@@ -162,7 +162,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 		Recoveries:      deps.Store,
 		History:         deps.History,
 		Tester:          deps.Tester,
-		Farewells:       deps.Farewells,
+		Unsubscriber:    deps.Unsubscriber,
 		DeliveryTimeout: cfg.DeliveryTimeout,
 		Access:          deps.Store,
 		Audit:           deps.Store,
@@ -183,7 +183,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	follower := eventfeed.New(deps.Events)
+	feed := eventfeed.New(deps.Events)
 	handler, err := httpapi.New(httpapi.Options{
 		Document:      document,
 		Authenticator: credentials,
@@ -195,7 +195,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 		Tracer:        deps.Tracer,
 		Service:       service,
 		Live:          hub,
-		Follower:      follower,
+		Feed:          feed,
 		Limits:        cfg.Limits,
 		EmbedHosts:    cfg.EmbedHosts,
 		Page:          page,
@@ -203,7 +203,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the HTTP handler: %w", err)
 	}
-	return &App{handler: handler, live: hub, follower: follower, outbox: notices, tokens: credentials.tokens}, nil
+	return &App{handler: handler, live: hub, feed: feed, outbox: notices, tokens: credentials.tokens}, nil
 }
 
 // complete reports a dependency that was forgotten, at start and not in the
@@ -211,7 +211,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 func (d Dependencies) complete() error {
 	for name, missing := range map[string]bool{
 		"Store": d.Store == nil, "Changes": d.Changes == nil, "Held": d.Held == nil,
-		"Publisher": d.Publisher == nil, "History": d.History == nil, "Tester": d.Tester == nil, "Farewells": d.Farewells == nil, "Activity": d.Activity == nil, "Events": d.Events == nil, "Notices": d.Notices == nil, "CheckURL": d.CheckURL == nil, "Health": d.Health == nil,
+		"Publisher": d.Publisher == nil, "History": d.History == nil, "Tester": d.Tester == nil, "Unsubscriber": d.Unsubscriber == nil, "Activity": d.Activity == nil, "Events": d.Events == nil, "Notices": d.Notices == nil, "CheckURL": d.CheckURL == nil, "Health": d.Health == nil,
 		"Registry": d.Registry == nil, "Now": d.Now == nil, "Log": d.Log == nil,
 	} {
 		if missing {
@@ -233,7 +233,7 @@ func (a *App) Run(ctx context.Context) error {
 	var others sync.WaitGroup
 	others.Go(func() { a.outbox.Run(ctx) })
 	others.Go(func() { a.tokens.Run(ctx) })
-	others.Go(func() { a.follower.Run(ctx) })
+	others.Go(func() { a.feed.Run(ctx) })
 	err := a.live.Run(ctx)
 	if err != nil {
 		<-ctx.Done() // the others go on

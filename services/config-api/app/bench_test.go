@@ -21,7 +21,7 @@ import (
 func BenchmarkPublish(b *testing.B) {
 	q := &queue{}
 	a, err := app.New(app.Config{APITokens: "a:" + token}, app.Dependencies{
-		Store: panics{}, Changes: q, Held: q, Publisher: dropped{}, History: q, Tester: q, Farewells: q, Activity: q, Events: q, Notices: q,
+		Store: panics{}, Changes: q, Held: q, Publisher: dropped{}, History: q, Tester: q, Unsubscriber: q, Activity: q, Events: q, Notices: q,
 		CheckURL: func(string) error { return nil },
 		Health:   ops.NewHealth(), Registry: prometheus.NewRegistry(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})

@@ -69,7 +69,7 @@ func start(t *testing.T) *system {
 // dependencies are those of a config API on the system's parts.
 func (s *system) dependencies() app.Dependencies {
 	return app.Dependencies{
-		Store: s.store, Changes: s.queue, Held: s.queue, Publisher: s.queue, History: s.queue, Tester: s.queue, Farewells: s.queue, Activity: s.queue, Events: s.queue, Notices: s.queue,
+		Store: s.store, Changes: s.queue, Held: s.queue, Publisher: s.queue, History: s.queue, Tester: s.queue, Unsubscriber: s.queue, Activity: s.queue, Events: s.queue, Notices: s.queue,
 		CheckURL: endpoint.Policy{}.Check,
 		Health:   s.health,
 		Registry: prometheus.NewRegistry(),

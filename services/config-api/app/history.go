@@ -12,7 +12,7 @@ import (
 )
 
 // Test has a dispatcher make a test; see stream.Conn.Test.
-func (q *Queue) Test(ctx context.Context, organizationID, webhookID string, e event.Event) (delivery.Trial, error) {
+func (q *Queue) Test(ctx context.Context, organizationID, webhookID string, e event.Event) (delivery.TestResult, error) {
 	return q.conn.Test(ctx, stream.TestCall{OrganizationID: organizationID, WebhookID: webhookID, Event: e.Body()})
 }
 
@@ -32,7 +32,7 @@ func (q *Queue) Event(ctx context.Context, sequence uint64) (event.Event, time.T
 
 // CountEvents counts events by the time at which they were accepted.
 func (q *Queue) CountEvents(ctx context.Context, organizationID string, t event.Type, since, until time.Time) (int64, error) {
-	return q.conn.CountHistory(ctx, stream.Span{OrganizationID: organizationID, Type: t, Since: since}, until)
+	return q.conn.CountHistory(ctx, stream.EventRange{OrganizationID: organizationID, Type: t, Since: since}, until)
 }
 
 // Latest returns the last events of a type; see stream.Conn.Latest. One that
@@ -63,9 +63,9 @@ func (q *Queue) Follow(ctx context.Context, organizationID string, t event.Type,
 	})
 }
 
-// SayFarewell has a dispatcher tell Zapier; see stream.Conn.SayFarewell.
-func (q *Queue) SayFarewell(ctx context.Context, w webhook.Webhook) error {
-	return q.conn.SayFarewell(ctx, stream.Farewell{OrganizationID: w.OrganizationID, WebhookID: w.ID, URL: w.URL})
+// PublishUnsubscribeRequest has a dispatcher tell Zapier; see stream.Conn.PublishUnsubscribeRequest.
+func (q *Queue) PublishUnsubscribeRequest(ctx context.Context, w webhook.Webhook) error {
+	return q.conn.PublishUnsubscribeRequest(ctx, stream.UnsubscribeRequest{OrganizationID: w.OrganizationID, WebhookID: w.ID, URL: w.URL})
 }
 
 // Requeue puts a delivery into its lane again; see stream.Conn.Requeue.

@@ -6,11 +6,11 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/audit"
-	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/config"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/webhook"
-	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 	"github.com/dialnote/webhooks/services/config-api/internal/admin"
+	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
 
 // OpenOperator opens what an operator's commands work with: database and broker

@@ -9,7 +9,7 @@ import (
 )
 
 // Queue is the config API's side of NATS: it is its Changes, Held, Publisher,
-// Tester, History, Farewells, Activity and Notices.
+// Tester, History, Unsubscriber, Activity and Notices.
 type Queue struct {
 	conn  *stream.Conn
 	fleet *stream.Fleet

@@ -40,7 +40,7 @@ func benchmarkHeld(b *testing.B, webhooks, others int) {
 	enlane(b, conn, others)
 	if others > 0 {
 		d := delivery.Delivery{ID: "dlv_own", WebhookID: ws[0].ID, OrganizationID: "acme", EventStored: time.Now(), Body: []byte("{}")}
-		if err := conn.Enlane(b.Context(), d, 1); err != nil {
+		if err := conn.Enqueue(b.Context(), d, 1); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -77,7 +77,7 @@ func enlane(b *testing.B, conn *stream.Conn, lanes int) {
 		all.Go(func() {
 			for i := range next {
 				d := delivery.Delivery{ID: fmt.Sprintf("dlv_%d", i), WebhookID: fmt.Sprintf("wh_%d", i), OrganizationID: "other", EventStored: time.Now(), Body: []byte("{}")}
-				if err := conn.Enlane(b.Context(), d, 1); err != nil {
+				if err := conn.Enqueue(b.Context(), d, 1); err != nil {
 					b.Error(err)
 				}
 			}

@@ -30,8 +30,8 @@ func (q *queue) Latest(_ context.Context, organizationID string, t event.Type, n
 	return latest, nil
 }
 
-func (q *queue) SayFarewell(_ context.Context, w webhook.Webhook) error {
-	return q.note("farewell to " + w.URL)
+func (q *queue) PublishUnsubscribeRequest(_ context.Context, w webhook.Webhook) error {
+	return q.note("unsubscribe " + w.URL)
 }
 
 // zapierKey returns the Zapier key of an organization.
@@ -94,7 +94,7 @@ func TestAZapSubscribesAndUnsubscribes(t *testing.T) {
 	s.queue.take()
 
 	s.zapier(t, key, http.MethodDelete, "hooks/"+id, "").want(t, http.StatusNoContent)
-	s.queue.wantCalls(t, "announce acme "+id+" and wait", "discard "+id) // and no farewell: it was Zapier itself
+	s.queue.wantCalls(t, "announce acme "+id+" and wait", "discard "+id) // and no unsubscribe request: it was Zapier itself
 	for _, gone := range []string{id, "wh_01jd9v7q6w3k8m5n2p4r6t8v0x", "x", "wh_%00", "wh_" + strings.Repeat("x", 61)} {
 		s.zapier(t, key, http.MethodDelete, "hooks/"+gone, "").want(t, http.StatusNoContent)
 	}
@@ -207,7 +207,7 @@ func TestZapierIsToldOfADeletionInTheAPI(t *testing.T) {
 	id, _ := s.zapier(t, key, http.MethodPost, "hooks", subscribe+"}").want(t, http.StatusCreated).object(t)["id"].(string)
 	s.queue.take()
 	s.do(t, call{method: http.MethodDelete, path: webhooks + "/" + id}).want(t, http.StatusNoContent)
-	s.queue.wantCalls(t, "farewell to "+zapURL, "announce acme "+id+" and wait", "discard "+id)
+	s.queue.wantCalls(t, "unsubscribe "+zapURL, "announce acme "+id+" and wait", "discard "+id)
 
 	// It never blocks the deletion.
 	id, _ = s.zapier(t, key, http.MethodPost, "hooks", subscribe+"}").want(t, http.StatusCreated).object(t)["id"].(string)
@@ -226,5 +226,5 @@ func TestZapierIsToldOfADeletionOnThePage(t *testing.T) {
 	v := s.visit(t, "acme", "anna").open(t, "/portal/").follow(t, "Delete")
 	s.queue.take()
 	v.send(t, "Delete webhook", nil).want(t, http.StatusOK).sees(t, "The webhook was deleted.")
-	s.queue.wantCalls(t, "farewell to "+zapURL, "announce acme "+id+" and wait", "discard "+id)
+	s.queue.wantCalls(t, "unsubscribe "+zapURL, "announce acme "+id+" and wait", "discard "+id)
 }

@@ -30,7 +30,7 @@ func TestWhatIsRecordedIsNotSentAgain(t *testing.T) {
 			if !w.Ordered() {
 				s.handOut(t, 1)
 				e := event.Sample(event.CallCompleted, "acme", "evt_recorded", time.Now())
-				if err := s.conn.Enlane(t.Context(), delivery.Of(e, e.Body(), w.ID, 1, time.Now()), 1); err != nil {
+				if err := s.conn.Enqueue(t.Context(), delivery.Of(e, e.Body(), w.ID, 1, time.Now()), 1); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -59,7 +59,7 @@ func TestWhatIsInItsLaneIsNotSentTwice(t *testing.T) {
 	s.handOut(t, len(ids))
 	for n, id := range ids {
 		e := event.Sample(event.CallCompleted, "acme", id, time.Now())
-		if err := s.conn.Enlane(t.Context(), delivery.Of(e, e.Body(), w.ID, uint64(n+1), time.Now()), 0); err != nil {
+		if err := s.conn.Enqueue(t.Context(), delivery.Of(e, e.Body(), w.ID, uint64(n+1), time.Now()), 0); err != nil {
 			t.Fatal(err)
 		}
 	}

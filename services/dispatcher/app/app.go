@@ -165,8 +165,8 @@ func (a *App) assemble() (*parts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make outbox: %w", err)
 	}
-	told := &activity.Told{Store: a.deps.Store, Teller: a.deps.Stream, Outbox: notices, Log: log}
-	recorder := record.New(told, a.cfg.Policy, record.DefaultOptions(), log, a.metrics)
+	notifying := &activity.NotifyingStore{Store: a.deps.Store, Notifier: a.deps.Stream, Outbox: notices, Log: log}
+	recorder := record.New(notifying, a.cfg.Policy, record.DefaultOptions(), log, a.metrics)
 	slots := inflight.NewSlots(a.cfg.MaxInFlight)
 	webhooks := inflight.NewWebhooks(inflight.Limits{Total: a.cfg.MaxInFlight, PerWebhook: a.cfg.WebhookMaxInFlight, Patience: patience})
 	carrier := &courier.Courier{

@@ -23,9 +23,9 @@ func TestZapierIsToldOfADeletedWebhook(t *testing.T) {
 	})
 	say := func(id, path string) {
 		t.Helper()
-		f := stream.Farewell{OrganizationID: "acme", WebhookID: id, URL: r.url + path}
+		f := stream.UnsubscribeRequest{OrganizationID: "acme", WebhookID: id, URL: r.url + path}
 		for range 2 { // the second is the same
-			if err := s.conn.SayFarewell(t.Context(), f); err != nil {
+			if err := s.conn.PublishUnsubscribeRequest(t.Context(), f); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -73,7 +73,7 @@ func TestAFarewellGoesThroughTheGuard(t *testing.T) {
 	})
 	say := func(path string) {
 		t.Helper()
-		if err := s.conn.SayFarewell(t.Context(), stream.Farewell{OrganizationID: "acme", WebhookID: "wh_" + path[1:], URL: r.url + path}); err != nil {
+		if err := s.conn.PublishUnsubscribeRequest(t.Context(), stream.UnsubscribeRequest{OrganizationID: "acme", WebhookID: "wh_" + path[1:], URL: r.url + path}); err != nil {
 			t.Fatal(err)
 		}
 		await(t, "it is done with", func() bool { return len(s.nats.Stored(t, proto.StreamFarewells)) == 0 })

@@ -21,8 +21,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/natstest"
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/store"
-	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/app"
@@ -100,14 +100,14 @@ func (f *flaky) All(ctx context.Context, organizationID string) ([]webhook.Webho
 	return f.Store.All(ctx, organizationID)
 }
 
-func (f *flaky) Record(ctx context.Context, p delivery.Policy, attempts []delivery.Attempt) ([]store.Recorded, error) {
+func (f *flaky) Record(ctx context.Context, p delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error) {
 	if err := f.fault(); err != nil {
 		return nil, err
 	}
 	return f.Store.Record(ctx, p, attempts)
 }
 
-func (f *flaky) Progress(ctx context.Context, ids []string, within delivery.Span) (map[string]delivery.Progress, error) {
+func (f *flaky) Progress(ctx context.Context, ids []string, within delivery.TimeRange) (map[string]delivery.Progress, error) {
 	if err := f.fault(); err != nil {
 		return nil, err
 	}

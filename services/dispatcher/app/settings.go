@@ -1,10 +1,10 @@
 package app
 
 import (
-	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/egress"
+	"github.com/dialnote/webhooks/pkg/resources"
 )
 
 // FromSettings returns the replica's configuration as the settings say.

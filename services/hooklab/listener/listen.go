@@ -17,9 +17,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
-	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/signature"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )

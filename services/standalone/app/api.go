@@ -7,9 +7,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/trace"
 	configapi "github.com/dialnote/webhooks/services/config-api/app"
@@ -22,7 +22,7 @@ func newAPI(s config.Settings, b *resources.Resources, fleet *stream.Fleet, heal
 	}
 	queue := configapi.NewQueue(b.Stream, fleet)
 	api, err := configapi.New(cfg, configapi.Dependencies{
-		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, History: queue, Tester: queue, Farewells: queue, Activity: queue, Events: queue, Notices: queue, CheckURL: checkURL,
+		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, History: queue, Tester: queue, Unsubscriber: queue, Activity: queue, Events: queue, Notices: queue, CheckURL: checkURL,
 		Health: health, Registry: registry, Now: time.Now, Log: log, Tracer: tracer,
 	})
 	if err != nil {

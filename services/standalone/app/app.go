@@ -14,17 +14,17 @@ import (
 
 	"github.com/oklog/run"
 
-	"github.com/dialnote/webhooks/pkg/resources"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/ops"
-	"github.com/dialnote/webhooks/pkg/cli"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/trace"
 	configapi "github.com/dialnote/webhooks/services/config-api/app"
 	dispatcher "github.com/dialnote/webhooks/services/dispatcher/app"
+	"github.com/dialnote/webhooks/services/standalone/internal/bootstrap"
 	"github.com/dialnote/webhooks/services/standalone/internal/broker"
 	"github.com/dialnote/webhooks/services/standalone/internal/demo"
-	"github.com/dialnote/webhooks/services/standalone/internal/bootstrap"
 )
 
 // Options say how to run.

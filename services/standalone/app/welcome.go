@@ -7,8 +7,8 @@ import (
 	"text/template"
 	"time"
 
-	"github.com/dialnote/webhooks/services/standalone/internal/demo"
 	"github.com/dialnote/webhooks/services/standalone/internal/bootstrap"
+	"github.com/dialnote/webhooks/services/standalone/internal/demo"
 )
 
 // welcome says what runs where, and in a demo runs it until ctx ends.

@@ -14,7 +14,7 @@ import (
 )
 
 // connected uses what Zapier and the listener use of the broker: samples from
-// the stored events, a farewell, and events as they come. The system takes its
+// the stored events, an unsubscribe request, and events as they come. The system takes its
 // receiver for Zapier.
 func (s *system) connected(t *testing.T, c *client, stored string) {
 	t.Helper()
@@ -50,7 +50,7 @@ func (s *system) connected(t *testing.T, c *client, stored string) {
 	}
 	c.remove(t, made.ID)
 	if _, err := s.receiver.WaitRequest(ctx, func(r receiver.Request) bool { return r.Method == http.MethodDelete && r.Path == "/zap" }); err != nil {
-		t.Errorf("no farewell: %v", err)
+		t.Errorf("Zapier was not unsubscribed: %v", err)
 	}
 
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/v1/organizations/"+organization+"/events?type=note.created", nil)

@@ -141,7 +141,7 @@ func (l *ledger) compare(t *testing.T, db store.Store, debts []debt) (unlogged i
 	for i, d := range debts {
 		ids[i] = d.id
 	}
-	progress, err := db.Progress(context.Background(), ids, delivery.Span{})
+	progress, err := db.Progress(context.Background(), ids, delivery.TimeRange{})
 	if err != nil {
 		return 0, err
 	}
@@ -184,7 +184,7 @@ func (l *ledger) agree(t *testing.T, c *client, db store.Store) {
 func logged(t *testing.T, db store.Store, deliveryIDs []string) (n int) {
 	t.Helper()
 	for some := range slices.Chunk(deliveryIDs, 500) {
-		progress, err := db.Progress(t.Context(), some, delivery.Span{})
+		progress, err := db.Progress(t.Context(), some, delivery.TimeRange{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,7 +24,7 @@ var endOfTime = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) //nolint:gocheckno
 const maxList = 1000
 
 // Record implements store.Deliveries.
-func (s *Store) Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]store.Recorded, error) {
+func (s *Store) Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error) {
 	if len(attempts) == 0 {
 		return nil, nil
 	}
@@ -51,11 +51,7 @@ func (s *Store) Record(ctx context.Context, policy delivery.Policy, attempts []d
 	if err != nil {
 		return nil, err
 	}
-	recorded := make([]store.Recorded, len(steps))
-	for i, step := range steps {
-		recorded[i] = store.Recorded{Found: step.Found, Before: step.Before, After: step.After, Decision: step.Decision}
-	}
-	return recorded, nil
+	return steps, nil
 }
 
 // makeStorable takes out of attempts what a text column refuses.
@@ -209,7 +205,7 @@ func withoutRecorded(ctx context.Context, tx *sqlx.Tx, rows []AttemptRow) ([]Att
 }
 
 // Progress implements store.Deliveries.
-func (s *Store) Progress(ctx context.Context, deliveryIDs []string, within delivery.Span) (map[string]delivery.Progress, error) {
+func (s *Store) Progress(ctx context.Context, deliveryIDs []string, within delivery.TimeRange) (map[string]delivery.Progress, error) {
 	from, to := within.From, within.To
 	if from.IsZero() {
 		from = time.Unix(0, 0)

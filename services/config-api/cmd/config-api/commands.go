@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/audit"
-	"github.com/dialnote/webhooks/pkg/doctor"
-	"github.com/dialnote/webhooks/pkg/webhook"
-	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/cli"
+	"github.com/dialnote/webhooks/pkg/doctor"
+	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/config-api/app"
 	"github.com/dialnote/webhooks/services/config-api/internal/admin"
 )

@@ -27,7 +27,7 @@ func (s *site) disabled(t *testing.T, organization string, ago time.Duration, re
 	}
 	for _, id := range events {
 		e := s.publish(t, organization, id)
-		if err := s.conn.Enlane(t.Context(), delivery.Of(e, e.Body(), w.ID, 1, time.Now()), 1); err != nil {
+		if err := s.conn.Enqueue(t.Context(), delivery.Of(e, e.Body(), w.ID, 1, time.Now()), 1); err != nil {
 			t.Fatal(err)
 		}
 	}

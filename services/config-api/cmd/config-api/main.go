@@ -14,10 +14,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/dialnote/webhooks/pkg/resources"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/ops"
-	"github.com/dialnote/webhooks/pkg/cli"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/pkg/trace/export"
 	"github.com/dialnote/webhooks/services/config-api/app"
@@ -138,7 +138,7 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 	}
 	queue := app.NewQueue(b.Stream, fleet)
 	a, err := app.New(cfg, app.Dependencies{ //nolint:contextcheck // each request has its own
-		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, History: queue, Tester: queue, Farewells: queue, Activity: queue, Events: queue, Notices: queue, CheckURL: checkURL,
+		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, History: queue, Tester: queue, Unsubscriber: queue, Activity: queue, Events: queue, Notices: queue, CheckURL: checkURL,
 		Health: p.health, Registry: p.registry, Now: time.Now, Log: p.log, Tracer: p.tracer,
 	})
 	if err != nil {

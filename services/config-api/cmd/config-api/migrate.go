@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/cli"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/store/storeurl"

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/cli"
+	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/store/storeurl"

@@ -8,13 +8,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/natstest"
 	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/secretbox"
-	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
+	"github.com/dialnote/webhooks/pkg/store/storeurl"
 )
 
 func newKey(t *testing.T, id string) string {

@@ -17,13 +17,13 @@ import (
 // errEnough ends a list that is long enough.
 var errEnough = errors.New("enough")
 
-// spanFlags adds the flags that choose rejected messages.
-func spanFlags(flags *flag.FlagSet) func() stream.RejectedSpan {
+// rangeFlags adds the flags that choose rejected messages.
+func rangeFlags(flags *flag.FlagSet) func() stream.RejectedRange {
 	var since moment
-	var s stream.RejectedSpan
+	var s stream.RejectedRange
 	flags.Var(&since, "since", "rejected from this `time` on: 2026-11-02T09:30:00Z, or how long ago, like 36h")
 	flags.StringVar(&s.OrganizationID, "org", "", `only those published for this organization, or "unknown"`)
-	return func() stream.RejectedSpan {
+	return func() stream.RejectedRange {
 		if s.Since = since.at; !since.set {
 			s.Since = time.Unix(0, 0)
 		}
@@ -38,7 +38,7 @@ func rejectedListCommand() cli.Command {
 		Help:    "Oldest first: sequence, when it was rejected, its size, the subject that it was published to, the reason.",
 		Needs:   resourceSettings(),
 		Flags: func(flags *flag.FlagSet) cli.Run {
-			span := spanFlags(flags)
+			span := rangeFlags(flags)
 			most := flags.Int("limit", 100, "how many at most")
 			return operator(flags, false, func(ctx context.Context, o *admin.Operator, c cli.Call) error {
 				table := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
@@ -105,7 +105,7 @@ func rejectedRequeueCommand() cli.Command {
 			"its publisher has to send it anew. What is published again is delivered as a new event.",
 		Needs: resourceSettings(),
 		Flags: func(flags *flag.FlagSet) cli.Run {
-			span := spanFlags(flags)
+			span := rangeFlags(flags)
 			all := flags.Bool("all", false, "all of them, or those that -since and -org name")
 			return operator(flags, true, func(ctx context.Context, o *admin.Operator, c cli.Call) error {
 				sequences, err := parseSequences(c.Args)

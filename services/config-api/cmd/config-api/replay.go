@@ -5,8 +5,8 @@ import (
 	"flag"
 	"fmt"
 
-	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/cli"
+	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/services/config-api/internal/admin"
 )
 
@@ -21,7 +21,7 @@ func replayCommand() cli.Command {
 		Needs: resourceSettings(),
 		Flags: func(flags *flag.FlagSet) cli.Run {
 			var since, until moment
-			var s admin.Span
+			var s admin.ReplayScope
 			flags.Var(&since, "since", "from this `time` on (required): 2026-11-02T09:30:00Z, or how long ago, like 36h")
 			flags.Var(&until, "until", "before this `time` (default: now)")
 			flags.StringVar(&s.OrganizationID, "org", "", "only this organization's webhooks")
@@ -48,7 +48,7 @@ func replayCommand() cli.Command {
 }
 
 // replay starts the jobs and tells of each; with wait it tells how each ended.
-func replay(ctx context.Context, o *admin.Operator, c cli.Call, s admin.Span, wait bool) error {
+func replay(ctx context.Context, o *admin.Operator, c cli.Call, s admin.ReplayScope, wait bool) error {
 	var started []delivery.Recovery
 	err := o.Replay(ctx, s, func(r admin.Replayed) error {
 		what := "passed over: " + r.Refused

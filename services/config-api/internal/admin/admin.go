@@ -19,7 +19,7 @@ type Organizations interface {
 
 // Rejected has the messages that nobody understood.
 type Rejected interface {
-	Rejected(ctx context.Context, s stream.RejectedSpan, n int) ([]stream.Rejected, error)
+	Rejected(ctx context.Context, s stream.RejectedRange, n int) ([]stream.Rejected, error)
 	RejectedAt(ctx context.Context, sequence uint64) (stream.Rejected, error)
 	RemoveRejected(ctx context.Context, sequence uint64) error
 }

@@ -12,7 +12,7 @@ import (
 
 // EachRejected calls do for each rejected message of a span, in order, until it
 // returns an error.
-func (o *Operator) EachRejected(ctx context.Context, s stream.RejectedSpan, do func(stream.Rejected) error) error {
+func (o *Operator) EachRejected(ctx context.Context, s stream.RejectedRange, do func(stream.Rejected) error) error {
 	for {
 		some, err := o.Rejected.Rejected(ctx, s, page)
 		if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
 
-// Span is what to replay.
-type Span struct {
+// ReplayScope is what to replay.
+type ReplayScope struct {
 	OrganizationID string // "" for all
 	WebhookID      string // of the organization; "" for all
 	Since          time.Time
@@ -27,12 +27,12 @@ type Replayed struct {
 	Refused  string            // why none was, in words; "" when one was
 }
 
-// Replay starts a recovery of each webhook in a span: of the events that were
+// Replay starts a recovery of each webhook in a scope: of the events that were
 // accepted then, the dispatchers deliver those that the webhook missed, durably
 // and at its pace. A webhook that is disabled, or has such a job already, is
 // passed over. done is told of each. It returns NotFound when the organization
 // does not have the webhook.
-func (o *Operator) Replay(ctx context.Context, s Span, done func(Replayed) error) error {
+func (o *Operator) Replay(ctx context.Context, s ReplayScope, done func(Replayed) error) error {
 	found := s.WebhookID == ""
 	err := o.each(ctx, s.OrganizationID, func(w webhook.Webhook) error {
 		if s.WebhookID != "" && w.ID != s.WebhookID {
@@ -51,7 +51,7 @@ func (o *Operator) Replay(ctx context.Context, s Span, done func(Replayed) error
 	return err
 }
 
-func (o *Operator) replay(ctx context.Context, w webhook.Webhook, s Span) (Replayed, error) {
+func (o *Operator) replay(ctx context.Context, w webhook.Webhook, s ReplayScope) (Replayed, error) {
 	draft := manage.RecoveryDraft{Since: s.Since, Until: s.Until, DryRun: s.DryRun}
 	r, err := o.Manage.Recover(ctx, o.By, w.OrganizationID, w.ID, draft, nil)
 	switch {

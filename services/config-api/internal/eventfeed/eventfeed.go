@@ -35,8 +35,8 @@ type Event struct {
 	Sequence uint64
 }
 
-// Follower lets several follow. Safe for concurrent use.
-type Follower struct {
+// Feed serves several subscriptions. Safe for concurrent use.
+type Feed struct {
 	source Source
 	ended  chan struct{} // closed when nobody may follow any more
 
@@ -45,19 +45,19 @@ type Follower struct {
 }
 
 // New returns a follower of a source.
-func New(source Source) *Follower {
-	return &Follower{source: source, ended: make(chan struct{}), open: map[string]int{}}
+func New(source Source) *Feed {
+	return &Feed{source: source, ended: make(chan struct{}), open: map[string]int{}}
 }
 
 // Run ends all that follow when ctx ends, so that nobody who serves waits for
 // them. It may be called once.
-func (f *Follower) Run(ctx context.Context) {
+func (f *Feed) Run(ctx context.Context) {
 	<-ctx.Done()
 	close(f.ended)
 }
 
-// Following is one who follows. Its owner closes it.
-type Following struct {
+// Subscription receives the events of one organization. Its owner closes it.
+type Subscription struct {
 	// After is the sequence behind which it began.
 	After uint64
 
@@ -69,13 +69,13 @@ type Following struct {
 }
 
 // Close ends it and waits until nothing more comes.
-func (f *Following) Close() { f.close() }
+func (f *Subscription) Close() { f.close() }
 
-// Follow begins after a sequence, or with what is stored from now on for nil. A
+// Subscribe begins after a sequence, or with what is stored from now on for nil. A
 // sequence that the stream has not reached counts as now: it was made anew. It
 // returns a fault of kind RateLimited when too many follow the organization,
 // and Unavailable while the broker is away.
-func (f *Follower) Follow(ctx context.Context, organizationID string, t event.Type, after *uint64) (*Following, error) {
+func (f *Feed) Subscribe(ctx context.Context, organizationID string, t event.Type, after *uint64) (*Subscription, error) {
 	leave, err := f.enter(organizationID)
 	if err != nil {
 		return nil, err
@@ -106,11 +106,11 @@ func (f *Follower) Follow(ctx context.Context, organizationID string, t event.Ty
 			}
 		})
 	}()
-	return &Following{After: place, Events: events, close: func() { cancel(); <-done; leave() }}, nil
+	return &Subscription{After: place, Events: events, close: func() { cancel(); <-done; leave() }}, nil
 }
 
 // stopWith has cancel called when the service stops, until stop is called.
-func (f *Follower) stopWith(cancel func()) (stop func()) {
+func (f *Feed) stopWith(cancel func()) (stop func()) {
 	over := make(chan struct{})
 	go func() {
 		select {
@@ -122,7 +122,7 @@ func (f *Follower) stopWith(cancel func()) (stop func()) {
 	return func() { close(over) }
 }
 
-func (f *Follower) enter(organizationID string) (leave func(), err error) {
+func (f *Feed) enter(organizationID string) (leave func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.open[organizationID] >= PerOrganization {

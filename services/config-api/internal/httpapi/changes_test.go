@@ -175,7 +175,7 @@ func TestAStreamIsCutOffWhenItsCredentialIsRevoked(t *testing.T) {
 		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(began); took != 2*askAgain {
+		if took := time.Since(began); took != 2*credentialRecheck {
 			t.Errorf("the stream ended after %s", took)
 		}
 		synctest.Wait()

@@ -29,7 +29,7 @@ func (s *server) FollowEvents(c echo.Context, org api.Org, p api.FollowEventsPar
 		}
 		after = &sequence
 	}
-	f, err := s.Follower.Follow(c.Request().Context(), org, event.Type(valueOf(p.Type)), after)
+	f, err := s.Feed.Subscribe(c.Request().Context(), org, event.Type(valueOf(p.Type)), after)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (w *eventWriter) place(name string, sequence uint64, data []byte) {
 
 // forward writes what comes, until the caller leaves, nothing more comes, or
 // the stream's time ends.
-func (w *eventWriter) forward(ctx context.Context, f *eventfeed.Following) {
+func (w *eventWriter) forward(ctx context.Context, f *eventfeed.Subscription) {
 	beat, last := time.NewTicker(beatEvery), time.NewTimer(streamTime)
 	defer beat.Stop()
 	defer last.Stop()

@@ -71,7 +71,7 @@ func presentEntry(e manage.EntryView) api.Attempt {
 		if r.Body != nil {
 			a.Request.Body = new(string(r.Body))
 		}
-		a.Phases = new(trialPhases(o.Phases))
+		a.Phases = new(presentPhases(o.Phases))
 	}
 	return a
 }

@@ -40,7 +40,7 @@ type Options struct {
 	Document      *contract.Document
 	Service       *manage.Service
 	Live          *live.Hub
-	Follower      *eventfeed.Follower
+	Feed          *eventfeed.Feed
 	Authenticator Authenticator
 	Idempotency   store.Idempotency
 	Health        *ops.Health
@@ -139,7 +139,7 @@ func (s *server) guard(op *contract.Operation) echo.MiddlewareFunc {
 				return notFound()
 			}
 			if op.Streams() {
-				ctx, cancel := s.whileGood(r, op.Security)
+				ctx, cancel := s.whileCredentialValid(r, op.Security)
 				defer cancel()
 				c.SetRequest(r.WithContext(ctx))
 				return next(c)

@@ -8,8 +8,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/access"
 	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/fault"
-	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
 // APIKeys returns a page of an organization's API keys that are not revoked,

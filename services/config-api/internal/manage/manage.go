@@ -70,7 +70,7 @@ type Service struct {
 	Recoveries      Recoveries
 	History         History
 	Tester          Tester
-	Farewells       Farewells
+	Unsubscriber    Unsubscriber
 	DeliveryTimeout time.Duration // one attempt's deadline
 
 	Access    store.Access

@@ -41,7 +41,7 @@ type History interface {
 // Deliveries is the part of the delivery log that is needed here;
 // store.Deliveries says what each method promises.
 type Deliveries interface {
-	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]store.Recorded, error)
+	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error)
 	Attempts(ctx context.Context, organizationID, webhookID, deliveryID string) ([]store.LoggedAttempt, error)
 }
 
@@ -70,7 +70,7 @@ func (s *Service) Redeliver(ctx context.Context, by audit.Actor, organizationID,
 	}
 	for _, a := range attempts {
 		if a.Number > 0 {
-			d.Earlier++
+			d.PriorAttempts++
 		}
 	}
 	request, err := newULID(asked)

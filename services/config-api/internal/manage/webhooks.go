@@ -211,7 +211,7 @@ func (s *Service) Delete(ctx context.Context, by audit.Actor, organizationID, id
 	if err != nil {
 		return fmt.Errorf("delete webhook %s: %w", id, err)
 	}
-	s.sayFarewell(ctx, w)
+	s.requestUnsubscribe(ctx, w)
 	return s.settleDelete(ctx, w)
 }
 

@@ -14,11 +14,11 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-// Farewells has Zapier told of webhooks that are deleted on our side.
-type Farewells interface {
-	// SayFarewell returns nil once it is certain that a DELETE of w's URL will be
+// Unsubscriber has Zapier told of webhooks that are deleted on our side.
+type Unsubscriber interface {
+	// PublishUnsubscribeRequest returns nil once it is certain that a DELETE of w's URL will be
 	// tried.
-	SayFarewell(ctx context.Context, w webhook.Webhook) error
+	PublishUnsubscribeRequest(ctx context.Context, w webhook.Webhook) error
 }
 
 // zapierSamples is how many events a list of samples has at most: Zapier shows
@@ -101,15 +101,15 @@ func isID(text string) bool {
 	})
 }
 
-// sayFarewell has Zapier told that a webhook was deleted on our side, so that it
+// requestUnsubscribe has Zapier told that a webhook was deleted on our side, so that it
 // pauses the Zap: best effort.
-func (s *Service) sayFarewell(ctx context.Context, w webhook.Webhook) {
+func (s *Service) requestUnsubscribe(ctx context.Context, w webhook.Webhook) {
 	if w.Provider != webhook.Zapier {
 		return
 	}
 	ctx, cancel := settle(ctx)
 	defer cancel()
-	if err := s.Farewells.SayFarewell(ctx, w); err != nil {
+	if err := s.Unsubscriber.PublishUnsubscribeRequest(ctx, w); err != nil {
 		s.Log.WarnContext(ctx, "Zapier is not told of a deleted webhook", slog.String("webhookId", w.ID), slog.Any("error", err))
 	}
 }

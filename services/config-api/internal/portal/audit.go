@@ -12,7 +12,7 @@ import (
 )
 
 // audit answers GET /portal/audit.
-func (p *Portal) audit(v *visit) error {
+func (p *Portal) audit(v *request) error {
 	q := v.r.URL.Query()
 	page := view.AuditPage{Webhook: strings.TrimSpace(q.Get("webhook"))}
 	filter := audit.Filter{WebhookID: page.Webhook}

@@ -20,7 +20,7 @@ import (
 const chartHours = 24
 
 // cards answers GET /portal/.
-func (p *Portal) cards(v *visit) error {
+func (p *Portal) cards(v *request) error {
 	page, err := p.cardsPage(v)
 	if err != nil {
 		return err
@@ -28,7 +28,7 @@ func (p *Portal) cards(v *visit) error {
 	return p.page(v, http.StatusOK, render.Frame{Title: "Settings", Tab: "webhooks", Live: liveOf("", "", page.Seen)}, "cards", page)
 }
 
-func (p *Portal) cardsPage(v *visit) (view.Cards, error) {
+func (p *Portal) cardsPage(v *request) (view.Cards, error) {
 	ctx := v.r.Context()
 	views, err := p.webhooks(ctx, v.org)
 	if err != nil {
@@ -39,7 +39,7 @@ func (p *Portal) cardsPage(v *visit) (view.Cards, error) {
 		Events: view.EventSettings(), Here: "/portal/",
 	}
 	all := len(views)
-	page.Seen = seenCards(views)
+	page.Seen = cardsDigest(views)
 	if page.Search = strings.TrimSpace(v.r.FormValue("q")); page.Search != "" {
 		page.Here += "?" + url.Values{"q": {page.Search}}.Encode()
 		views = slices.DeleteFunc(views, func(w manage.View) bool { return !fits(w, page.Search) })
@@ -86,7 +86,7 @@ func (p *Portal) card(w manage.View, activity map[string][]store.HourStats, c vi
 }
 
 // cardOf returns the card of one webhook, without its chart, or NotFound.
-func (p *Portal) cardOf(v *visit) (view.Card, manage.View, error) {
+func (p *Portal) cardOf(v *request) (view.Card, manage.View, error) {
 	w, err := p.Service.Get(v.r.Context(), v.org, v.r.PathValue("id"))
 	if err != nil {
 		return view.Card{}, manage.View{}, err

@@ -9,7 +9,7 @@ import (
 )
 
 // ask shows a question about a webhook.
-func (p *Portal) ask(v *visit, status int, title, template, problem string) error {
+func (p *Portal) ask(v *request, status int, title, template, problem string) error {
 	card, w, err := p.cardOf(v)
 	if err != nil {
 		return err
@@ -19,7 +19,7 @@ func (p *Portal) ask(v *visit, status int, title, template, problem string) erro
 }
 
 // again asks once more, and says why; other errors pass.
-func (p *Portal) again(v *visit, title, template string, err error) error {
+func (p *Portal) again(v *request, title, template string, err error) error {
 	f := fault.Of(err)
 	if f.Kind == fault.Conflict || f.Kind == fault.Stale || f.Kind == fault.Invalid {
 		return p.ask(v, p.StatusOf(f.Kind), title, template, f.Detail)
@@ -28,10 +28,10 @@ func (p *Portal) again(v *visit, title, template string, err error) error {
 }
 
 // askDelete answers GET /portal/webhooks/{id}/delete.
-func (p *Portal) askDelete(v *visit) error { return p.ask(v, http.StatusOK, "Delete", "delete", "") }
+func (p *Portal) askDelete(v *request) error { return p.ask(v, http.StatusOK, "Delete", "delete", "") }
 
 // remove answers POST /portal/webhooks/{id}/delete.
-func (p *Portal) remove(v *visit) error {
+func (p *Portal) remove(v *request) error {
 	err := p.Service.Delete(v.r.Context(), v.actor, v.org, v.r.PathValue("id"), versions(v.r))
 	if fault.Is(err, fault.Stale) {
 		err = fault.New(fault.Stale, "stale-version", "Somebody changed this webhook meanwhile. Look at it again before you delete it.")
@@ -43,10 +43,10 @@ func (p *Portal) remove(v *visit) error {
 }
 
 // askEnable answers GET /portal/webhooks/{id}/enable.
-func (p *Portal) askEnable(v *visit) error { return p.ask(v, http.StatusOK, "Enable", "enable", "") }
+func (p *Portal) askEnable(v *request) error { return p.ask(v, http.StatusOK, "Enable", "enable", "") }
 
 // enable answers POST /portal/webhooks/{id}/enable.
-func (p *Portal) enable(v *visit) error {
+func (p *Portal) enable(v *request) error {
 	discard := v.r.FormValue("heldEvents") == "discard"
 	if _, err := p.Service.Enable(v.r.Context(), v.actor, v.org, v.r.PathValue("id"), discard); err != nil {
 		return p.again(v, "Enable", "enable", err)

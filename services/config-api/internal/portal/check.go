@@ -8,10 +8,10 @@ import (
 )
 
 // checkForm answers GET /portal/webhooks/{id}/check.
-func (p *Portal) checkForm(v *visit) error { return p.checkPage(v, view.CheckPage{}) }
+func (p *Portal) checkForm(v *request) error { return p.checkPage(v, view.CheckPage{}) }
 
 // checkSignature answers POST /portal/webhooks/{id}/check.
-func (p *Portal) checkSignature(v *visit) error {
+func (p *Portal) checkSignature(v *request) error {
 	page := view.CheckPage{Headers: v.r.PostFormValue("headers"), Body: v.r.PostFormValue("body")}
 	received := view.ReadReceived(page.Headers, page.Body)
 	if received.DialNote == "" && received.Standard.Signature == "" {
@@ -26,7 +26,7 @@ func (p *Portal) checkSignature(v *visit) error {
 	return p.checkPage(v, page)
 }
 
-func (p *Portal) checkPage(v *visit, page view.CheckPage) error {
+func (p *Portal) checkPage(v *request, page view.CheckPage) error {
 	card, _, err := p.cardOf(v)
 	if err != nil {
 		return err

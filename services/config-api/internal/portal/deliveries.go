@@ -15,7 +15,7 @@ const pageSize = 50
 
 // log answers GET /portal/webhooks/{id}: its deliveries. What is filtered, and
 // which page it is, stands in the address.
-func (p *Portal) log(v *visit) error {
+func (p *Portal) log(v *request) error {
 	card, w, err := p.cardOf(v)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (p *Portal) log(v *visit) error {
 	if q.Get("after") != "" {
 		page.First = page.Here // an older page stands still
 	} else {
-		frame.Live = liveOf(w.ID, "", p.seen(v.r.Context(), v.org, w.ID, ""))
+		frame.Live = liveOf(w.ID, "", p.digest(v.r.Context(), v.org, w.ID, ""))
 	}
 	return p.page(v, http.StatusOK, frame, "log", page)
 }
@@ -69,7 +69,7 @@ func here(path string, q url.Values, after string) string {
 }
 
 // delivery answers GET /portal/webhooks/{id}/deliveries/{delivery}.
-func (p *Portal) delivery(v *visit) error {
+func (p *Portal) delivery(v *request) error {
 	card, w, err := p.cardOf(v)
 	if err != nil {
 		return err
@@ -79,11 +79,11 @@ func (p *Portal) delivery(v *visit) error {
 		return err
 	}
 	page := view.DeliveryPage{Head: view.HeadOf(card, ""), Delivery: view.DeliveryOf(d, card, v.clock)}
-	return p.page(v, http.StatusOK, render.Frame{Title: card.Name, Tab: "webhooks", Live: liveOf(w.ID, d.ID, seenDelivery([]store.LoggedDelivery{d.LoggedDelivery}))}, "delivery", page)
+	return p.page(v, http.StatusOK, render.Frame{Title: card.Name, Tab: "webhooks", Live: liveOf(w.ID, d.ID, deliveryDigest([]store.LoggedDelivery{d.LoggedDelivery}))}, "delivery", page)
 }
 
 // redeliver answers POST …/deliveries/{delivery}/redeliver.
-func (p *Portal) redeliver(v *visit) error {
+func (p *Portal) redeliver(v *request) error {
 	id, delivery := v.r.PathValue("id"), v.r.PathValue("delivery")
 	if err := p.Service.Redeliver(v.r.Context(), v.actor, v.org, id, delivery); err != nil {
 		return err

@@ -35,7 +35,7 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request) {
 }
 
 // leave ends the session.
-func (p *Portal) leave(v *visit) error {
+func (p *Portal) leave(v *request) error {
 	if text, ok := auth.SessionText(v.r); ok {
 		if err := p.Service.LeavePortal(v.r.Context(), text); err != nil {
 			return err

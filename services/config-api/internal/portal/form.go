@@ -13,11 +13,11 @@ import (
 )
 
 // newForm answers GET /portal/webhooks/new.
-func (p *Portal) newForm(v *visit) error {
+func (p *Portal) newForm(v *request) error {
 	return p.form(v, http.StatusOK, view.NewForm())
 }
 
-func (p *Portal) form(v *visit, status int, f view.Form) error {
+func (p *Portal) form(v *request, status int, f view.Form) error {
 	title := "Add Webhook"
 	if f.ID != "" {
 		title = "Edit"
@@ -69,7 +69,7 @@ func changeOf(e view.Entered) webhook.Change {
 }
 
 // create answers POST /portal/webhooks/new.
-func (p *Portal) create(v *visit) error {
+func (p *Portal) create(v *request) error {
 	e := entered(v.r)
 	w, err := p.Service.Create(v.r.Context(), v.actor, v.org, draftOf(e), e.Ordered, nil)
 	if err != nil {
@@ -79,7 +79,7 @@ func (p *Portal) create(v *visit) error {
 }
 
 // refused shows a form again with what is wrong with it; other errors pass.
-func (p *Portal) refused(v *visit, edited view.Form, e view.Entered, err error) error {
+func (p *Portal) refused(v *request, edited view.Form, e view.Entered, err error) error {
 	f := fault.Of(err)
 	var form view.Form
 	switch f.Kind {
@@ -96,7 +96,7 @@ func (p *Portal) refused(v *visit, edited view.Form, e view.Entered, err error) 
 }
 
 // editForm answers GET /portal/webhooks/{id}/edit.
-func (p *Portal) editForm(v *visit) error {
+func (p *Portal) editForm(v *request) error {
 	_, w, err := p.cardOf(v)
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (p *Portal) editForm(v *visit) error {
 // edit answers POST /portal/webhooks/{id}/edit. The form holds the version that
 // it was made of: what somebody else changed meanwhile is not overwritten
 // unseen.
-func (p *Portal) edit(v *visit) error {
+func (p *Portal) edit(v *request) error {
 	id, e := v.r.PathValue("id"), entered(v.r)
 	_, err := p.Service.Change(v.r.Context(), v.actor, v.org, id, versions(v.r), changeOf(e), nil)
 	if err == nil {
@@ -138,7 +138,7 @@ func versions(r *http.Request) manage.Versions {
 
 // checkNew answers POST /portal/webhooks/new/check: what is wrong with a form
 // that is being typed.
-func (p *Portal) checkNew(v *visit) error {
+func (p *Portal) checkNew(v *request) error {
 	e := entered(v.r)
 	f := view.FormOf(e, p.Service.CheckDraft(v.org, draftOf(e)))
 	f.OffersZapier = p.offersZapier(e)
@@ -151,7 +151,7 @@ func (p *Portal) offersZapier(e view.Entered) bool {
 }
 
 // checkEdit answers POST /portal/webhooks/{id}/edit/check.
-func (p *Portal) checkEdit(v *visit) error {
+func (p *Portal) checkEdit(v *request) error {
 	e := entered(v.r)
 	wrong, err := p.Service.CheckChange(v.r.Context(), v.org, v.r.PathValue("id"), changeOf(e))
 	if err != nil {
@@ -162,6 +162,6 @@ func (p *Portal) checkEdit(v *visit) error {
 	return p.checked(v, f)
 }
 
-func (p *Portal) checked(v *visit, f view.Form) error {
+func (p *Portal) checked(v *request, f view.Form) error {
 	return p.page(v, http.StatusOK, render.Frame{Title: "Add Webhook", Tab: "webhooks"}, "checked", f)
 }

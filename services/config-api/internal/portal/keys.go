@@ -11,9 +11,9 @@ import (
 )
 
 // keys answers GET /portal/keys.
-func (p *Portal) keys(v *visit) error { return p.keysPage(v, http.StatusOK, view.KeysPage{}) }
+func (p *Portal) keys(v *request) error { return p.keysPage(v, http.StatusOK, view.KeysPage{}) }
 
-func (p *Portal) keysPage(v *visit, status int, page view.KeysPage) error {
+func (p *Portal) keysPage(v *request, status int, page view.KeysPage) error {
 	after := v.r.URL.Query().Get("after")
 	list, next, err := p.Service.APIKeys(v.r.Context(), v.org, store.Page{Limit: pageSize, After: after})
 	if fault.Is(err, fault.Invalid) {
@@ -33,7 +33,7 @@ func (p *Portal) keysPage(v *visit, status int, page view.KeysPage) error {
 
 // createKey answers POST /portal/keys. The key's text is in this answer and
 // nowhere else.
-func (p *Portal) createKey(v *visit) error {
+func (p *Portal) createKey(v *request) error {
 	name := v.r.PostFormValue("name")
 	key, text, err := p.Service.CreateAPIKey(v.r.Context(), v.actor, v.org, name, nil)
 	if f := fault.Of(err); err != nil && (f.Kind == fault.Invalid || f.Kind == fault.Conflict) {
@@ -47,7 +47,7 @@ func (p *Portal) createKey(v *visit) error {
 }
 
 // askRevoke answers GET /portal/keys/{key}/revoke.
-func (p *Portal) askRevoke(v *visit) error {
+func (p *Portal) askRevoke(v *request) error {
 	list, _, err := p.Service.APIKeys(v.r.Context(), v.org, store.Page{Limit: access.MaxKeys})
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (p *Portal) askRevoke(v *visit) error {
 }
 
 // revoke answers POST /portal/keys/{key}/revoke.
-func (p *Portal) revoke(v *visit) error {
+func (p *Portal) revoke(v *request) error {
 	if err := p.Service.RevokeAPIKey(v.r.Context(), v.actor, v.org, v.r.PathValue("key")); err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func (f *feed) hear(n *news, e live.Event) {
 // tell writes the news that concern the page.
 func (f *feed) tell(ctx context.Context, n news) {
 	switch {
-	case n.first && f.seen != "" && f.seen == f.portal.seen(ctx, f.org, f.webhook, f.delivery):
+	case n.first && f.seen != "" && f.seen == f.portal.digest(ctx, f.org, f.webhook, f.delivery):
 		return
 	case n.first, n.resync:
 		f.event("resync", []byte("read anew"))

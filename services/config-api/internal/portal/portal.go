@@ -79,7 +79,7 @@ func (p *Portal) routes() http.Handler {
 	mux.HandleFunc("GET /portal/accent.css", accent)
 	mux.HandleFunc("GET "+manage.EnterPath, p.enter)
 	mux.HandleFunc("GET /portal/live", p.live)
-	mux.HandleFunc("/portal/", p.visited(p.unknown))
+	mux.HandleFunc("/portal/", p.withSession(p.unknown))
 	for pattern, h := range map[string]handler{
 		"GET /portal/{$}":         p.cards,
 		"POST /portal/leave":      p.leave,
@@ -121,7 +121,7 @@ func (p *Portal) routes() http.Handler {
 		"GET /portal/webhooks/{id}/deliveries/{delivery}":            p.delivery,
 		"POST /portal/webhooks/{id}/deliveries/{delivery}/redeliver": p.redeliver,
 	} {
-		mux.HandleFunc(pattern, p.visited(h))
+		mux.HandleFunc(pattern, p.withSession(h))
 	}
 	return mux
 }

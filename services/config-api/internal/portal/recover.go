@@ -14,11 +14,11 @@ import (
 const shownRecoveries = 10
 
 // recoverForm answers GET /portal/webhooks/{id}/recover.
-func (p *Portal) recoverForm(v *visit) error {
+func (p *Portal) recoverForm(v *request) error {
 	return p.recoverPage(v, http.StatusOK, view.RecoverPage{})
 }
 
-func (p *Portal) recoverPage(v *visit, status int, page view.RecoverPage) error {
+func (p *Portal) recoverPage(v *request, status int, page view.RecoverPage) error {
 	card, w, err := p.cardOf(v)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (p *Portal) recoverPage(v *visit, status int, page view.RecoverPage) error 
 
 // recover answers POST /portal/webhooks/{id}/recover: it begins a preview, or
 // what a preview has shown.
-func (p *Portal) recover(v *visit) error {
+func (p *Portal) recover(v *request) error {
 	d, page := p.recoveryDraft(v)
 	if page.Since.Error != "" || page.Until.Error != "" {
 		return p.recoverPage(v, http.StatusUnprocessableEntity, page)
@@ -66,7 +66,7 @@ func (p *Portal) recover(v *visit) error {
 
 // recoveryDraft reads the form: exact times when there are any, else a range
 // that ends now.
-func (p *Portal) recoveryDraft(v *visit) (manage.RecoveryDraft, view.RecoverPage) {
+func (p *Portal) recoveryDraft(v *request) (manage.RecoveryDraft, view.RecoverPage) {
 	page := view.RecoverPage{Since: view.Input{Value: v.r.FormValue("since")}, Until: view.Input{Value: v.r.FormValue("until")}}
 	d := manage.RecoveryDraft{DryRun: v.r.FormValue("dryRun") != "", Since: v.clock.Now.Add(-24 * time.Hour)}
 	for _, within := range view.Withins() {
@@ -89,7 +89,7 @@ func (p *Portal) recoveryDraft(v *visit) (manage.RecoveryDraft, view.RecoverPage
 }
 
 // recovery answers GET /portal/webhooks/{id}/recoveries/{recovery}.
-func (p *Portal) recovery(v *visit) error {
+func (p *Portal) recovery(v *request) error {
 	card, w, err := p.cardOf(v)
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (p *Portal) recovery(v *visit) error {
 }
 
 // cancelRecovery answers POST …/recoveries/{recovery}/cancel.
-func (p *Portal) cancelRecovery(v *visit) error {
+func (p *Portal) cancelRecovery(v *request) error {
 	id, recovery := v.r.PathValue("id"), v.r.PathValue("recovery")
 	if err := p.Service.CancelRecovery(v.r.Context(), v.actor, v.org, id, recovery); err != nil {
 		return err

@@ -9,15 +9,15 @@ import (
 
 // secret answers GET /portal/webhooks/{id}/secret: the code that verifies, and
 // right after the webhook was made the secret too.
-func (p *Portal) secret(v *visit) error {
+func (p *Portal) secret(v *request) error {
 	return p.secretPage(v, v.flash == webhookCreated, v.flash == webhookCreated)
 }
 
 // showSecret answers POST /portal/webhooks/{id}/secret. It is noted in the
 // audit log who saw it.
-func (p *Portal) showSecret(v *visit) error { return p.secretPage(v, true, false) }
+func (p *Portal) showSecret(v *request) error { return p.secretPage(v, true, false) }
 
-func (p *Portal) secretPage(v *visit, show, created bool) error {
+func (p *Portal) secretPage(v *request, show, created bool) error {
 	card, _, err := p.cardOf(v)
 	if err != nil {
 		return err

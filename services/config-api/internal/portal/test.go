@@ -15,27 +15,27 @@ import (
 )
 
 // testForm answers GET /portal/webhooks/{id}/test.
-func (p *Portal) testForm(v *visit) error {
+func (p *Portal) testForm(v *request) error {
 	return p.testPage(v, http.StatusOK, view.TestPage{})
 }
 
 // test answers POST /portal/webhooks/{id}/test: it sends a sample, or the data
 // of the form.
-func (p *Portal) test(v *visit) error {
+func (p *Portal) test(v *request) error {
 	body, err := testBody(v.r)
 	if err != nil {
 		return p.untested(v, err)
 	}
-	trial, err := p.Service.Test(v.r.Context(), v.actor, v.org, v.r.PathValue("id"), body)
+	result, err := p.Service.Test(v.r.Context(), v.actor, v.org, v.r.PathValue("id"), body)
 	if err != nil {
 		return p.untested(v, err)
 	}
-	shown := view.TrialOf(trial, v.clock)
-	return p.testPage(v, http.StatusOK, view.TestPage{Trial: &shown})
+	shown := view.TestResultOf(result, v.clock)
+	return p.testPage(v, http.StatusOK, view.TestPage{Result: &shown})
 }
 
 // preview answers POST /portal/webhooks/{id}/preview.
-func (p *Portal) preview(v *visit) error {
+func (p *Portal) preview(v *request) error {
 	body, err := testBody(v.r)
 	if err != nil {
 		return p.untested(v, err)
@@ -49,7 +49,7 @@ func (p *Portal) preview(v *visit) error {
 }
 
 // untested shows the form again with why no test was made; other errors pass.
-func (p *Portal) untested(v *visit, err error) error {
+func (p *Portal) untested(v *request, err error) error {
 	f := fault.Of(err)
 	var page view.TestPage
 	switch f.Kind {
@@ -75,7 +75,7 @@ func fieldsOf(f *fault.Error) string {
 	return strings.Join(parts, " ")
 }
 
-func (p *Portal) testPage(v *visit, status int, page view.TestPage) error {
+func (p *Portal) testPage(v *request, status int, page view.TestPage) error {
 	card, w, err := p.cardOf(v)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (p *Portal) testPage(v *visit, status int, page view.TestPage) error {
 }
 
 // sampleData returns the data of a sample, indented to be edited.
-func sampleData(t event.Type, v *visit) string {
+func sampleData(t event.Type, v *request) string {
 	var b bytes.Buffer
 	if err := json.Indent(&b, event.Sample(t, v.org, "", v.clock.Now).Data, "", "  "); err != nil {
 		return "{}"

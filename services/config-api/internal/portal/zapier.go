@@ -10,7 +10,7 @@ import (
 
 // showZapierKey answers POST /portal/zapier/key. It is noted in the audit log
 // who saw it.
-func (p *Portal) showZapierKey(v *visit) error {
+func (p *Portal) showZapierKey(v *request) error {
 	key, err := p.Service.ZapierKey(v.r.Context(), v.actor, v.org)
 	if err != nil {
 		return err
@@ -19,12 +19,12 @@ func (p *Portal) showZapierKey(v *visit) error {
 }
 
 // askRotate answers GET /portal/zapier/rotate.
-func (p *Portal) askRotate(v *visit) error {
+func (p *Portal) askRotate(v *request) error {
 	return p.page(v, http.StatusOK, render.Frame{Title: "Rotate the Zapier key", Tab: "webhooks"}, "rotate", nil)
 }
 
 // rotate answers POST /portal/zapier/rotate.
-func (p *Portal) rotate(v *visit) error {
+func (p *Portal) rotate(v *request) error {
 	key, err := p.Service.RotateZapierKey(v.r.Context(), v.actor, v.org)
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func (p *Portal) rotate(v *visit) error {
 
 // zapier shows the section Zapier Integration with its key: alone for a script,
 // else on the page.
-func (p *Portal) zapier(v *visit, key access.ZapierKey, rotated bool) error {
+func (p *Portal) zapier(v *request, key access.ZapierKey, rotated bool) error {
 	v.clock.Now = p.Now() // it may have been made since the request began
 	shown := view.Zapier{Key: key.Key.Reveal(), Created: v.clock.Moment(key.CreatedAt), Rotated: rotated}
 	if scripted(v.r) {

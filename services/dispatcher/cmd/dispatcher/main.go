@@ -14,11 +14,11 @@ import (
 
 	"github.com/oklog/run"
 
-	"github.com/dialnote/webhooks/pkg/resources"
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/doctor"
 	"github.com/dialnote/webhooks/pkg/ops"
-	"github.com/dialnote/webhooks/pkg/cli"
+	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/trace/export"
 	"github.com/dialnote/webhooks/services/dispatcher/app"

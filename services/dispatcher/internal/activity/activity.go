@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 
@@ -19,61 +18,61 @@ const most = 100
 
 // Store writes a batch of attempts.
 type Store interface {
-	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]store.Recorded, error)
+	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error)
 }
 
-// Teller tells those who watch an organization.
-type Teller interface {
+// Notifier tells those who watch an organization.
+type Notifier interface {
 	TellActivity(organizationID string, a stream.Activity) error
 }
 
 // Outbox is woken when a notice may have been written.
 type Outbox interface{ Wake() }
 
-// Told is a Store that tells of what it has recorded, one message for each
+// NotifyingStore is a Store that tells of what it has recorded, one message for each
 // organization of a batch. Telling is best effort and never holds up or fails
 // the recording: it is not known whether anybody watches.
-type Told struct {
-	Store  Store
-	Teller Teller
-	Outbox Outbox
-	Log    *slog.Logger
+type NotifyingStore struct {
+	Store    Store
+	Notifier Notifier
+	Outbox   Outbox
+	Log      *slog.Logger
 
 	troubled atomic.Bool // so that a broker that is away is logged once
 }
 
 // Record records and tells.
-func (t *Told) Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]store.Recorded, error) {
-	recorded, err := t.Store.Record(ctx, policy, attempts)
+func (s *NotifyingStore) Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error) {
+	recorded, err := s.Store.Record(ctx, policy, attempts)
 	if err != nil {
 		return nil, err
 	}
 	for organization, a := range byOrganization(attempts, recorded) {
-		t.tell(organization, *a)
+		s.tell(organization, *a)
 	}
 	if slices.ContainsFunc(recorded, noticed) {
-		t.Outbox.Wake()
+		s.Outbox.Wake()
 	}
 	return recorded, nil
 }
 
-func (t *Told) tell(organization string, a stream.Activity) {
-	err := t.Teller.TellActivity(organization, a)
-	if err != nil && !t.troubled.Swap(true) {
-		t.Log.Warn("those who watch live are not told of deliveries", slog.Any("error", err))
+func (s *NotifyingStore) tell(organization string, a stream.Activity) {
+	err := s.Notifier.TellActivity(organization, a)
+	if err != nil && !s.troubled.Swap(true) {
+		s.Log.Warn("those who watch live are not told of deliveries", slog.Any("error", err))
 	}
 	if err == nil {
-		t.troubled.Store(false)
+		s.troubled.Store(false)
 	}
 }
 
 // noticed reports whether the platform is told of what an attempt did.
-func noticed(r store.Recorded) bool {
+func noticed(r delivery.Step) bool {
 	return r.Found && (r.Decision.Action == delivery.Remove || r.Before.Health.AutoDisabled != r.After.Health.AutoDisabled)
 }
 
 // byOrganization returns what was recorded of each organization.
-func byOrganization(attempts []delivery.Attempt, recorded []store.Recorded) map[string]*stream.Activity {
+func byOrganization(attempts []delivery.Attempt, recorded []delivery.Step) map[string]*stream.Activity {
 	all := make(map[string]*stream.Activity)
 	for i, r := range recorded {
 		if !r.Found {

@@ -12,7 +12,6 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/natstest"
-	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/activity"
@@ -24,13 +23,13 @@ type folded struct {
 	away     error
 }
 
-func (f folded) Record(_ context.Context, p delivery.Policy, attempts []delivery.Attempt) ([]store.Recorded, error) {
+func (f folded) Record(_ context.Context, p delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error) {
 	if f.away != nil {
 		return nil, f.away
 	}
-	recorded := make([]store.Recorded, len(attempts))
+	recorded := make([]delivery.Step, len(attempts))
 	for i, s := range delivery.Fold(p, f.webhooks, attempts) {
-		recorded[i] = store.Recorded{Found: s.Found, Before: s.Before, After: s.After, Decision: s.Decision}
+		recorded[i] = delivery.Step{Found: s.Found, Before: s.Before, After: s.After, Decision: s.Decision}
 	}
 	return recorded, nil
 }
@@ -74,7 +73,7 @@ func webhooks() map[string]webhook.Webhook {
 func TestOneMessageForEachOrganizationOfABatch(t *testing.T) {
 	t.Parallel()
 	to := &told{all: map[string][]stream.Activity{}}
-	s := &activity.Told{Store: folded{webhooks: webhooks()}, Teller: to, Outbox: to, Log: slog.New(slog.DiscardHandler)}
+	s := &activity.NotifyingStore{Store: folded{webhooks: webhooks()}, Notifier: to, Outbox: to, Log: slog.New(slog.DiscardHandler)}
 	batch := []delivery.Attempt{
 		attemptOf("acme", "wh_a", 1, bad), attemptOf("other", "wh_o", 2, good), attemptOf("acme", "wh_gone", 3, good), attemptOf("acme", "wh_a", 4, bad),
 	}
@@ -114,7 +113,7 @@ func TestTheOutboxIsWokenForWhatThePlatformIsToldOf(t *testing.T) {
 		"two failures":  {[]delivery.Attempt{attemptOf("acme", "wh_a", 1, bad), attemptOf("acme", "wh_a", 2, bad)}, 0},
 	} {
 		to := &told{all: map[string][]stream.Activity{}}
-		s := &activity.Told{Store: folded{webhooks: webhooks()}, Teller: to, Outbox: to, Log: slog.New(slog.DiscardHandler)}
+		s := &activity.NotifyingStore{Store: folded{webhooks: webhooks()}, Notifier: to, Outbox: to, Log: slog.New(slog.DiscardHandler)}
 		if _, err := s.Record(t.Context(), delivery.DefaultPolicy(), c.batch); err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +126,7 @@ func TestTheOutboxIsWokenForWhatThePlatformIsToldOf(t *testing.T) {
 func TestTellingNeverFailsTheRecordingAndIsBounded(t *testing.T) {
 	t.Parallel()
 	to := &told{all: map[string][]stream.Activity{}, away: errors.New("away")}
-	s := &activity.Told{Store: folded{webhooks: webhooks()}, Teller: to, Outbox: to, Log: slog.New(slog.DiscardHandler)}
+	s := &activity.NotifyingStore{Store: folded{webhooks: webhooks()}, Notifier: to, Outbox: to, Log: slog.New(slog.DiscardHandler)}
 	var batch []delivery.Attempt
 	for i := range 101 {
 		batch = append(batch, attemptOf("acme", "wh_a", i, good))
@@ -166,10 +165,10 @@ func BenchmarkTold(b *testing.B) {
 			organization := "org" + strconv.Itoa(i%organizations)
 			w := webhook.Webhook{ID: "wh_01jd9v7q6w3k8m5n2p4r6t8v" + strconv.Itoa(i%organizations), OrganizationID: organization, Event: webhook.SendCallLogs}
 			batch[i] = attemptOf(organization, w.ID, i, good)
-			recorded[i] = store.Recorded{Found: true, Before: &w, After: &w, Decision: delivery.Decision{Status: delivery.StatusDelivered}}
+			recorded[i] = delivery.Step{Found: true, Before: &w, After: &w, Decision: delivery.Decision{Status: delivery.StatusDelivered}}
 		}
 		b.Run(strconv.Itoa(organizations)+" organizations", func(b *testing.B) {
-			s := &activity.Told{Store: recorded, Teller: conn, Outbox: &told{}, Log: slog.New(slog.DiscardHandler)}
+			s := &activity.NotifyingStore{Store: recorded, Notifier: conn, Outbox: &told{}, Log: slog.New(slog.DiscardHandler)}
 			for b.Loop() {
 				if _, err := s.Record(b.Context(), delivery.Policy{}, batch); err != nil {
 					b.Fatal(err)
@@ -181,8 +180,8 @@ func BenchmarkTold(b *testing.B) {
 }
 
 // fixed is a store that has recorded already.
-type fixed []store.Recorded
+type fixed []delivery.Step
 
-func (f fixed) Record(context.Context, delivery.Policy, []delivery.Attempt) ([]store.Recorded, error) {
+func (f fixed) Record(context.Context, delivery.Policy, []delivery.Attempt) ([]delivery.Step, error) {
 	return f, nil
 }

@@ -81,7 +81,7 @@ func (m *Maker) begin(t *match.Target, d delivery.Delivery, number int) delivery
 		EventType:      d.EventType,
 		EventSequence:  d.EventSequence,
 		Number:         number,
-		Earlier:        d.Earlier,
+		PriorAttempts:  d.PriorAttempts,
 		URL:            t.Sent,
 		StartedAt:      now,
 	}

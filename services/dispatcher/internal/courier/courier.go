@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
@@ -39,7 +38,7 @@ type Announcer interface {
 // Observer counts attempts.
 type Observer interface {
 	Attempted(t *match.Target, d delivery.Delivery, a delivery.Attempt)
-	Recorded(a delivery.Attempt, r store.Recorded)
+	Recorded(a delivery.Attempt, r delivery.Step)
 }
 
 // Courier carries attempts. Safe for concurrent use.
@@ -59,7 +58,7 @@ type Courier struct {
 // back as soon as the request has ended; after a failure nobody else's turn
 // comes before it is recorded. An error means that nothing is known
 // to be recorded: the delivery must be tried again.
-func (c *Courier) Carry(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot) (store.Recorded, error) {
+func (c *Courier) Carry(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot) (delivery.Step, error) {
 	return await(ctx, func(then record.Then) { c.CarryThen(ctx, t, d, number, slot, then).Start() })
 }
 
@@ -72,18 +71,18 @@ func (c *Courier) CarryThen(ctx context.Context, t *match.Target, d delivery.Del
 	a, ok := c.Maker.Make(sending, t, d, number)
 	span.Attempted(&a.Outcome)
 	id := d.WebhookID
-	trouble := ok && a.Outcome.Result == delivery.Failed && a.Outcome.Reason.Trouble()
+	trouble := ok && a.Outcome.Result == delivery.Failed && a.Outcome.Reason.HoldsEndpoint()
 	if trouble {
 		c.Webhooks.Suspect(id)
 	}
 	next := c.Webhooks.Leave(id, time.Since(began))
 	slot.Free()
 	if !ok {
-		then(store.Recorded{}, context.Cause(ctx))
+		then(delivery.Step{}, context.Cause(ctx))
 		return next
 	}
 	c.Observer.Attempted(t, d, a)
-	c.recordThen(ctx, &a, func(r store.Recorded, err error) {
+	c.recordThen(ctx, &a, func(r delivery.Step, err error) {
 		if trouble {
 			c.Webhooks.Settled(id)
 		}
@@ -104,7 +103,7 @@ func (c *Courier) DeclineThen(ctx context.Context, t *match.Target, d delivery.D
 	c.recordThen(ctx, &a, then)
 }
 
-func (c *Courier) record(ctx context.Context, a delivery.Attempt) (store.Recorded, error) {
+func (c *Courier) record(ctx context.Context, a delivery.Attempt) (delivery.Step, error) {
 	return await(ctx, func(then record.Then) { c.recordThen(ctx, &a, then) })
 }
 
@@ -112,10 +111,10 @@ func (c *Courier) record(ctx context.Context, a delivery.Attempt) (store.Recorde
 // else has been told what that changes.
 func (c *Courier) recordThen(ctx context.Context, a *delivery.Attempt, then record.Then) {
 	recording, span := c.Tracer.Record(ctx)
-	c.Recorder.Record(recording, a, func(r store.Recorded, err error) {
+	c.Recorder.Record(recording, a, func(r delivery.Step, err error) {
 		span.Fail(err)
 		if err != nil {
-			then(store.Recorded{}, fmt.Errorf("record attempt of delivery %s: %w", a.DeliveryID, err))
+			then(delivery.Step{}, fmt.Errorf("record attempt of delivery %s: %w", a.DeliveryID, err))
 			return
 		}
 		c.Observer.Recorded(*a, r)
@@ -127,18 +126,18 @@ func (c *Courier) recordThen(ctx context.Context, a *delivery.Attempt, then reco
 }
 
 // await does something and waits until then is told, or ctx ends.
-func await(ctx context.Context, do func(then record.Then)) (store.Recorded, error) {
+func await(ctx context.Context, do func(then record.Then)) (delivery.Step, error) {
 	type result struct {
-		recorded store.Recorded
+		recorded delivery.Step
 		err      error
 	}
 	told := make(chan result, 1)
-	do(func(r store.Recorded, err error) { told <- result{r, err} })
+	do(func(r delivery.Step, err error) { told <- result{r, err} })
 	select {
 	case got := <-told:
 		return got.recorded, got.err
 	case <-ctx.Done():
-		return store.Recorded{}, ctx.Err()
+		return delivery.Step{}, ctx.Err()
 	}
 }
 
@@ -154,7 +153,7 @@ func (c *Courier) tell(ctx context.Context, organizationID, webhookID string) {
 }
 
 // changes reports whether an outcome changed what may be sent to a webhook.
-func changes(r store.Recorded) bool {
+func changes(r delivery.Step) bool {
 	return r.Found && (r.Decision.Action == delivery.Remove ||
 		!r.Before.Health.HoldUntil.Equal(r.After.Health.HoldUntil) ||
 		r.Before.Health.AutoDisabled != r.After.Health.AutoDisabled)

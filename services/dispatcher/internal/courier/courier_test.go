@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/courier"
@@ -29,7 +28,7 @@ type trace struct {
 	held     int // slots and places held when the outcome was recorded
 
 	lost     bool // the context ended before there was an outcome
-	recorded store.Recorded
+	recorded delivery.Step
 	err      error
 	deaf     error // what announcing returns
 }
@@ -61,10 +60,10 @@ func (r *trace) Attempted(*match.Target, delivery.Delivery, delivery.Attempt) {
 	r.steps = append(r.steps, "attempted")
 }
 
-func (r *trace) Recorded(delivery.Attempt, store.Recorded) { r.steps = append(r.steps, "recorded") }
+func (r *trace) Recorded(delivery.Attempt, delivery.Step) { r.steps = append(r.steps, "recorded") }
 
 // carry makes an attempt as a delivery does that has entered its webhook.
-func (r *trace) carry(t *testing.T) (store.Recorded, error) {
+func (r *trace) carry(t *testing.T) (delivery.Step, error) {
 	t.Helper()
 	r.slots = inflight.NewSlots(4)
 	r.webhooks = inflight.NewWebhooks(inflight.Limits{Total: 4, PerWebhook: 4})
@@ -91,11 +90,11 @@ func (r *trace) carry(t *testing.T) (store.Recorded, error) {
 	return got, err
 }
 
-func recorded(change func(*webhook.Health)) store.Recorded {
+func recorded(change func(*webhook.Health)) delivery.Step {
 	w := webhook.Webhook{ID: "wh_1", OrganizationID: "acme"}
 	after := w
 	change(&after.Health)
-	return store.Recorded{Found: true, Before: &w, After: &after, Decision: delivery.Decision{Action: delivery.Done}}
+	return delivery.Step{Found: true, Before: &w, After: &after, Decision: delivery.Decision{Action: delivery.Done}}
 }
 
 func (r *trace) want(t *testing.T, steps ...string) {
@@ -109,7 +108,7 @@ func TestAChangeIsDroppedAndAnnouncedAfterItsRecord(t *testing.T) {
 	t.Parallel()
 	removed := recorded(func(*webhook.Health) {})
 	removed.Decision.Action = delivery.Remove
-	for name, r := range map[string]store.Recorded{
+	for name, r := range map[string]delivery.Step{
 		"hold":     recorded(func(h *webhook.Health) { h.HoldUntil = time.Unix(1, 0) }),
 		"disabled": recorded(func(h *webhook.Health) { h.AutoDisabled = webhook.DisabledAsGone }),
 		"removed":  removed,
@@ -127,7 +126,7 @@ func TestAChangeIsDroppedAndAnnouncedAfterItsRecord(t *testing.T) {
 
 func TestWhatChangesNothingIsNotAnnounced(t *testing.T) {
 	t.Parallel()
-	for name, r := range map[string]store.Recorded{
+	for name, r := range map[string]delivery.Step{
 		"success": recorded(func(h *webhook.Health) { h.LastSentAt = time.Unix(1, 0) }),
 		"count":   recorded(func(h *webhook.Health) { h.FailureCount = 1 }),
 		"deleted": {},

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
@@ -49,9 +48,9 @@ type Progress interface {
 // Whoever had the event before and died may have put the delivery into its lane,
 // and had no time to say so. To send it from here would be to send it twice at the
 // same moment; so it goes into the lane again, which stores it once.
-func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.Delivery, again stream.Again, slot *inflight.Slot, then func(error)) inflight.Next {
+func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.Delivery, again stream.Redelivered, slot *inflight.Slot, then func(error)) inflight.Next {
 	var before delivery.Progress
-	if again != stream.NotAgain {
+	if again != stream.NotRedelivered {
 		var err error
 		if before, err = d.progress(ctx, dl); err != nil || before.Delivered {
 			slot.Free()
@@ -60,7 +59,7 @@ func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.D
 		}
 	}
 	why := d.mustWait(t.Webhook)
-	if why == "" && again == stream.SurelyAgain {
+	if why == "" && again == stream.SurelyRedelivered {
 		why = waitsAnew
 	}
 	if why != "" {
@@ -90,7 +89,7 @@ func (d *Dispatcher) send(ctx context.Context, dl delivery.Delivery, attempts in
 		next := d.Webhooks.Leave(dl.WebhookID, 0)
 		slot.Free()
 		d.Carrier.DeclineThen(ctx, now, dl, delivery.Skipped, "The webhook no longer sends this event.",
-			func(_ store.Recorded, err error) { then(err) })
+			func(_ delivery.Step, err error) { then(err) })
 		return next
 	}
 	if why := d.mustWait(now.Webhook); why != "" {
@@ -99,7 +98,7 @@ func (d *Dispatcher) send(ctx context.Context, dl delivery.Delivery, attempts in
 		return inflight.Next{}
 	}
 	number := attempts + 1
-	return d.Carrier.CarryThen(ctx, now, dl, number, slot, func(recorded store.Recorded, err error) {
+	return d.Carrier.CarryThen(ctx, now, dl, number, slot, func(recorded delivery.Step, err error) {
 		if err != nil || recorded.Decision.Action == delivery.Done {
 			then(err)
 			return
@@ -112,8 +111,8 @@ func (d *Dispatcher) send(ctx context.Context, dl delivery.Delivery, attempts in
 // there, and why, unless its turn is now: so it is listed from the beginning, and
 // what becomes of it is, should its turn never come. then is told when that is
 // done.
-func (d *Dispatcher) note(ctx context.Context, t *match.Target, dl delivery.Delivery, again stream.Again, then func(error)) {
-	if again != stream.NotAgain { // it may have had its turn meanwhile
+func (d *Dispatcher) note(ctx context.Context, t *match.Target, dl delivery.Delivery, again stream.Redelivered, then func(error)) {
+	if again != stream.NotRedelivered { // it may have had its turn meanwhile
 		before, err := d.progress(ctx, dl)
 		if err != nil || before.Attempts > 0 {
 			then(err)
@@ -133,7 +132,7 @@ func (d *Dispatcher) note(ctx context.Context, t *match.Target, dl delivery.Deli
 		}
 		why = waitsInLine
 	}
-	d.Carrier.DeclineThen(ctx, t, dl, delivery.Deferred, why, func(_ store.Recorded, err error) { then(err) })
+	d.Carrier.DeclineThen(ctx, t, dl, delivery.Deferred, why, func(_ delivery.Step, err error) { then(err) })
 }
 
 // mustWait returns why a delivery has to wait in its lane, in the customer's
@@ -175,7 +174,7 @@ func (d *Dispatcher) enlane(ctx context.Context, t *match.Target, dl delivery.De
 		then(err)
 		return
 	}
-	d.Carrier.DeclineThen(ctx, t, dl, delivery.Deferred, why, func(_ store.Recorded, err error) { then(err) })
+	d.Carrier.DeclineThen(ctx, t, dl, delivery.Deferred, why, func(_ delivery.Step, err error) { then(err) })
 }
 
 // settle does what was decided after an attempt.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
-	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
@@ -96,13 +95,13 @@ type courier struct{ did string }
 func (c *courier) CarryThen(_ context.Context, _ *match.Target, _ delivery.Delivery, _ int, slot *inflight.Slot, then record.Then) inflight.Next {
 	c.did = "sent"
 	slot.Free()
-	then(store.Recorded{Decision: delivery.Decision{Action: delivery.Done}}, nil)
+	then(delivery.Step{Decision: delivery.Decision{Action: delivery.Done}}, nil)
 	return inflight.Next{}
 }
 
 func (c *courier) DeclineThen(_ context.Context, _ *match.Target, _ delivery.Delivery, result delivery.Result, _ string, then record.Then) {
 	c.did = string(result)
-	then(store.Recorded{}, nil)
+	then(delivery.Step{}, nil)
 }
 
 // What is sent goes to the webhook of the moment it is sent, not to that of the
@@ -134,7 +133,7 @@ func TestAWebhookThatChangedWhileADeliveryWaitedForItsTurn(t *testing.T) {
 		}
 		before := &match.Target{Webhook: calls}
 		told := 0
-		d.Deliver(t.Context(), before, delivery.Delivery{WebhookID: "wh_1", EventType: event.CallCompleted}, stream.NotAgain, slot, func(err error) {
+		d.Deliver(t.Context(), before, delivery.Delivery{WebhookID: "wh_1", EventType: event.CallCompleted}, stream.NotRedelivered, slot, func(err error) {
 			told++
 			if err != nil {
 				t.Errorf("%s: %v", c.name, err)

@@ -167,7 +167,7 @@ func (d *Dispatcher) dispatch(h *holding, slot *inflight.Slot, crew *crew) (safe
 	d.Observer.Matched(len(targets))
 	h.expect(len(ordered))
 	for _, t := range ordered {
-		d.note(h.work, t, delivery.Of(e, e.Body(), t.Webhook.ID, h.message.Sequence, h.message.Stored), h.message.Again,
+		d.note(h.work, t, delivery.Of(e, e.Body(), t.Webhook.ID, h.message.Sequence, h.message.Stored), h.message.Redelivered,
 			func(err error) { h.delivered(t.Webhook.ID, err) })
 	}
 	return d.deliver(h, e, targets, slot, crew)
@@ -180,7 +180,7 @@ func (d *Dispatcher) deliver(h *holding, e event.Event, targets []*match.Target,
 	body := e.Body()
 	one := func(t *match.Target, slot *inflight.Slot) inflight.Next {
 		m, id := h.message, t.Webhook.ID
-		return d.Deliver(h.work, t, delivery.Of(e, body, id, m.Sequence, m.Stored), m.Again, slot, func(err error) { h.delivered(id, err) })
+		return d.Deliver(h.work, t, delivery.Of(e, body, id, m.Sequence, m.Stored), m.Redelivered, slot, func(err error) { h.delivered(id, err) })
 	}
 	h.expect(len(targets))
 	switch len(targets) {

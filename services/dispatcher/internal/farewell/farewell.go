@@ -28,7 +28,7 @@ const (
 
 // Stream is where farewells wait.
 type Stream interface {
-	Farewells(ctx context.Context) (*stream.Farewells, error)
+	UnsubscribeRequests(ctx context.Context) (*stream.UnsubscribeRequests, error)
 }
 
 // Speaker says farewells.
@@ -41,9 +41,9 @@ type Speaker struct {
 // Run says farewells until ctx ends, and then waits for those under way. work
 // is the context of the requests.
 func (s *Speaker) Run(ctx, work context.Context) {
-	var waiting *stream.Farewells
+	var waiting *stream.UnsubscribeRequests
 	err := retry.Until(ctx, s.Log, "the stream of farewells cannot be opened", func() (err error) {
-		waiting, err = s.Stream.Farewells(ctx)
+		waiting, err = s.Stream.UnsubscribeRequests(ctx)
 		return err
 	})
 	for err == nil && ctx.Err() == nil {
@@ -62,7 +62,7 @@ func (s *Speaker) Run(ctx, work context.Context) {
 // reached. It then comes again, at most until it is an hour old.
 func (s *Speaker) say(ctx context.Context, m *stream.Message) {
 	defer m.KeepAlive()()
-	f, err := stream.ParseFarewell(m)
+	f, err := stream.ParseUnsubscribeRequest(m)
 	if err != nil {
 		s.Log.Error("a farewell cannot be read", slog.Any("error", err))
 		_ = m.Ack() // nobody can
@@ -89,7 +89,7 @@ func (s *Speaker) say(ctx context.Context, m *stream.Message) {
 // pause returns how long to wait before a farewell is said again, 0 for never:
 // what Zapier answers is an answer, also that it does not know the URL.
 func pause(out delivery.Outcome, times uint64) time.Duration {
-	if out.Result == delivery.Succeeded || !out.Reason.Trouble() || out.Reason == delivery.ReasonBlockedAddress {
+	if out.Result == delivery.Succeeded || !out.Reason.HoldsEndpoint() || out.Reason == delivery.ReasonBlockedAddress {
 		return 0
 	}
 	const most = 10 * time.Minute

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
@@ -24,8 +23,8 @@ const sweepEvery = 10 * time.Second
 
 // Stream is where lanes are kept.
 type Stream interface {
-	Enlane(ctx context.Context, d delivery.Delivery, attempts int) error
-	EnlaneAt(ctx context.Context, d delivery.Delivery, attempts int, at time.Time) error
+	Enqueue(ctx context.Context, d delivery.Delivery, attempts int) error
+	EnqueueAt(ctx context.Context, d delivery.Delivery, attempts int, at time.Time) error
 	OpenLane(ctx context.Context, webhookID string, inFlight int, until time.Time) (*stream.Lane, error)
 	CloseLane(ctx context.Context, webhookID string) error
 	Discard(ctx context.Context, webhookID string) error
@@ -46,7 +45,7 @@ type Progress interface {
 
 // Carrier carries attempts to their record.
 type Carrier interface {
-	Carry(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot) (store.Recorded, error)
+	Carry(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot) (delivery.Step, error)
 	Decline(ctx context.Context, t *match.Target, d delivery.Delivery, result delivery.Result, message string) error
 }
 
@@ -138,7 +137,7 @@ func (l *Lanes) Modes() map[string]int {
 // found it empty in between may have ended.
 func (l *Lanes) Put(ctx context.Context, d delivery.Delivery, attempts int) error {
 	l.reader(d.OrganizationID, d.WebhookID) //nolint:contextcheck // a reader outlives the delivery that began it
-	if err := l.Stream.Enlane(ctx, d, attempts); err != nil {
+	if err := l.Stream.Enqueue(ctx, d, attempts); err != nil {
 		return fmt.Errorf("defer delivery: %w", err)
 	}
 	l.Arrived(stream.Arrival{OrganizationID: d.OrganizationID, WebhookID: d.WebhookID}) //nolint:contextcheck // a reader outlives the delivery that began it
@@ -148,7 +147,7 @@ func (l *Lanes) Put(ctx context.Context, d delivery.Delivery, attempts int) erro
 // Schedule puts a delivery into its lane at a later time, whoever is alive
 // then. It returns when that is stored.
 func (l *Lanes) Schedule(ctx context.Context, d delivery.Delivery, attempts int, at time.Time) error {
-	if err := l.Stream.EnlaneAt(ctx, d, attempts, at); err != nil {
+	if err := l.Stream.EnqueueAt(ctx, d, attempts, at); err != nil {
 		return fmt.Errorf("retry delivery: %w", err)
 	}
 	return nil

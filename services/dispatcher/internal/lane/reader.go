@@ -324,7 +324,7 @@ func (r *reader) ack(ctx context.Context, m *stream.Message) {
 // deliver sees one delivery of the lane through. It reports whether its message
 // is done with.
 func (r *reader) deliver(work context.Context, h taken, slot *inflight.Slot) bool {
-	if h.progress.Done(h.delivery.Earlier) { // sent and recorded; only the acknowledgement was lost
+	if h.progress.Done(h.delivery.PriorAttempts) { // sent and recorded; only the acknowledgement was lost
 		r.lanes.Webhooks.Leave(r.webhookID, 0).Start()
 		return true
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/spread"
@@ -83,7 +82,7 @@ func (m *Metrics) begin() {
 		}
 	}
 	for _, reason := range delivery.Reasons() {
-		if reason.Trouble() {
+		if reason.HoldsEndpoint() {
 			m.held.WithLabelValues(string(reason))
 		}
 	}
@@ -156,7 +155,7 @@ func phases(p delivery.Phases) [5]phase {
 
 // Recorded counts what was recorded of an attempt, or of the decision not to
 // make it, and what that changed.
-func (m *Metrics) Recorded(a delivery.Attempt, r store.Recorded) {
+func (m *Metrics) Recorded(a delivery.Attempt, r delivery.Step) {
 	if a.Outcome.Result == delivery.Deferred || a.Outcome.Result == delivery.Skipped {
 		m.declined.WithLabelValues(string(a.Outcome.Result)).Inc()
 	}

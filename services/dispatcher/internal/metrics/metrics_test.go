@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/metrics"
@@ -66,19 +65,19 @@ func TestWhatIsCounted(t *testing.T) {
 	lane.Attempted(target, delivery.Delivery{OrganizationID: "umbrella"}, delivery.Attempt{Number: 2, Outcome: answered, EndedAt: now})
 
 	well := &webhook.Webhook{}
-	holding := store.Recorded{Found: true, Before: well, After: &webhook.Webhook{}}
+	holding := delivery.Step{Found: true, Before: well, After: &webhook.Webhook{}}
 	holding.After.Health.HoldUntil = now
 	m.Recorded(delivery.Attempt{Outcome: failed}, holding)
-	longer := store.Recorded{Found: true, Before: holding.After, After: holding.After}
+	longer := delivery.Step{Found: true, Before: holding.After, After: holding.After}
 	m.Recorded(delivery.Attempt{Outcome: failed}, longer)
-	m.Recorded(delivery.Attempt{Outcome: answered}, store.Recorded{Found: true, Before: holding.After, After: well})
-	disabled := store.Recorded{Found: true, Before: well, After: &webhook.Webhook{}}
+	m.Recorded(delivery.Attempt{Outcome: answered}, delivery.Step{Found: true, Before: holding.After, After: well})
+	disabled := delivery.Step{Found: true, Before: well, After: &webhook.Webhook{}}
 	disabled.After.Health.AutoDisabled = webhook.DisabledForFailures
 	m.Recorded(delivery.Attempt{Outcome: failed}, disabled)
-	m.Recorded(delivery.Attempt{Outcome: failed}, store.Recorded{Found: true, Before: disabled.After, After: disabled.After}) // was so already
-	m.Recorded(delivery.Attempt{Outcome: failed}, store.Recorded{Found: true, Before: disabled.After, After: well})           // and was enabled
-	m.Recorded(delivery.Attempt{Outcome: delivery.Outcome{Result: delivery.Deferred}}, store.Recorded{Found: true, Before: well, After: well})
-	m.Recorded(delivery.Attempt{Outcome: delivery.Outcome{Result: delivery.Skipped}}, store.Recorded{})
+	m.Recorded(delivery.Attempt{Outcome: failed}, delivery.Step{Found: true, Before: disabled.After, After: disabled.After}) // was so already
+	m.Recorded(delivery.Attempt{Outcome: failed}, delivery.Step{Found: true, Before: disabled.After, After: well})           // and was enabled
+	m.Recorded(delivery.Attempt{Outcome: delivery.Outcome{Result: delivery.Deferred}}, delivery.Step{Found: true, Before: well, After: well})
+	m.Recorded(delivery.Attempt{Outcome: delivery.Outcome{Result: delivery.Skipped}}, delivery.Step{})
 
 	want := map[string]float64{
 		"events_consumed_total": 1, "events_rejected_total": 1, "deliveries_matched_total": 3,

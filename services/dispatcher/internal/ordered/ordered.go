@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/pkg/webhook"
@@ -43,12 +42,12 @@ type Matcher interface {
 
 // Log reads what is already recorded of deliveries.
 type Log interface {
-	Progress(ctx context.Context, deliveryIDs []string, within delivery.Span) (map[string]delivery.Progress, error)
+	Progress(ctx context.Context, deliveryIDs []string, within delivery.TimeRange) (map[string]delivery.Progress, error)
 }
 
 // Carrier carries attempts to their record.
 type Carrier interface {
-	Carry(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot) (store.Recorded, error)
+	Carry(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot) (delivery.Step, error)
 	Decline(ctx context.Context, t *match.Target, d delivery.Delivery, result delivery.Result, message string) error
 }
 

@@ -17,7 +17,7 @@ const most = 256
 // Log is where deliveries are recorded.
 type Log interface {
 	// Progress returns what is recorded of each of the deliveries within a span.
-	Progress(ctx context.Context, deliveryIDs []string, within delivery.Span) (map[string]delivery.Progress, error)
+	Progress(ctx context.Context, deliveryIDs []string, within delivery.TimeRange) (map[string]delivery.Progress, error)
 }
 
 // Reader reads the log. Questions that come while one query is under way share
@@ -35,8 +35,8 @@ type Reader struct {
 // query is one look into the log on behalf of many.
 type query struct {
 	ids    []string
-	within delivery.Span // when one of them can have been attempted
-	done   chan struct{} // closed when found or err is there
+	within delivery.TimeRange // when one of them can have been attempted
+	done   chan struct{}      // closed when found or err is there
 	found  map[string]delivery.Progress
 	err    error
 }

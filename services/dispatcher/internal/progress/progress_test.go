@@ -19,10 +19,10 @@ type log struct {
 	answer chan error
 	mu     sync.Mutex
 	asked  []int // how many deliveries each query was for
-	within []delivery.Span
+	within []delivery.TimeRange
 }
 
-func (l *log) Progress(_ context.Context, ids []string, within delivery.Span) (map[string]delivery.Progress, error) {
+func (l *log) Progress(_ context.Context, ids []string, within delivery.TimeRange) (map[string]delivery.Progress, error) {
 	l.mu.Lock()
 	l.asked = append(l.asked, len(ids))
 	l.within = append(l.within, within)
@@ -76,7 +76,7 @@ func TestQuestionsShareAQuery(t *testing.T) {
 		}
 		now := time.Now()
 		for i, hours := range []int{1, 257, 301} { // to the oldest event of each, and an hour for clocks
-			want := delivery.Span{From: now.Add(-time.Duration(hours+1) * time.Hour), To: now.Add(time.Hour)}
+			want := delivery.TimeRange{From: now.Add(-time.Duration(hours+1) * time.Hour), To: now.Add(time.Hour)}
 			if got := l.within[i]; got != want {
 				t.Errorf("query %d looked from %v to %v, want from %v to %v", i, got.From, got.To, want.From, want.To)
 			}

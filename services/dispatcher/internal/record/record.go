@@ -11,13 +11,12 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/fault"
-	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
 )
 
 // Store writes a batch of attempts.
 type Store interface {
-	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]store.Recorded, error)
+	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error)
 }
 
 // Options bound the recorder.
@@ -57,7 +56,7 @@ type Recorder struct {
 
 // Then is told once what became of an attempt that was handed over: it is
 // recorded, or nothing is known of it. It must not wait for anything.
-type Then func(recorded store.Recorded, err error)
+type Then func(recorded delivery.Step, err error)
 
 type entry struct {
 	attempt *delivery.Attempt
@@ -85,7 +84,7 @@ func (r *Recorder) Record(ctx context.Context, a *delivery.Attempt, then Then) {
 	case r.queue <- entry{attempt: a, then: then}:
 	case <-ctx.Done():
 		r.finished(1)
-		then(store.Recorded{}, ctx.Err())
+		then(delivery.Step{}, ctx.Err())
 	}
 }
 
@@ -134,7 +133,7 @@ func (r *Recorder) abandon(err error) {
 		select {
 		case e := <-r.queue:
 			r.finished(1)
-			e.then(store.Recorded{}, err)
+			e.then(delivery.Step{}, err)
 		default:
 			return
 		}
@@ -195,7 +194,7 @@ func (r *Recorder) commit(ctx context.Context, batch []entry) {
 	r.answers.Go(func() { // the next batch need not wait for it
 		for i, e := range batch {
 			if err != nil {
-				e.then(store.Recorded{}, err)
+				e.then(delivery.Step{}, err)
 			} else {
 				e.then(recorded[i], nil)
 			}
@@ -205,7 +204,7 @@ func (r *Recorder) commit(ctx context.Context, batch []entry) {
 
 // write retries for as long as the database is away; it returns any other
 // error.
-func (r *Recorder) write(ctx context.Context, attempts []delivery.Attempt) (recorded []store.Recorded, failure error) {
+func (r *Recorder) write(ctx context.Context, attempts []delivery.Attempt) (recorded []delivery.Step, failure error) {
 	err := retry.Until(ctx, r.log, "outcomes cannot be recorded", func() error {
 		began := time.Now()
 		var err error

@@ -15,7 +15,6 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/fault"
-	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
 )
@@ -32,7 +31,7 @@ type database struct {
 	kept    map[string]bool
 }
 
-func (d *database) Record(ctx context.Context, _ delivery.Policy, attempts []delivery.Attempt) ([]store.Recorded, error) {
+func (d *database) Record(ctx context.Context, _ delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error) {
 	d.calls.Add(1)
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -40,7 +39,7 @@ func (d *database) Record(ctx context.Context, _ delivery.Policy, attempts []del
 	if d.away.Load() {
 		return nil, fault.New(fault.Unavailable, "database-unavailable", "Away.")
 	}
-	recorded := make([]store.Recorded, len(attempts))
+	recorded := make([]delivery.Step, len(attempts))
 	for i, a := range attempts {
 		if strings.HasPrefix(a.ID, "poison") {
 			return nil, errPoison
@@ -82,18 +81,18 @@ func start(t *testing.T, db *database, opts record.Options) *record.Recorder {
 }
 
 // wait records an attempt and waits for what becomes of it, or for ctx's end.
-func wait(ctx context.Context, r *record.Recorder, a delivery.Attempt) (store.Recorded, error) {
+func wait(ctx context.Context, r *record.Recorder, a delivery.Attempt) (delivery.Step, error) {
 	type told struct {
-		recorded store.Recorded
+		recorded delivery.Step
 		err      error
 	}
 	done := make(chan told, 1)
-	r.Record(ctx, &a, func(recorded store.Recorded, err error) { done <- told{recorded, err} })
+	r.Record(ctx, &a, func(recorded delivery.Step, err error) { done <- told{recorded, err} })
 	select {
 	case got := <-done:
 		return got.recorded, got.err
 	case <-ctx.Done():
-		return store.Recorded{}, ctx.Err()
+		return delivery.Step{}, ctx.Err()
 	}
 }
 
@@ -285,7 +284,7 @@ func TestRunEndsWhileTheDatabaseIsAway(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var told, failed atomic.Int64
 		for _, id := range names("a", attempts) {
-			r.Record(t.Context(), &delivery.Attempt{ID: id}, func(_ store.Recorded, err error) {
+			r.Record(t.Context(), &delivery.Attempt{ID: id}, func(_ delivery.Step, err error) {
 				told.Add(1)
 				if err != nil {
 					failed.Add(1)
@@ -308,7 +307,7 @@ func TestTellingHoldsUpNoCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, &database{}, record.Options{Batch: 1, Linger: time.Millisecond, Pending: 10})
 		release := make(chan struct{})
-		r.Record(t.Context(), &delivery.Attempt{ID: "slow"}, func(store.Recorded, error) { <-release })
+		r.Record(t.Context(), &delivery.Attempt{ID: "slow"}, func(delivery.Step, error) { <-release })
 		if _, err := wait(t.Context(), r, delivery.Attempt{ID: "next"}); err != nil {
 			t.Error(err)
 		}

@@ -47,7 +47,7 @@ type Store interface {
 
 // Stream has the events and the lanes.
 type Stream interface {
-	History(ctx context.Context, s stream.Span, n int) ([]*stream.Message, error)
+	History(ctx context.Context, s stream.EventRange, n int) ([]*stream.Message, error)
 	Handled(ctx context.Context, w webhook.Webhook) (uint64, error)
 	Requeue(ctx context.Context, d delivery.Delivery, request string) error
 }
@@ -235,7 +235,7 @@ type page struct {
 
 // examine reads the job's next events and what the log knows of them.
 func (r *Runner) examine(ctx context.Context, job delivery.Recovery) (page, error) {
-	span := stream.Span{OrganizationID: job.OrganizationID, Type: job.EventType, Since: job.Since, After: job.Position}
+	span := stream.EventRange{OrganizationID: job.OrganizationID, Type: job.EventType, Since: job.Since, After: job.Position}
 	messages, err := r.Stream.History(ctx, span, batchSize)
 	if err != nil {
 		return page{}, fmt.Errorf("read events: %w", err)
@@ -262,7 +262,7 @@ func (r *Runner) examine(ctx context.Context, job delivery.Recovery) (page, erro
 	for i := range p.events {
 		f := &p.events[i]
 		f.standing = standings[f.delivery.ID]
-		f.delivery.Earlier = f.standing.Attempts
+		f.delivery.PriorAttempts = f.standing.Attempts
 	}
 	return p, nil
 }

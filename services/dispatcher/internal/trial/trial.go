@@ -47,14 +47,14 @@ type Tester struct {
 // Test sends the call's event to its webhook, once, and returns what came of it
 // when that is recorded. It returns NotFound for a webhook that is not there,
 // and a Conflict for one that is not active or does not send such an event.
-func (t *Tester) Test(ctx context.Context, call stream.TestCall) (delivery.Trial, error) {
+func (t *Tester) Test(ctx context.Context, call stream.TestCall) (delivery.TestResult, error) {
 	e, err := event.ParseJSON(call.Event)
 	if err != nil {
-		return delivery.Trial{}, fmt.Errorf("read the event of a test: %w", err)
+		return delivery.TestResult{}, fmt.Errorf("read the event of a test: %w", err)
 	}
 	target, err := t.find(ctx, call, e.Type)
 	if err != nil {
-		return delivery.Trial{}, err
+		return delivery.TestResult{}, err
 	}
 	d := delivery.Of(e, e.Body(), target.Webhook.ID, 0, t.Now())
 	w := &witness{sender: t.Sender, userAgent: t.UserAgent}
@@ -62,16 +62,16 @@ func (t *Tester) Test(ctx context.Context, call stream.TestCall) (delivery.Trial
 	a, ok := attempt.NewMaker(w, t.Now).Make(sending, target, d, 1)
 	span.Attempted(&a.Outcome)
 	if !ok {
-		return delivery.Trial{}, fault.New(fault.Unavailable, "no-dispatcher", "The test was interrupted. Try again in a moment.").Because(context.Cause(ctx))
+		return delivery.TestResult{}, fault.New(fault.Unavailable, "no-dispatcher", "The test was interrupted. Try again in a moment.").Because(context.Cause(ctx))
 	}
 	a.Test, a.Body = true, d.Body
 	recording, cancel := context.WithTimeout(ctx, recordWithin)
 	defer cancel()
 	if err := t.Courier.Test(recording, target, d, a); err != nil {
-		return delivery.Trial{}, fault.New(fault.Unavailable, "test-not-recorded",
+		return delivery.TestResult{}, fault.New(fault.Unavailable, "test-not-recorded",
 			"The test was sent, but our database cannot record what came of it at the moment. Try again soon.").Because(err)
 	}
-	return delivery.Trial{Attempt: a, Request: w.request(a.HeaderNames)}, nil
+	return delivery.TestResult{Attempt: a, Request: w.request(a.HeaderNames)}, nil
 }
 
 // find looks the webhook up in the database: a change that was saved just now

@@ -11,9 +11,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/ops"
-	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/trace/export"
 	"github.com/dialnote/webhooks/services/standalone/app"
 )

@@ -89,8 +89,8 @@ func answered(code int, body string, past time.Duration) delivery.Outcome {
 	return o
 }
 
-func trial(o delivery.Outcome) *view.Trial {
-	t := view.TrialOf(delivery.Trial{
+func testResult(o delivery.Outcome) *view.TestResult {
+	t := view.TestResultOf(delivery.TestResult{
 		Attempt: delivery.Attempt{
 			ID: "att_01jd9v7q6w3k8m5n2p4r6t8v10", DeliveryID: deliveryID(1), Test: true,
 			StartedAt: clock().Now, EndedAt: clock().Now.Add(84 * time.Millisecond), Outcome: o,
@@ -120,9 +120,9 @@ func testStories() []Story {
 	broken.Payload = view.Input{Value: "{\n  \"callSid\": \n}", Error: "The data is not JSON: at byte 15: a value is missing."}
 	return []Story{
 		{Name: "test", Title: "Test", Template: "test", Frame: frame, Body: body(view.TestPage{})},
-		{Name: "test-delivered", Title: "Test, delivered", Dialog: true, Template: "test", Frame: frame, Body: body(view.TestPage{Trial: trial(answered(200, `{"received":true}`, 0))})},
-		{Name: "test-failed", Title: "Test, failed", Template: "test", Frame: frame, Body: body(view.TestPage{Trial: trial(answered(503, "upstream connect error", 0))})},
-		{Name: "test-timeout", Title: "Test, no answer", Dialog: true, Template: "test", Frame: frame, Body: body(view.TestPage{Trial: trial(noAnswer)})},
+		{Name: "test-delivered", Title: "Test, delivered", Dialog: true, Template: "test", Frame: frame, Body: body(view.TestPage{Result: testResult(answered(200, `{"received":true}`, 0))})},
+		{Name: "test-failed", Title: "Test, failed", Template: "test", Frame: frame, Body: body(view.TestPage{Result: testResult(answered(503, "upstream connect error", 0))})},
+		{Name: "test-timeout", Title: "Test, no answer", Dialog: true, Template: "test", Frame: frame, Body: body(view.TestPage{Result: testResult(noAnswer)})},
 		{Name: "test-preview", Title: "Test, preview of the signed request", Template: "test", Frame: frame, Body: body(view.TestPage{Preview: &preview})},
 		{Name: "test-wrong", Title: "Test, payload that is not JSON", Template: "test", Frame: frame, Body: broken},
 		{Name: "test-refused", Title: "Test, refused", Dialog: true, Template: "test", Frame: frame, Body: view.TestPage{Card: disabled(), Problem: "Only an active webhook can be tested. This one is disabled: choose an event for it first."}},

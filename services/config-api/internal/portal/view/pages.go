@@ -152,7 +152,7 @@ type TestPage struct {
 	Card    Card
 	Payload Input // the data of the next one
 	Preview *Request
-	Trial   *Trial
+	Result  *TestResult
 	Problem string
 }
 

@@ -8,17 +8,17 @@ import (
 	"github.com/dialnote/webhooks/pkg/fault"
 )
 
-// askAgain is how often the credential of a stream is looked up again: one that
+// credentialRecheck is how often the credential of a stream is looked up again: one that
 // was revoked, or has expired, keeps its streams for so long at most.
-const askAgain = 15 * time.Second
+const credentialRecheck = 15 * time.Second
 
-// whileGood returns the context of a request for an operation that goes on for
+// whileCredentialValid returns the context of a request for an operation that goes on for
 // long. It ends with the request, and when the request's credential no longer
 // opens what the schemes open. What cannot be looked up stays as it is.
-func (s *server) whileGood(r *http.Request, schemes []string) (context.Context, context.CancelFunc) {
+func (s *server) whileCredentialValid(r *http.Request, schemes []string) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(r.Context())
 	go func() {
-		tick := time.NewTicker(askAgain)
+		tick := time.NewTicker(credentialRecheck)
 		defer tick.Stop()
 		for {
 			select {

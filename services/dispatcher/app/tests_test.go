@@ -19,12 +19,12 @@ import (
 )
 
 // test has a dispatcher test a webhook.
-func (s *system) test(t *testing.T, w webhook.Webhook, eventID string) (delivery.Trial, error) {
+func (s *system) test(t *testing.T, w webhook.Webhook, eventID string) (delivery.TestResult, error) {
 	t.Helper()
 	e := event.Sample(event.CallCompleted, w.OrganizationID, eventID, time.Now())
 	call := stream.TestCall{OrganizationID: w.OrganizationID, WebhookID: w.ID, Event: e.Body()}
 	var (
-		trial delivery.Trial
+		trial delivery.TestResult
 		err   error
 	)
 	await(t, "a dispatcher answers tests", func() bool {
@@ -177,7 +177,7 @@ func (s *system) again(t *testing.T, w webhook.Webhook, eventID, request string)
 	d := delivery.Of(e, e.Body(), w.ID, m.Sequence, m.Stored)
 	for _, a := range logged {
 		if a.Number > 0 {
-			d.Earlier++
+			d.PriorAttempts++
 		}
 	}
 	if err := s.conn.Requeue(t.Context(), d, request); err != nil {

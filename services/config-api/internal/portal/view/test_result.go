@@ -4,8 +4,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 )
 
-// Trial is what came of a test.
-type Trial struct {
+// TestResult is what came of a test.
+type TestResult struct {
 	Delivered  bool
 	Headline   string // "Delivered: 200 OK in 84 ms"
 	Why        Explanation
@@ -14,11 +14,11 @@ type Trial struct {
 	Payload    Body
 }
 
-// TrialOf returns what came of a test.
-func TrialOf(t delivery.Trial, c Clock) Trial {
+// TestResultOf returns what came of a test.
+func TestResultOf(t delivery.TestResult, c Clock) TestResult {
 	a, o := t.Attempt, t.Attempt.Outcome
 	took := Took(a.EndedAt.Sub(a.StartedAt))
-	shown := Trial{
+	shown := TestResult{
 		Delivered: o.Result == delivery.Succeeded, DeliveryID: a.DeliveryID,
 		Attempt: Attempt{
 			ID: a.ID, Title: "Test", Badge: resultBadge(o.Result), Sent: true, At: c.Moment(a.StartedAt), Took: took,

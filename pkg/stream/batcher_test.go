@@ -21,7 +21,7 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// busy returns a connection whose intake lets everything wait, until let is
+// busy returns a connection whose batcher lets everything wait, until let is
 // called: what was published by then leaves together.
 func busy(t *testing.T, srv *natstest.Server) (c *Conn, let func(waiting int)) {
 	t.Helper()
@@ -33,13 +33,13 @@ func busy(t *testing.T, srv *natstest.Server) (c *Conn, let func(waiting int)) {
 	if err := c.Ensure(t.Context(), Topology{Retention: time.Hour, Replicas: 1}); err != nil {
 		t.Fatal(err)
 	}
-	c.events.flying = true
+	c.events.flushing = true
 	return c, func(waiting int) {
 		awaitWaiting(t, c, waiting)
-		c.events.fly()
+		c.events.flush()
 		c.events.mu.Lock()
 		defer c.events.mu.Unlock()
-		c.events.flying = true
+		c.events.flushing = true
 	}
 }
 
@@ -221,7 +221,7 @@ func TestWhoeverLeavesIsForgotten(t *testing.T) {
 func TestNobodyWaitsForMoreThanOneSilence(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		i := &intake{flying: true} // with nothing to fly with
+		i := &batcher{flushing: true} // with nothing to flush with
 		ended := make(chan error, 2)
 		publish := func() { ended <- i.store(t.Context(), &nats.Msg{}) }
 		go publish()
@@ -257,18 +257,18 @@ func TestABatchWithoutABrokerFailsAsAwayForAll(t *testing.T) {
 // What leaves together is bounded, in messages and in bytes, and keeps its order.
 func TestWhatLeavesTogetherIsBounded(t *testing.T) {
 	t.Parallel()
-	i := &intake{}
+	i := &batcher{}
 	add := func(n, size int) {
 		for range n {
-			i.waiting = append(i.waiting, &parcel{msg: &nats.Msg{Data: make([]byte, size)}, came: time.Now()})
+			i.waiting = append(i.waiting, &pending{msg: &nats.Msg{Data: make([]byte, size)}, came: time.Now()})
 		}
 	}
 	for _, c := range []struct{ n, size, want int }{
 		{3, 10, 3},
-		{intakeMessages + 5, 10, intakeMessages},
-		{3, intakeBytes, 1},
-		{3, intakeBytes / 2, 2},
-		{2, 2 * intakeBytes, 1},
+		{batchMessages + 5, 10, batchMessages},
+		{3, batchBytes, 1},
+		{3, batchBytes / 2, 2},
+		{2, 2 * batchBytes, 1},
 	} {
 		i.waiting = nil
 		add(c.n, c.size)

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/cli"
+	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/courier"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"

@@ -19,11 +19,11 @@ func (s *server) TestWebhook(c echo.Context, org api.Org, id api.WebhookID) erro
 	if err != nil {
 		return err
 	}
-	trial, err := s.Service.Test(c.Request().Context(), actor(c), org, id, text)
+	result, err := s.Service.Test(c.Request().Context(), actor(c), org, id, text)
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, presentTrial(trial))
+	return writeJSON(c, http.StatusOK, presentTestResult(result))
 }
 
 // timeFor bounds the work for one request of an operation. A test takes as long
@@ -35,7 +35,7 @@ func (s *server) timeFor(op *contract.Operation) time.Duration {
 	return requestTime
 }
 
-func presentTrial(t delivery.Trial) api.TestResult {
+func presentTestResult(t delivery.TestResult) api.TestResult {
 	a, o := t.Attempt, t.Attempt.Outcome
 	r := api.TestResult{
 		DeliveryID: a.DeliveryID,
@@ -44,7 +44,7 @@ func presentTrial(t delivery.Trial) api.TestResult {
 		StartedAt:  delivery.Recordable(a.StartedAt),
 		DurationMs: max(0, a.EndedAt.Sub(a.StartedAt).Milliseconds()),
 		Request:    api.Message{URL: t.Request.URL, Headers: t.Request.Header, Body: string(t.Request.Body)},
-		Phases:     trialPhases(o.Phases),
+		Phases:     presentPhases(o.Phases),
 	}
 	if t.Request.URL == "" { // nothing could be sent
 		r.Request = api.Message{URL: a.URL, Headers: api.Headers{}, Body: string(a.Body)}
@@ -59,9 +59,9 @@ func presentTrial(t delivery.Trial) api.TestResult {
 	return r
 }
 
-// trialPhases returns the phases in milliseconds, without those that were not
+// presentPhases returns the phases in milliseconds, without those that were not
 // needed.
-func trialPhases(p delivery.Phases) api.Phases {
+func presentPhases(p delivery.Phases) api.Phases {
 	ms := func(d time.Duration) float32 { return float32(d.Microseconds()) / 1000 }
 	unlessZero := func(d time.Duration) *float32 {
 		if d <= 0 {

@@ -20,7 +20,7 @@ const answerGrace = 8 * time.Second
 type Tester interface {
 	// Test has a dispatcher send e to a webhook at once and returns what came
 	// of it. It returns Unavailable when no dispatcher answers until ctx ends.
-	Test(ctx context.Context, organizationID, webhookID string, e event.Event) (delivery.Trial, error)
+	Test(ctx context.Context, organizationID, webhookID string, e event.Event) (delivery.TestResult, error)
 }
 
 // TestTime returns how long a test takes at most.
@@ -31,28 +31,28 @@ func (s *Service) TestTime() time.Duration { return s.DeliveryTimeout + answerGr
 // event.ParseTest reads it, whose errors pass through; empty is a sample. It
 // returns NotFound, a Conflict when the webhook is not active (specification,
 // section 6), or Unavailable when no dispatcher can make it.
-func (s *Service) Test(ctx context.Context, by audit.Actor, organizationID, id string, body []byte) (delivery.Trial, error) {
+func (s *Service) Test(ctx context.Context, by audit.Actor, organizationID, id string, body []byte) (delivery.TestResult, error) {
 	w, err := s.Webhooks.Get(ctx, organizationID, id)
 	if err != nil {
-		return delivery.Trial{}, fmt.Errorf("get webhook %s: %w", id, err)
+		return delivery.TestResult{}, fmt.Errorf("get webhook %s: %w", id, err)
 	}
 	if w.Status() != webhook.StatusActive {
-		return delivery.Trial{}, fault.New(fault.Conflict, "webhook-not-active", notActive(w))
+		return delivery.TestResult{}, fault.New(fault.Conflict, "webhook-not-active", notActive(w))
 	}
 	e, err := event.ParseTest(body, event.Type(w.Event), organizationID, s.Now())
 	if err != nil {
-		return delivery.Trial{}, fmt.Errorf("read test: %w", err)
+		return delivery.TestResult{}, fmt.Errorf("read test: %w", err)
 	}
 	if err := s.note(ctx, audit.Tested(by, organizationID, id, e.ID, s.now())); err != nil {
-		return delivery.Trial{}, err
+		return delivery.TestResult{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.TestTime())
 	defer cancel()
-	trial, err := s.Tester.Test(ctx, organizationID, id, e)
+	result, err := s.Tester.Test(ctx, organizationID, id, e)
 	if err != nil {
-		return delivery.Trial{}, fmt.Errorf("test webhook %s: %w", id, err)
+		return delivery.TestResult{}, fmt.Errorf("test webhook %s: %w", id, err)
 	}
-	return trial, nil
+	return result, nil
 }
 
 func notActive(w webhook.Webhook) string {

@@ -27,8 +27,8 @@ const (
 	maxForm = 1 << 20
 )
 
-// visit is one request of somebody with a session.
-type visit struct {
+// request is one request with a session.
+type request struct {
 	session access.Session
 	actor   audit.Actor
 	org     string
@@ -40,11 +40,11 @@ type visit struct {
 	r *http.Request
 }
 
-// handler answers a visit, or returns an error for it.
-type handler func(v *visit) error
+// handler answers a request, or returns an error for it.
+type handler func(v *request) error
 
-// visited calls h for a request with a session.
-func (p *Portal) visited(h handler) http.HandlerFunc {
+// withSession calls h for a request with a session.
+func (p *Portal) withSession(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), max(workTime, p.Service.TestTime()+time.Second))
 		defer cancel()
@@ -61,7 +61,7 @@ func (p *Portal) visited(h handler) http.HandlerFunc {
 	}
 }
 
-func (p *Portal) begin(w http.ResponseWriter, r *http.Request, theme view.Theme) (*visit, error) {
+func (p *Portal) begin(w http.ResponseWriter, r *http.Request, theme view.Theme) (*request, error) {
 	session, err := p.session(r)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (p *Portal) begin(w http.ResponseWriter, r *http.Request, theme view.Theme)
 		}
 		return nil, fault.New(fault.Malformed, "malformed", "The form could not be read. Go back and try again.").Because(err)
 	}
-	return &visit{
+	return &request{
 		session: session, actor: audit.Person(session), org: session.OrganizationID,
 		clock: view.Clock{Now: p.Now(), Zone: zone(r)}, theme: theme, flash: takeFlash(w, r), w: w, r: r,
 	}, nil
@@ -116,7 +116,7 @@ func zone(r *http.Request) *time.Location {
 }
 
 // page answers with the page whose content the named template makes of body.
-func (p *Portal) page(v *visit, status int, frame render.Frame, name string, body any) error {
+func (p *Portal) page(v *request, status int, frame render.Frame, name string, body any) error {
 	frame.Theme, frame.Embedders = v.theme, p.Embedders
 	frame.Part = scripted(v.r)
 	frame.Flash = flashOf(v.flash)
@@ -136,7 +136,7 @@ func (p *Portal) write(w http.ResponseWriter, r *http.Request, status int, frame
 }
 
 // goOn sends the browser to a page, to say there what was done.
-func goOn(v *visit, path, flash string) error {
+func goOn(v *request, path, flash string) error {
 	giveFlash(v.w, v.r, flash)
 	if scripted(v.r) {
 		v.w.Header().Set("HX-Redirect", path)
@@ -199,6 +199,6 @@ func noticeOf(f *fault.Error, requestID string) (render.Frame, view.Notice) {
 }
 
 // unknown answers for an address that nothing is at.
-func (p *Portal) unknown(*visit) error {
+func (p *Portal) unknown(*request) error {
 	return fault.New(fault.NotFound, "not-found", "There is nothing at this address.")
 }

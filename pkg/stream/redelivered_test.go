@@ -31,7 +31,7 @@ func TestEventsFromBeforeTheConnectionMayComeAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := make(map[string]stream.Again)
+	again := make(map[string]stream.Redelivered)
 	pull := func(n int) {
 		t.Helper()
 		got := 0
@@ -41,7 +41,7 @@ func TestEventsFromBeforeTheConnectionMayComeAgain(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				again[e.ID] = m.Again
+				again[e.ID] = m.Redelivered
 				if err := m.Ack(); err != nil {
 					t.Error(err)
 				}
@@ -63,8 +63,8 @@ func TestEventsFromBeforeTheConnectionMayComeAgain(t *testing.T) {
 	pull(1)
 	publish("evt_anew")
 	pull(1)
-	want := map[string]stream.Again{
-		"evt_before": stream.PerhapsAgain, "evt_after": stream.NotAgain, "evt_waits": stream.PerhapsAgain, "evt_anew": stream.NotAgain,
+	want := map[string]stream.Redelivered{
+		"evt_before": stream.MaybeRedelivered, "evt_after": stream.NotRedelivered, "evt_waits": stream.MaybeRedelivered, "evt_anew": stream.NotRedelivered,
 	}
 	if !maps.Equal(again, want) {
 		t.Errorf("came again: %v, want %v", again, want)

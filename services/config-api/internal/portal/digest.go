@@ -15,8 +15,8 @@ import (
 // It brings along a digest of what it shows; when that is no longer what there
 // is, the page is read anew, and else it need not be.
 
-// seenCards returns the digest of an organization's webhooks.
-func seenCards(views []manage.View) string {
+// cardsDigest returns the digest of an organization's webhooks.
+func cardsDigest(views []manage.View) string {
 	h := fnv.New64a()
 	for _, v := range views {
 		held := int64(-1)
@@ -29,29 +29,29 @@ func seenCards(views []manage.View) string {
 	return strconv.FormatUint(h.Sum64(), 36)
 }
 
-// seenDelivery returns the digest of the latest activity of a webhook, or of
+// deliveryDigest returns the digest of the latest activity of a webhook, or of
 // one of its deliveries.
-func seenDelivery(list []store.LoggedDelivery) string {
+func deliveryDigest(list []store.LoggedDelivery) string {
 	if len(list) == 0 {
 		return "none"
 	}
 	return list[0].ID + "." + strconv.FormatInt(list[0].UpdatedAt.UnixMicro(), 36) + "." + string(list[0].Status)
 }
 
-// seen returns the digest of what a page shows now, "" when that cannot be told.
-func (p *Portal) seen(ctx context.Context, org, webhookID, deliveryID string) string {
+// digest returns the digest of what a page shows now, "" when that cannot be told.
+func (p *Portal) digest(ctx context.Context, org, webhookID, deliveryID string) string {
 	if webhookID == "" {
 		views, err := p.webhooks(ctx, org)
 		if err != nil {
 			return ""
 		}
-		return seenCards(views)
+		return cardsDigest(views)
 	}
 	list, _, err := p.Service.ListDeliveries(ctx, org, webhookID, store.DeliveryFilter{DeliveryID: deliveryID}, store.Page{Limit: 1})
 	if err != nil {
 		return ""
 	}
-	return seenDelivery(list)
+	return deliveryDigest(list)
 }
 
 // liveOf returns the address of the changes that a page follows: of the cards,

@@ -31,8 +31,8 @@ func TestAStreamEndsWithItsCredential(t *testing.T) {
 		ends     time.Duration // 0 for never
 	}{
 		"good":              {[]error{nil}, 0},
-		"revoked":           {[]error{nil, nil, fault.New(fault.Unauthenticated, "unauthenticated", "Gone.")}, 3 * askAgain},
-		"no longer allowed": {[]error{fault.New(fault.Forbidden, "forbidden", "No.")}, askAgain},
+		"revoked":           {[]error{nil, nil, fault.New(fault.Unauthenticated, "unauthenticated", "Gone.")}, 3 * credentialRecheck},
+		"no longer allowed": {[]error{fault.New(fault.Forbidden, "forbidden", "No.")}, credentialRecheck},
 		"database away":     {[]error{fault.New(fault.Unavailable, "database-unavailable", "Away."), errors.New("odd")}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestAStreamEndsWithItsCredential(t *testing.T) {
 				s := &server{Options: Options{Authenticator: &verdicts{tc.verdicts}}}
 				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 				began := time.Now()
-				ctx, cancel := s.whileGood(r, nil)
+				ctx, cancel := s.whileCredentialValid(r, nil)
 				defer cancel()
 				waiting, stop := context.WithTimeout(ctx, time.Hour)
 				defer stop()
