@@ -60,7 +60,7 @@ type Follower interface {
 
 // Room waits while too many outcomes are unrecorded.
 type Room interface {
-	Room(ctx context.Context) error
+	WaitForCapacity(ctx context.Context) error
 }
 
 // Observer counts what is dispatched.
@@ -116,7 +116,7 @@ func (d *Dispatcher) Run(pulling, work context.Context) {
 // each to one of the crew, who owns its slot.
 func (d *Dispatcher) pull(pulling, work context.Context, crew *crew) {
 	for try := 0; pulling.Err() == nil; {
-		if d.Room.Room(pulling) != nil {
+		if d.Room.WaitForCapacity(pulling) != nil {
 			return
 		}
 		n, err := d.Slots.Acquire(pulling, d.Batch)

@@ -51,7 +51,7 @@ type Carrier interface {
 
 // Room waits while too many outcomes are unrecorded.
 type Room interface {
-	Room(ctx context.Context) error
+	WaitForCapacity(ctx context.Context) error
 }
 
 // Lanes reads the lanes that this replica knows of. Safe for concurrent use.

@@ -214,7 +214,7 @@ func (r *reader) read(pulling, work context.Context, inFlight int) (bool, error)
 // waits while too many outcomes are unrecorded.
 func (r *reader) enter(ctx context.Context, inFlight int) (int, error) {
 	const worth = 4 // a quarter of what may be held
-	if err := r.lanes.Room.Room(ctx); err != nil {
+	if err := r.lanes.Room.WaitForCapacity(ctx); err != nil {
 		return 0, err
 	}
 	held := int(r.outstanding.Load())

@@ -53,7 +53,7 @@ type Carrier interface {
 
 // Room waits while too many outcomes are unrecorded.
 type Room interface {
-	Room(ctx context.Context) error
+	WaitForCapacity(ctx context.Context) error
 }
 
 // Ordered reads the ordered webhooks that this replica knows of. Safe for

@@ -115,7 +115,7 @@ func (r *reader) open(ctx context.Context, w webhook.Webhook, until time.Time) e
 
 // read takes the next event, if it is to be had, and sends it.
 func (r *reader) read(pulling, work context.Context, seen uint64) (bool, error) {
-	if err := r.ordered.Room.Room(pulling); err != nil {
+	if err := r.ordered.Room.WaitForCapacity(pulling); err != nil {
 		return false, err
 	}
 	if _, err := r.ordered.Slots.Acquire(pulling, 1); err != nil {

@@ -91,9 +91,9 @@ func (r *Recorder) Record(ctx context.Context, a *delivery.Attempt, then Then) {
 // Pending returns how many attempts are not recorded yet.
 func (r *Recorder) Pending() int { return int(r.pending.Load()) }
 
-// Room waits until fewer attempts than Options.Pending are unrecorded. It is
+// WaitForCapacity waits until fewer attempts than Options.Pending are unrecorded. It is
 // what stops the pulling while the database is away.
-func (r *Recorder) Room(ctx context.Context) error {
+func (r *Recorder) WaitForCapacity(ctx context.Context) error {
 	for r.pending.Load() >= int64(r.opts.Pending) {
 		select {
 		case <-r.room:
@@ -101,11 +101,11 @@ func (r *Recorder) Room(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	r.tellRoom() // others may be waiting too
+	r.signalCapacity() // others may be waiting too
 	return nil
 }
 
-func (r *Recorder) tellRoom() {
+func (r *Recorder) signalCapacity() {
 	select {
 	case r.room <- struct{}{}:
 	default:
@@ -142,7 +142,7 @@ func (r *Recorder) abandon(err error) {
 
 func (r *Recorder) finished(n int) {
 	r.pending.Add(-int64(n))
-	r.tellRoom()
+	r.signalCapacity()
 }
 
 // gather waits for a first attempt and takes what comes within the linger. A

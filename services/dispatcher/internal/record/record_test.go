@@ -228,7 +228,7 @@ func TestRoomIsWaitedForAndThenFound(t *testing.T) {
 		var through atomic.Int64
 		for range 5 {
 			go func() {
-				if r.Room(t.Context()) == nil {
+				if r.WaitForCapacity(t.Context()) == nil {
 					through.Add(1)
 				}
 			}()
@@ -265,7 +265,7 @@ func TestRoomEndsWithItsContext(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		if err := r.Room(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if err := r.WaitForCapacity(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("room: %v", err)
 		}
 		all.Wait()

@@ -65,7 +65,7 @@ type Courier interface {
 
 // Room waits while too many outcomes are unrecorded.
 type Room interface {
-	Room(ctx context.Context) error
+	WaitForCapacity(ctx context.Context) error
 }
 
 // Runner works on recoveries.
@@ -106,7 +106,7 @@ func (r *Runner) Run(ctx, work context.Context) {
 // step works on one batch of the job that waited longest, and returns how long
 // to wait before the next.
 func (r *Runner) step(ctx, work context.Context) (time.Duration, error) {
-	if err := r.Room.Room(ctx); err != nil {
+	if err := r.Room.WaitForCapacity(ctx); err != nil {
 		return 0, err
 	}
 	job, ok, err := r.Store.ClaimRecovery(ctx, r.Replica, r.Now(), Lease)
