@@ -67,6 +67,7 @@ func FuzzOneHost(f *testing.F) {
 		if !sameHost(host, typedHost) || port != strings.TrimLeft(typedPort, "0") {
 			t.Fatalf("%q leads to %s port %s, its normal form %q to %s port %s", raw, typedHost, typedPort, normal, host, port)
 		}
+		checkSent(t, raw, normal)
 		if host != normal.Hostname() {
 			t.Fatalf("%q leads to %s, not to its host", normal, host)
 		}

@@ -13,10 +13,12 @@ import (
 const MaxURLBytes = 2048
 
 // Normal returns the form of raw that is sent: scheme and host in lower case,
-// the host in ASCII, no default port, "/" for an empty path, everything
-// percent-encoded that RFC 3986 wants so. It returns a *fault.Error of kind
-// Invalid for text that is no absolute http or https URL, that different
-// programs could read differently, or that holds credentials or a fragment.
+// the host in ASCII, no default port, "/" for an empty path. Path and query stay
+// as they were typed, dot segments and doubled slashes included, but for the
+// bytes that RFC 3986 does not allow there: they are percent-encoded. It returns
+// a *fault.Error of kind Invalid for text that is no absolute http or https URL,
+// that different programs could read differently, or that holds credentials or
+// a fragment.
 // Whether a request may go there is for Policy.Check to say.
 func Normal(raw string) (*url.URL, error) {
 	if err := checkText(raw); err != nil {
@@ -44,7 +46,11 @@ func Normal(raw string) (*url.URL, error) {
 	if u.Path == "" {
 		u.Path, u.RawPath = "/", ""
 	}
-	u.RawQuery = escapeQuery(u.RawQuery)
+	// RawPath is empty when url.Parse would send the path as it was typed. When
+	// it is not, net/http sends it only if nothing in it has to be escaped; else
+	// it escapes Path, in which %2F has become a slash.
+	u.RawPath = escape(u.RawPath)
+	u.RawQuery = escape(u.RawQuery)
 	return u, nil
 }
 
@@ -118,14 +124,16 @@ func normalPort(scheme, port string) (string, error) {
 	return ":" + strconv.FormatUint(n, 10), nil
 }
 
-// escapeQuery percent-encodes what RFC 3986, section 3.4, does not allow in a
-// query. net/http sends a query as it stands, and servers refuse such requests.
-func escapeQuery(query string) string {
+// escape percent-encodes the bytes of a path or a query that RFC 3986 does not
+// allow in it, and leaves every other byte as it was typed: a receiver may tell
+// %2F from a slash, %2B from a plus sign and %7e from %7E. Servers refuse
+// requests with a byte that is not allowed; net/http would send it in a query.
+func escape(typed string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
-	for i := range len(query) {
-		c := query[i]
-		if allowedInQuery(c) {
+	for i := range len(typed) {
+		c := typed[i]
+		if allowed(c) {
 			b.WriteByte(c)
 			continue
 		}
@@ -134,10 +142,13 @@ func escapeQuery(query string) string {
 	return b.String()
 }
 
-// allowedInQuery reports whether a byte stands for itself in a query. A square
-// bracket does not by the RFC, but every server takes it and keys like "a[]"
-// are common. A percent sign is taken for the start of an escape.
-func allowedInQuery(c byte) bool {
+// allowed reports whether a byte stands for itself in a path and in a query
+// (RFC 3986, sections 3.3 and 3.4; a question mark ends the path, so that it is
+// not met there). A square bracket does not by the RFC, but every server takes
+// it and keys like "a[]" are common. A percent sign is taken for the start of an
+// escape: url.Parse refuses a path in which it is not, and in a query browsers
+// and curl send it as it stands.
+func allowed(c byte) bool {
 	switch {
 	case c <= ' ', c >= 0x7f:
 		return false

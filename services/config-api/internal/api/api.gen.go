@@ -1470,7 +1470,9 @@ type WebhookCreate struct {
 
 	// URL Where to send: an absolute https URL of at most 2,048 bytes with a public host, on port 443, 8443 or
 	// above 1023 unless the operator allows others, without user name, password or fragment. With the
-	// provider `zapier` the host must be hooks.zapier.com, or one that the operator added.
+	// provider `zapier` the host must be hooks.zapier.com, or one that the operator added. Path and query
+	// are requested as typed, escapes and dot segments included; a character that may not stand in a URL,
+	// such as é or |, is percent-encoded.
 	URL string `json:"url"`
 }
 
