@@ -198,6 +198,19 @@ func TestTestingFromThePage(t *testing.T) {
 	v.open(t, "/portal/webhooks/"+id+"/test").sees(t, "Only an active webhook can be tested.").send(t, "Send test", nil).want(t, http.StatusConflict)
 }
 
+func TestAPreviewHasTheURLThatIsSent(t *testing.T) {
+	t.Parallel()
+	s := page(t)
+	v := s.visit(t, "acme", "anna")
+	id := v.add(t, "CRM")
+	v.open(t, "/portal/webhooks/"+id+"/edit").send(t, "Save", map[string]string{"url": "https://CRM.example.com/a%2Fb/|c?d=%zz+[]"}).want(t, http.StatusOK)
+	if url := s.only(t).URL; url != "https://CRM.example.com/a%2Fb/|c?d=%zz+[]" {
+		t.Errorf("kept as %q", url)
+	}
+	v.open(t, "/portal/webhooks/"+id+"/test").send(t, "Preview the signed request", nil).want(t, http.StatusOK).
+		sees(t, "https://crm.example.com/a%2Fb/%7Cc?d=%zz+[]")
+}
+
 func TestTheDeliveryLogOfThePage(t *testing.T) {
 	t.Parallel()
 	s := page(t)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/endpoint"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/signature"
@@ -29,7 +30,17 @@ func (s *Service) PreviewTest(ctx context.Context, organizationID, id string, bo
 		return delivery.Request{}, fmt.Errorf("read test: %w", err)
 	}
 	d := delivery.Of(e, e.Body(), w.ID, 0, now)
-	return *requestOf(w, d, delivery.Attempt{URL: w.URL, StartedAt: now, HeaderNames: webhook.HeaderNames(w.Headers)}), nil
+	return *requestOf(w, d, delivery.Attempt{URL: sentURL(w), StartedAt: now, HeaderNames: webhook.HeaderNames(w.Headers)}), nil
+}
+
+// sentURL returns a webhook's URL as requests have it, or as it was typed when
+// the rules of its time allowed what cannot be sent any more.
+func sentURL(w webhook.Webhook) string {
+	normal, err := endpoint.Normal(w.URL)
+	if err != nil {
+		return w.URL
+	}
+	return normal.String()
 }
 
 // CheckDraft returns what is wrong with each field of a new webhook, without

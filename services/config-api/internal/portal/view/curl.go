@@ -7,9 +7,10 @@ import (
 )
 
 // Curl returns a command that makes a request again, with the same bytes and
-// the same signatures, for a shell like bash.
+// the same signatures, for a shell like bash. Without its two flags curl takes
+// square brackets for a pattern of URLs, and resolves /../ in a path.
 func Curl(r delivery.Request) string {
-	lines := []string{"curl -X POST " + quoted(r.URL)}
+	lines := []string{"curl -X POST " + quoted(r.URL), "--globoff --path-as-is"}
 	for _, h := range headerLines(r.Header) {
 		lines = append(lines, "-H "+quoted(h.Name+": "+h.Value))
 	}

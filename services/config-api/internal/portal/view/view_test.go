@@ -268,6 +268,7 @@ func TestCurlIsOneCommandWhateverIsInIt(t *testing.T) {
 	t.Parallel()
 	got := view.Curl(delivery.Request{URL: "https://a.example/?q='; rm -rf ~ #", Header: map[string][]string{"X-B": {"$(id)"}, "x-a": {"`id`"}}, Body: []byte(`{"a":"it's"}`)})
 	want := `curl -X POST 'https://a.example/?q='\''; rm -rf ~ #' \
+  --globoff --path-as-is \
   -H 'x-a: ` + "`id`" + `' \
   -H 'X-B: $(id)' \
   --data-binary '{"a":"it'\''s"}'`
