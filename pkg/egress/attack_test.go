@@ -87,8 +87,7 @@ func TestHostileAnswersAreBounded(t *testing.T) {
 		{"endless chunk size", listen(t, "tcp", "127.0.0.1:0", endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "%09d"+padding)).url(), ""},
 		{"endless trailer", listen(t, "tcp", "127.0.0.1:0", endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X-%d: "+padding+"\r\n")).url(), ""},
 		{"endless body", listen(t, "tcp", "127.0.0.1:0", endless("HTTP/1.1 200 OK\r\n\r\n", "%d"+padding)).url(), ""},
-		// net/http breaks the connection off and tells no more of why.
-		{"8 MB of headers over HTTP/2", http2.URL, delivery.ReasonReset},
+		{"8 MB of headers over HTTP/2", http2.URL, delivery.ReasonProtocol},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := client(t, func(cfg *Config) { cfg.RootCAs = ca.pool() })

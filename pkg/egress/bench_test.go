@@ -3,7 +3,6 @@ package egress
 import (
 	"bytes"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -108,18 +107,4 @@ func BenchmarkBareClient(b *testing.B) {
 		_, err = io.Copy(io.Discard, resp.Body)
 		return err
 	})
-}
-
-// BenchmarkKeep is what it costs to take an idle connection and to keep it again.
-func BenchmarkKeep(b *testing.B) {
-	w := client(b, nil).wires
-	near, _ := net.Pipe()
-	to := server{secure: true, host: "hooks.example.com"}
-	for range 8 {
-		w.put(w.newWire(near, &conn{Conn: near}, to))
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		w.put(w.take(to))
-	}
 }

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"syscall"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/egress/http1"
 	"github.com/dialnote/webhooks/pkg/endpoint"
 )
 
@@ -18,27 +20,14 @@ import (
 // can publish thousands.
 const maxAddresses = 8
 
-// receiveBuffer is what the kernel keeps of an answer before it is read, in
-// bytes: as much as is ever read. Unless it is told so it lets a receiver that
-// sends without end send megabytes, for each connection, that nobody reads.
-const receiveBuffer = DefaultMaxAnswer
-
 // dialer makes guarded connections: a name with any address that is not
 // allowed is refused before anything is connected, and each connection's
 // actual address is judged once more as its socket is about to connect.
 type dialer struct {
 	policy  endpoint.Policy
-	timeout time.Duration
 	names   *names
 	connect func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 	tls     *tls.Config
-}
-
-// conn is a connection that knows how it came about.
-type conn struct {
-	net.Conn
-	remote string
-	took   durations
 }
 
 // durations are the times of the parts of making a connection.
@@ -57,7 +46,7 @@ const (
 // dialError is why no connection was made, and how far it came.
 type dialError struct {
 	stage  stage
-	remote string // the address connected to, when only TLS failed
+	stream *stream // the connection, when only TLS failed
 	took   durations
 	err    error
 }
@@ -82,22 +71,13 @@ func (e *blockedError) Error() string {
 func newDialer(cfg Config, roots *x509.CertPool) *dialer {
 	guarded := &net.Dialer{ControlContext: guard(cfg.Policy)}
 	return &dialer{
-		policy:  cfg.Policy,
-		timeout: cfg.Timeout,
-		names:   newNames(cfg.Resolver, !cfg.Policy.AllowPrivate),
+		policy: cfg.Policy,
+		names:  newNames(cfg.Resolver, !cfg.Policy.AllowPrivate),
 		connect: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-			return frugal(guarded.DialContext(ctx, "tcp", to.String()))
+			return newStream(guarded.DialContext(ctx, "tcp", to.String()))
 		},
 		tls: tlsConfig(roots),
 	}
-}
-
-// frugal bounds what the kernel keeps of a connection.
-func frugal(c net.Conn, err error) (net.Conn, error) {
-	if tcp, is := c.(*net.TCPConn); is && err == nil {
-		_ = tcp.SetReadBuffer(receiveBuffer) // it works without, at a price
-	}
-	return c, err
 }
 
 // guard returns the dialer's control function: the decisive check, on the
@@ -119,69 +99,85 @@ func permit(policy endpoint.Policy, to netip.AddrPort) error {
 	return nil
 }
 
-// dialPlain connects for http URLs.
-func (d *dialer) dialPlain(ctx context.Context, _, address string) (net.Conn, error) {
-	ctx, stop := context.WithTimeout(ctx, d.timeout)
-	defer stop()
-	c, _, err := d.dial(ctx, address)
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-// dialTLS connects for https URLs. The transport gives a dial its own life,
-// without the request's deadline, in the hope that a later request can use the
-// connection; so the deadline is set again here.
-func (d *dialer) dialTLS(ctx context.Context, _, address string) (net.Conn, error) {
-	ctx, stop := context.WithTimeout(ctx, d.timeout)
-	defer stop()
-	c, host, err := d.dial(ctx, address)
-	if err != nil {
-		return nil, err
+// dial makes a connection that is ready for HTTP, until ctx ends: resolved,
+// guarded, connected, and secured where the server is an https one. With
+// onlyHTTP1 it offers HTTP/1.1 alone. It returns a dialError.
+func (d *dialer) dial(ctx context.Context, to http1.Key, onlyHTTP1 bool) (*stream, error) {
+	s, err := d.open(ctx, address(to))
+	if err != nil || !to.Secure {
+		return s, err
 	}
 	cfg := d.tls.Clone()
-	cfg.ServerName = host
-	secure := tls.Client(c, cfg)
-	start := time.Now()
-	if err := secure.HandshakeContext(ctx); err != nil {
-		_ = c.Close() // nothing was sent: there is nothing to lose
-		c.took.tls = time.Since(start)
-		return nil, &dialError{stage: securing, remote: c.remote, took: c.took, err: err}
+	cfg.ServerName = hostname(to)
+	if onlyHTTP1 {
+		cfg.NextProtos = []string{"http/1.1"}
 	}
-	c.took.tls = time.Since(start)
-	return secure, nil
+	cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		s.asked.Store(true)
+		return new(tls.Certificate), nil // none: we have none
+	}
+	start := time.Now()
+	secured := s.secure(cfg)
+	err = secured.HandshakeContext(ctx)
+	s.took.tls = time.Since(start)
+	if err != nil {
+		s.Abort() // nothing was sent
+		return nil, &dialError{stage: securing, stream: s, took: s.took, err: err}
+	}
+	if s.speaksHTTP2() {
+		// Nothing has been read beyond the handshake, so nothing else reads this. An
+		// HTTP/2 connection must not be renegotiated (RFC 9113, section 9.2.1).
+		cfg.Renegotiation = tls.RenegotiateNever
+	}
+	return s, nil
 }
 
-// dial resolves, guards and connects. It returns the host as well.
-func (d *dialer) dial(ctx context.Context, address string) (*conn, string, error) {
+// open resolves, guards and connects.
+func (d *dialer) open(ctx context.Context, address string) (*stream, error) {
 	host, portText, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, "", fmt.Errorf("dial %q: %w", address, err)
+		return nil, fmt.Errorf("dial %q: %w", address, err)
 	}
 	port, err := strconv.ParseUint(portText, 10, 16)
 	if err != nil {
-		return nil, "", fmt.Errorf("dial %q: %w", address, err)
+		return nil, fmt.Errorf("dial %q: %w", address, err)
 	}
 	start := time.Now()
 	found, err := d.names.resolve(ctx, host)
 	if err != nil {
-		return nil, "", &dialError{stage: resolving, took: durations{resolve: time.Since(start)}, err: err}
+		return nil, &dialError{stage: resolving, took: durations{resolve: time.Since(start)}, err: err}
 	}
 	resolved := time.Now()
 	targets := make([]netip.AddrPort, 0, len(found))
 	for _, addr := range found {
 		to := netip.AddrPortFrom(addr.Unmap(), uint16(port))
 		if err := permit(d.policy, to); err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		targets = append(targets, to)
 	}
 	targets = interleave(targets)
-	raw, err := connectAny(ctx, targets[:min(len(targets), maxAddresses)], d.connect)
+	c, err := connectAny(ctx, targets[:min(len(targets), maxAddresses)], d.connect)
 	took := durations{resolve: resolved.Sub(start), connect: time.Since(resolved)}
 	if err != nil {
-		return nil, "", &dialError{stage: connecting, took: took, err: err}
+		return nil, &dialError{stage: connecting, took: took, err: err}
 	}
-	return &conn{Conn: raw, remote: raw.RemoteAddr().String(), took: took}, host, nil
+	s := c.(*stream) //nolint:forcetypeassert // connect returns one
+	s.took = took
+	return s, nil
 }
+
+// address returns the host and port that connections of a key lead to.
+func address(to http1.Key) string {
+	u := url.URL{Host: to.Host}
+	switch {
+	case u.Port() != "":
+		return to.Host
+	case to.Secure:
+		return net.JoinHostPort(u.Hostname(), "443")
+	default:
+		return net.JoinHostPort(u.Hostname(), "80")
+	}
+}
+
+func hostname(to http1.Key) string { return (&url.URL{Host: to.Host}).Hostname() }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/egress/http1"
 	"github.com/dialnote/webhooks/pkg/endpoint"
 )
 
@@ -221,14 +222,14 @@ func TestRebinding(t *testing.T) {
 		dialed = append(dialed, to)
 		return nil, errDialed
 	}
-	address := net.JoinHostPort("rebind.example.com", internal.port())
-	if _, err := d.dialTLS(t.Context(), "tcp", address); !errors.Is(err, errDialed) {
+	to := http1.Key{Secure: true, Host: net.JoinHostPort("rebind.example.com", internal.port())}
+	if _, err := d.dial(t.Context(), to, false); !errors.Is(err, errDialed) {
 		t.Fatalf("first: %v", err)
 	}
 	if len(dialed) != 1 || dialed[0].Addr() != netip.MustParseAddr("93.184.215.14") || ns.count("rebind.example.com") != 1 {
 		t.Fatalf("first: %d lookups, dialed %v", ns.count("rebind.example.com"), dialed)
 	}
-	if _, err := d.dialTLS(t.Context(), "tcp", address); !blocked(err) {
+	if _, err := d.dial(t.Context(), to, false); !blocked(err) {
 		t.Fatalf("second: %v", err)
 	}
 	if len(dialed) != 1 {

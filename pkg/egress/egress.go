@@ -8,16 +8,18 @@ package egress
 
 import (
 	"compress/gzip"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/egress/http1"
+	"github.com/dialnote/webhooks/pkg/egress/http2"
 	"github.com/dialnote/webhooks/pkg/endpoint"
 )
 
@@ -26,10 +28,6 @@ const (
 	DefaultTimeout    = 30 * time.Second // one attempt, from the lookup to the last byte
 	DefaultMaxAnswer  = 64 << 10         // bytes read of an answer's body
 	DefaultKeepAnswer = 4 << 10          // bytes kept of it
-
-	// Headers are kept for the log, so they are bounded too. Servers and
-	// proxies themselves rarely allow more than 16 KiB.
-	maxHeaderBytes = 32 << 10
 
 	// Many receivers close an idle connection after a minute, some after five
 	// seconds; keeping one longer only wins the race to write into it.
@@ -45,10 +43,9 @@ type Config struct {
 	MaxAnswer  int             // bytes; DefaultMaxAnswer
 	KeepAnswer int             // bytes, at most MaxAnswer; DefaultKeepAnswer
 
-	// MaxIdle bounds the idle connections to all hosts together (2,048),
-	// MaxIdlePerHost those to one (512): the webhooks of many organizations may
-	// lead to the same host, and what is not kept is made anew. HTTP/1.1's and
-	// the transport's count apart.
+	// MaxIdle bounds the idle HTTP/1.1 connections (2,048), and the HTTP/2
+	// connections, each. MaxIdlePerHost bounds the idle HTTP/1.1 connections of one
+	// organization to one host (512).
 	MaxIdle        int
 	MaxIdlePerHost int
 
@@ -74,10 +71,12 @@ type Client struct {
 	policy    endpoint.Policy
 	userAgent string
 	max, keep int
-	wires     *wires          // HTTP/1.1
-	transport *http.Transport // HTTP/2, and what is too long for a wire
-	scratch   sync.Pool       // of *[]byte, to read answers into
-	gunzip    sync.Pool       // of *gzip.Reader
+	dialer    *dialer
+	http1     *http1.Pool
+	http2     *http2.Pool
+	onlyHTTP1 hosts     // servers that asked for HTTP/1.1
+	scratch   sync.Pool // of *[]byte, to read answers into
+	gunzip    sync.Pool // of *gzip.Reader
 }
 
 // New returns a Client. It returns an error when the configuration is
@@ -102,15 +101,19 @@ func New(cfg Config) (*Client, error) {
 		}
 		d.connect = newProxy(u, cfg, roots).connect
 	}
-	lines := newWires(cfg, d)
+	second, err := http2.NewPool(cfg.MaxIdle, http1.MaxHead, idleTimeout)
+	if err != nil {
+		return nil, fmt.Errorf("egress: %w", err)
+	}
 	return &Client{
 		timeout:   cfg.Timeout,
 		policy:    cfg.Policy,
 		userAgent: cfg.UserAgent,
 		max:       cfg.MaxAnswer,
 		keep:      cfg.KeepAnswer,
-		wires:     lines,
-		transport: newTransport(cfg, d, lines),
+		dialer:    d,
+		http1:     http1.NewPool(cfg.MaxIdle, cfg.MaxIdlePerHost, idleTimeout),
+		http2:     second,
 		scratch:   sync.Pool{New: func() any { return new(make([]byte, 4<<10)) }},
 		gunzip:    sync.Pool{New: func() any { return new(gzip.Reader) }},
 	}, nil
@@ -118,8 +121,8 @@ func New(cfg Config) (*Client, error) {
 
 // Close closes the idle connections. Requests in flight go on.
 func (c *Client) Close() {
-	c.wires.close()
-	c.transport.CloseIdleConnections()
+	c.http1.Close()
+	c.http2.Close(context.Background())
 }
 
 func (cfg Config) withDefaults() Config {
@@ -135,35 +138,6 @@ func orDefault[T comparable](value *T, fallback T) {
 	var zero T
 	if *value == zero {
 		*value = fallback
-	}
-}
-
-// newTransport returns the transport. It is used bare, without an http.Client:
-// so there are no redirects and no cookies to switch off.
-func newTransport(cfg Config, d *dialer, w *wires) *http.Transport {
-	return &http.Transport{
-		Proxy:               nil, // a proxy here would hide the address from the guard; the dialer has its own
-		DialContext:         d.dialPlain,
-		DialTLSContext:      w.dialTLS,
-		ForceAttemptHTTP2:   true,
-		MaxIdleConns:        cfg.MaxIdle,
-		MaxIdleConnsPerHost: cfg.MaxIdlePerHost,
-		IdleConnTimeout:     idleTimeout,
-
-		MaxResponseHeaderBytes: maxHeaderBytes,
-
-		// Nothing asks for compression; an answer that is compressed all the
-		// same is unpacked by capture, bounded before and after unpacking.
-		DisableCompression: true,
-
-		HTTP2: &http.HTTP2Config{
-			// Go buffers 4 MiB of a stream before anybody reads it.
-			MaxReceiveBufferPerStream:     64 << 10,
-			MaxReceiveBufferPerConnection: 1 << 20,
-			// One dead connection would carry all requests to its host.
-			SendPingTimeout: 15 * time.Second,
-			PingTimeout:     5 * time.Second,
-		},
 	}
 }
 
@@ -196,5 +170,8 @@ func tlsConfig(roots *x509.CertPool) *tls.Config {
 		RootCAs:            roots,
 		NextProtos:         []string{"h2", "http/1.1"},
 		ClientSessionCache: tls.NewLRUClientSessionCache(512),
+		// Servers that choose by its path whether a request needs a certificate ask
+		// for one after they have read it.
+		Renegotiation: tls.RenegotiateOnceAsClient,
 	}
 }

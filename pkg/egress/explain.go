@@ -2,26 +2,24 @@ package egress
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"syscall"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/egress/http1"
+	"github.com/dialnote/webhooks/pkg/egress/http2"
 )
 
 // circumstances are what is known of a request that got no answer, beside its
 // error.
 type circumstances struct {
-	host      string
-	timeout   time.Duration
-	connected bool // a connection was there
-	answered  bool // a first byte came
+	host    string
+	timeout time.Duration
+	stream  *stream // that the request was sent on; nil when there was none
 }
 
 // explain returns the reason of a failure and the message for the customer. It
@@ -39,14 +37,22 @@ func explain(err error, c circumstances) (delivery.Reason, string) {
 		return delivery.ReasonTimeout, "No answer within " + inWords(c.timeout)
 	case dialing && dial.stage == connecting:
 		return delivery.ReasonConnect, explainConnect(err, c.host)
-	case dialing && dial.stage == securing, refusedByTLS(err):
-		return delivery.ReasonTLS, explainTLS(err, c.host)
-	case !c.connected:
+	case dialing && dial.stage == securing:
+		return delivery.ReasonTLS, explainTLS(err, dial.stream, c.host)
+	case brokenTLS(err):
+		return delivery.ReasonTLS, explainTLS(err, c.stream, c.host)
+	case c.stream == nil:
 		return delivery.ReasonInternal, "The request could not be sent, for a reason on our side"
-	case !c.answered, brokenOff(err):
-		return delivery.ReasonReset, "Server closed the connection without a complete answer"
-	default:
+	case errors.Is(err, http2.ErrTooMuch):
+		return delivery.ReasonProtocol, "Server sent data without end in place of an answer"
+	case errors.Is(err, http1.ErrMalformed), errors.Is(err, http2.ErrMalformed):
 		return delivery.ReasonProtocol, "Server's answer is not valid HTTP, or its headers are too long"
+	case errors.Is(err, http2.ErrRefused):
+		return delivery.ReasonProtocol, "Server refused the request on each HTTP/2 connection, without an answer"
+	case errors.Is(err, http2.ErrNeedsHTTP1):
+		return delivery.ReasonProtocol, "Server asked for HTTP/1.1, but goes on with HTTP/2"
+	default:
+		return delivery.ReasonReset, "Server closed the connection without a complete answer"
 	}
 }
 
@@ -89,19 +95,6 @@ func expired(err error) bool {
 	return is && timeout.Timeout()
 }
 
-// brokenOff reports whether the other side ended the connection.
-func brokenOff(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
-// refusedByTLS reports whether the server sent a TLS alert after the handshake
-// had ended for us, as it does when it wants a certificate of ours.
-func refusedByTLS(err error) bool {
-	op, is := errors.AsType[*net.OpError](err)
-	return is && op.Op == "remote error"
-}
-
 func explainLookup(err error, host string) string {
 	if dns, is := errors.AsType[*net.DNSError](err); is && dns.IsNotFound {
 		return "The address could not be found: " + host
@@ -117,39 +110,6 @@ func explainConnect(err error, host string) string {
 		return "The server could not be reached: " + host
 	default:
 		return "No connection could be made to " + host
-	}
-}
-
-func explainTLS(err error, host string) string {
-	if invalid, is := errors.AsType[x509.CertificateInvalidError](err); is && invalid.Reason == x509.Expired {
-		return explainExpiry(invalid.Cert, time.Now())
-	}
-	if _, is := errors.AsType[x509.HostnameError](err); is {
-		return "The certificate is for another name than " + host
-	}
-	if _, is := errors.AsType[x509.UnknownAuthorityError](err); is {
-		return "The certificate is not from a known authority, or the server does not send its intermediate certificates"
-	}
-	if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
-		return "The certificate is not valid"
-	}
-	if _, is := errors.AsType[tls.RecordHeaderError](err); is {
-		return "The server does not speak HTTPS on this port"
-	}
-	return "No secure connection could be made: the server must accept TLS 1.2 or newer and ask for no certificate"
-}
-
-// explainExpiry tells the two sides of a certificate's validity apart; x509
-// calls both expired.
-func explainExpiry(cert *x509.Certificate, now time.Time) string {
-	const day = "2 January 2006"
-	switch {
-	case cert == nil:
-		return "The certificate has expired"
-	case now.Before(cert.NotBefore):
-		return "The certificate is not valid before " + cert.NotBefore.UTC().Format(day)
-	default:
-		return "The certificate expired on " + cert.NotAfter.UTC().Format(day)
 	}
 }
 

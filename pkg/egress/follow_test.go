@@ -8,7 +8,6 @@ import (
 	"net"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 )
@@ -132,21 +131,4 @@ func TestAKeptConnectionIsNotWaitedForLonger(t *testing.T) {
 			t.Errorf("%+v", out)
 		}
 	})
-}
-
-// A deadline is that of one request: one that has passed since does not keep an
-// idle connection from being used.
-func TestADeadlineIsThatOfOneRequest(t *testing.T) {
-	t.Parallel()
-	s := listen(t, "tcp", "127.0.0.1:0", answer(done))
-	c := client(t, nil)
-	want(t, c.Send(t.Context(), post(s.url())), "", "")
-	c.wires.mu.Lock()
-	_ = c.wires.order.Front().Value.(*wire).conn.SetDeadline(time.Unix(1, 0))
-	c.wires.mu.Unlock()
-	age(c, lately)
-	want(t, c.Send(t.Context(), post(s.url())), "", "")
-	if n := s.accepted.Load(); n != 1 {
-		t.Errorf("%d connections", n)
-	}
 }

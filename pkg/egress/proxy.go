@@ -33,9 +33,9 @@ type proxy struct {
 	tls           *tls.Config
 	authorization string // of the proxy, "" for none
 
-	// patience is how long the proxy may take to be reached: less than an
+	// maxWait is how long the proxy may take to be reached: less than an
 	// attempt has, so that a proxy that is away is told from an endpoint that is.
-	patience time.Duration
+	maxWait time.Duration
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -68,7 +68,7 @@ func parseProxy(raw string) (*url.URL, error) {
 // newProxy returns the proxy of a URL that parseProxy accepts.
 func newProxy(u *url.URL, cfg Config, roots *x509.CertPool) *proxy {
 	port := u.Port()
-	p := &proxy{policy: cfg.Policy, patience: cfg.Timeout / 3, dial: new(net.Dialer).DialContext}
+	p := &proxy{policy: cfg.Policy, maxWait: cfg.Timeout / 3, dial: new(net.Dialer).DialContext}
 	if u.Scheme == "https" {
 		p.tls = tlsConfig(roots)
 		p.tls.NextProtos = []string{"http/1.1"}
@@ -102,23 +102,27 @@ func (p *proxy) connect(ctx context.Context, to netip.AddrPort) (net.Conn, error
 		_ = c.Close() // nothing was sent on it
 		return nil, err
 	}
-	return &tunnel{Conn: c, to: to}, nil
+	c.remote = to.String()
+	return c, nil
 }
 
 // reach connects to the proxy.
-func (p *proxy) reach(ctx context.Context) (net.Conn, error) {
-	ctx, stop := context.WithTimeout(ctx, p.patience)
+func (p *proxy) reach(ctx context.Context) (*stream, error) {
+	ctx, stop := context.WithTimeout(ctx, p.maxWait)
 	defer stop()
-	c, err := frugal(p.dial(ctx, "tcp", p.address))
-	if err != nil || p.tls == nil {
-		return c, err
+	c, err := newStream(p.dial(ctx, "tcp", p.address))
+	if err != nil {
+		return nil, err
 	}
-	secure := tls.Client(c, p.tls)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		_ = c.Close() // nothing was sent on it
+	s := c.(*stream) //nolint:forcetypeassert // as newStream says
+	if p.tls == nil {
+		return s, nil
+	}
+	if err := s.secure(p.tls).HandshakeContext(ctx); err != nil {
+		s.Abort() // nothing was sent on it
 		return nil, fmt.Errorf("secure the connection: %w", err)
 	}
-	return secure, nil
+	return s, nil
 }
 
 // ask has the proxy open the tunnel (RFC 9110, section 9.3.6). It returns a
@@ -158,13 +162,3 @@ func (p *proxy) ask(ctx context.Context, c net.Conn, to netip.AddrPort) error {
 		return &proxyError{fmt.Errorf("it refuses CONNECT with %d", resp.StatusCode)}
 	}
 }
-
-// tunnel is a connection through a proxy. It names the address at its far end.
-type tunnel struct {
-	net.Conn
-
-	to netip.AddrPort
-}
-
-// RemoteAddr returns the address that the proxy was asked for.
-func (t *tunnel) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(t.to) }

@@ -7,50 +7,148 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/egress/http1"
+	"github.com/dialnote/webhooks/pkg/egress/http2"
 )
 
-// roundTrip sends a request and returns the head of its answer, by a wire or by
-// the transport. A request that a kept connection did not answer at all is sent
-// again on another one: receivers close idle connections at any time.
+// Bounds of one attempt, whatever its server asks for by hanging up or by the
+// signs of HTTP/2 (GOAWAY, REFUSED_STREAM, HTTP_1_1_REQUIRED).
+const (
+	maxDials = 4 // connections made
+	maxSends = 2 // times that the request is sent
+)
+
+// exchange is one attempt's request on its way to an answer.
+type exchange struct {
+	client   *Client
+	request  Request
+	key      http1.Key
+	deadline time.Time
+	watch    *watch
+	dials    int // connections made so far
+}
+
+// roundTrip sends a request and returns the head of its answer. A request that a
+// kept connection did not answer at all, or that the server refused by the signs
+// of HTTP/2, is sent once more, on a connection made for it.
 func (c *Client) roundTrip(ctx context.Context, r Request, w *watch) (*http.Response, error) {
-	r.Fields = c.named(r.Fields)
+	r.Fields = c.complete(r.Fields)
 	if err := valid(r); err != nil {
 		return nil, err
 	}
-	deadline, to := w.start.Add(c.timeout), serverOf(r.Normal)
-	if len(r.Body) > wireBody || c.wires.speaksHTTP2(to) {
-		return c.byTransport(ctx, deadline, r, w, to)
-	}
+	x := &exchange{client: c, request: r, key: keyOf(r), deadline: w.start.Add(c.timeout), watch: w}
 	for {
-		x, err := c.wires.get(ctx, deadline, to)
+		resp, again, err := x.try(ctx)
 		switch {
-		case err != nil:
-			return nil, err
-		case x == nil:
-			return c.byTransport(ctx, deadline, r, w, to)
-		}
-		w.got(x.made, x.used)
-		resp, err := x.exchange(ctx, deadline, r, w)
-		if err == nil || !x.used || w.firstByte.Load() != 0 || ctx.Err() != nil || errors.Is(err, errDeadline) {
+		case err == nil && (resp.StatusCode < 100 || resp.StatusCode > 599): // RFC 9110, section 15
+			_ = resp.Body.Close()
+			return nil, fmt.Errorf("%w: its status is %d", http1.ErrMalformed, resp.StatusCode)
+		case err == nil, !again, w.sent >= maxSends, x.dials >= maxDials, over(ctx, err):
 			return resp, err
 		}
 	}
 }
 
-// named adds the User-Agent unless there is one.
-func (c *Client) named(fields delivery.Fields) delivery.Fields {
-	for _, f := range fields {
-		if strings.EqualFold(f.Name, "User-Agent") {
-			return fields
+// over reports whether an error leaves no time to send a request again.
+func over(ctx context.Context, err error) bool { return ctx.Err() != nil || deadline(err) }
+
+// keyOf returns what the connections of a request are kept for.
+func keyOf(r Request) http1.Key {
+	return http1.Key{Organization: r.Organization, Secure: r.Normal.Scheme == "https", Host: r.Normal.Host}
+}
+
+// try sends the request on a kept connection or on one that it makes, once that
+// is needed. It reports whether the request may be sent again after the error.
+func (x *exchange) try(ctx context.Context) (resp *http.Response, again bool, err error) {
+	if x.watch.sent == 0 {
+		if c := x.client.http2.Take(x.key.Host); c != nil && x.key.Secure {
+			return x.overHTTP2(ctx, c)
+		}
+		if c := x.client.http1.Take(x.key); c != nil {
+			return x.overHTTP1(ctx, c)
 		}
 	}
-	return append(fields, delivery.Field{Name: "User-Agent", Value: c.userAgent})
+	limited, stop := context.WithDeadlineCause(ctx, x.deadline, errDeadline)
+	defer stop()
+	x.dials++
+	s, err := x.client.dialer.dial(limited, x.key, x.client.onlyHTTP1.has(x.key.Host))
+	if err != nil {
+		return nil, false, err
+	}
+	if !s.speaksHTTP2() {
+		return x.overHTTP1(ctx, x.client.http1.NewConn(s, x.key))
+	}
+	c, err := x.client.http2.Add(s, x.key.Host)
+	if err != nil {
+		x.watch.got(s, false)
+		return nil, errors.Is(err, http2.ErrRefused), err
+	}
+	return x.overHTTP2(ctx, c)
+}
+
+// overHTTP1 sends the request on an HTTP/1.1 connection.
+func (x *exchange) overHTTP1(ctx context.Context, c *http1.Conn) (*http.Response, bool, error) {
+	x.watch.got(c.Stream().(*stream), c.Reused()) //nolint:forcetypeassert // as NewConn was given
+	reused := c.Reused()
+	resp, err := c.RoundTrip(ctx, x.deadline, http1.Request{
+		Method: x.request.Method, Target: x.request.Normal.RequestURI(), Host: x.request.Normal.Host,
+		Fields: x.request.Fields, Body: x.request.Body,
+	})
+	x.watch.firstByte = c.Started()
+	if !errors.Is(err, http1.ErrNotIdle) {
+		x.watch.sent++
+	}
+	switch {
+	case err == nil:
+		return resp, false, nil
+	case ctx.Err() != nil:
+		return nil, false, fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, false, fmt.Errorf("%w: %w", errDeadline, err)
+	default:
+		return nil, reused && c.Started().IsZero(), err
+	}
+}
+
+// overHTTP2 sends the request on an HTTP/2 connection.
+func (x *exchange) overHTTP2(ctx context.Context, c *http2.Conn) (*http.Response, bool, error) {
+	limited, stop := context.WithDeadlineCause(ctx, x.deadline, errDeadline)
+	x.watch.got(c.Stream().(*stream), c.Reused()) //nolint:forcetypeassert // as Add was given
+	resp, seen, err := c.RoundTrip(httpRequest(limited, x.request))
+	x.watch.firstByte = seen.Started
+	if seen.Sent {
+		x.watch.sent++
+	}
+	if err == nil {
+		resp.Body = limitedBody{resp.Body, stop}
+		return resp, false, nil
+	}
+	stop()
+	if errors.Is(err, http2.ErrNeedsHTTP1) {
+		x.client.onlyHTTP1.add(x.key.Host)
+		return nil, true, err
+	}
+	again := seen.Started.IsZero() && (seen.Reused || !seen.Sent || errors.Is(err, http2.ErrRefused))
+	return nil, again, err
+}
+
+// complete adds the fields that every request has, unless they are there: its
+// User-Agent, and an Accept, without which some firewalls refuse a request.
+func (c *Client) complete(fields delivery.Fields) delivery.Fields {
+	if !fields.Has("Accept") {
+		fields = append(fields, delivery.Field{Name: "Accept", Value: "*/*"})
+	}
+	if !fields.Has("User-Agent") {
+		fields = append(fields, delivery.Field{Name: "User-Agent", Value: c.userAgent})
+	}
+	return fields
 }
 
 // valid returns an error for a request that would not be one on the wire.
@@ -85,24 +183,6 @@ func framing(name string) bool {
 	return false
 }
 
-// byTransport sends a request by net/http's transport.
-func (c *Client) byTransport(ctx context.Context, deadline time.Time, r Request, w *watch, to server) (*http.Response, error) {
-	limited, stop := context.WithDeadlineCause(ctx, deadline, errDeadline)
-	resp, err := c.transport.RoundTrip(httpRequest(w.follow(limited), r))
-	if resp != nil && resp.ProtoMajor == 1 {
-		c.wires.unlearn(to)
-	}
-	if unused := c.wires.takeFresh(to.address()); unused != nil { // the transport had one already
-		_ = unused.Close()
-	}
-	if err != nil {
-		stop()
-		return nil, err //nolint:wrapcheck // the transport's own error is judged by its type
-	}
-	resp.Body = limitedBody{resp.Body, stop}
-	return resp, nil
-}
-
 // httpRequest returns a request in the form of net/http, made without parsing
 // anything again.
 func httpRequest(ctx context.Context, r Request) *http.Request {
@@ -110,12 +190,8 @@ func httpRequest(ctx context.Context, r Request) *http.Request {
 		Method: r.Method, URL: r.Normal, Header: r.Fields.Header(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	// An empty key is not sent; it tells net/http that the request may be
-	// repeated when a kept connection was closed under it.
-	req.Header["X-Idempotency-Key"] = nil
 	if len(r.Body) > 0 {
 		req.ContentLength = int64(len(r.Body))
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil }
 		req.Body = io.NopCloser(bytes.NewReader(r.Body))
 	}
 	return req.WithContext(ctx)

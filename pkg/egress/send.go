@@ -23,6 +23,10 @@ type Request struct {
 	Method string
 	URL    string // as the customer typed it; its normal form is requested
 
+	// Organization is whose request it is. HTTP/1.1 connections are kept for the
+	// requests of one organization: what is left on one never reaches another.
+	Organization string
+
 	// Normal is the normal form of URL, as endpoint.Normal returns it, when the
 	// caller has it already; nil when not. It is shared and never changed.
 	Normal *url.URL
@@ -45,10 +49,12 @@ type Request struct {
 // and its Cause wraps ErrCanceled. It says nothing about the endpoint and must
 // not be recorded; the receiver may have got the request all the same.
 //
-// A request is sent a second time within Send only when a kept connection
-// turned out to be closed before any byte of an answer came: receivers close
-// idle connections at any time, and that is no failure of theirs. Delivery is
-// at least once, so a receiver that did read the first one drops the second.
+// Send sends the request once more, and never a third time, on a connection that
+// it makes for it, in two cases: a kept connection turned out to be closed before
+// any byte of an answer came, which is no failure of the receiver's, or the
+// receiver refused the request by the signs of HTTP/2. Outcome.Sent says how many
+// times it was sent. Delivery is at least once, so a receiver that did read the
+// first one drops the second.
 //
 // Phases.FirstByte is the time from a ready connection to the first byte of
 // the answer, sending included; Total is the whole of Send.
@@ -93,10 +99,9 @@ func (c *Client) failed(ctx context.Context, err error, target *url.URL, w *watc
 		return delivery.Outcome{Cause: fmt.Errorf("%w: %w", ErrCanceled, context.Cause(ctx))}
 	}
 	reason, message := explain(err, circumstances{
-		host:      target.Hostname(),
-		timeout:   c.timeout,
-		connected: w.conn.Load() != nil,
-		answered:  w.firstByte.Load() != 0,
+		host:    target.Hostname(),
+		timeout: c.timeout,
+		stream:  w.stream,
 	})
 	return delivery.Outcome{Result: delivery.Failed, Reason: reason, Message: message, Cause: err}
 }

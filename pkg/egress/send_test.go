@@ -50,7 +50,7 @@ func TestRequestOnTheWire(t *testing.T) {
 		t.Errorf("request line %q", lines[0])
 	}
 	expected := map[string]bool{
-		"Host: " + s.Addr().String(): true, "User-Agent: DialNote-Webhooks/test": true, "Content-Length: 35": true,
+		"Host: " + s.Addr().String(): true, "User-Agent: DialNote-Webhooks/test": true, "Content-Length: 35": true, "Accept: */*": true,
 		"Content-Type: application/json": true, "X-DialNote-Signature: sha256=abc": true, "X-DialNote-Event: call.completed": true, "webhook-id: evt_1": true,
 	}
 	if len(body) != 35 {

@@ -130,11 +130,11 @@ func TestCertificates(t *testing.T) {
 		},
 		"old TLS": {
 			&tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11},
-			"No secure connection could be made: the server must accept TLS 1.2 or newer and ask for no certificate",
+			"The server speaks no newer version than TLS 1.1: it must accept TLS 1.2 or 1.3",
 		},
 		"wants a certificate": {
 			&tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, MaxVersion: tls.VersionTLS12, ClientAuth: tls.RequireAnyClientCert},
-			"No secure connection could be made: the server must accept TLS 1.2 or newer and ask for no certificate",
+			"The server asks for a client certificate, and webhooks have none: it must not ask for one at this URL",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestCertificates(t *testing.T) {
 func TestTLSAlertAfterTheHandshake(t *testing.T) {
 	t.Parallel()
 	alert := &net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}
-	reason, message := explain(alert, circumstances{host: "example.com", connected: true})
+	reason, message := explain(alert, circumstances{host: "example.com", stream: new(stream)})
 	if reason != delivery.ReasonTLS {
 		t.Fatalf("%s %q", reason, message)
 	}

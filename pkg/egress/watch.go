@@ -1,72 +1,49 @@
 package egress
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
-	"net/http/httptrace"
-	"sync/atomic"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 )
 
-// watch notes which connection a request got and when its answer began. A
-// transport may still call it when the request is over, hence the atomics.
+// watch is what an attempt notes of how it went.
 type watch struct {
 	start     time.Time
-	conn      atomic.Pointer[conn]
-	reused    atomic.Bool
-	ready     atomic.Int64 // nanoseconds after start; 0 when it did not happen
-	firstByte atomic.Int64
+	stream    *stream   // that the request was last sent on; nil if it was not
+	reused    bool      // it had carried an earlier request
+	ready     time.Time // when it could take the request
+	firstByte time.Time // of the answer; zero if none came
+	sent      int       // how many times the request was sent, in whole or in part
 }
 
 func newWatch() *watch { return &watch{start: time.Now()} }
 
-// follow returns a context in which the transport tells w what it does.
-func (w *watch) follow(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: w.gotConn, GotFirstResponseByte: w.gotFirstByte})
+// got notes the stream that the request is to be sent on.
+func (w *watch) got(s *stream, reused bool) {
+	w.stream, w.reused, w.ready = s, reused, time.Now()
 }
 
-func (w *watch) gotConn(info httptrace.GotConnInfo) {
-	raw := info.Conn
-	if secure, ok := raw.(*tls.Conn); ok {
-		raw = secure.NetConn()
-	}
-	if c, ok := raw.(*conn); ok {
-		w.conn.Store(c)
-	}
-	w.reused.Store(info.Reused)
-	w.ready.Store(int64(time.Since(w.start)))
-}
-
-// got notes the connection of a request that does not go by the transport.
-func (w *watch) got(c *conn, reused bool) {
-	w.conn.Store(c)
-	w.reused.Store(reused)
-	w.ready.Store(int64(time.Since(w.start)))
-}
-
-func (w *watch) gotFirstByte() { w.firstByte.Store(int64(time.Since(w.start))) }
-
-// fill sets the outcome's phases and remote address, as far as they are known:
-// from the connection, or from the error when there was none.
+// fill sets the outcome's phases, remote address and number of requests, as far as
+// they are known: from the connection, or from the error when there was none.
 func (w *watch) fill(out *delivery.Outcome, err error) {
 	out.Phases.Total = time.Since(w.start)
-	c := w.conn.Load()
-	if c == nil {
+	out.Sent = w.sent
+	if w.stream == nil {
 		if failed, is := errors.AsType[*dialError](err); is {
-			out.RemoteAddr = failed.remote
+			if failed.stream != nil {
+				out.RemoteAddr = failed.stream.remote
+			}
 			failed.took.fill(&out.Phases)
 		}
 		return
 	}
-	out.RemoteAddr = c.remote
-	if !w.reused.Load() {
-		c.took.fill(&out.Phases)
+	out.RemoteAddr = w.stream.remote
+	if !w.reused {
+		w.stream.took.fill(&out.Phases)
 	}
-	if first := w.firstByte.Load(); first != 0 {
-		out.Phases.FirstByte = time.Duration(max(0, first-w.ready.Load()))
+	if !w.firstByte.IsZero() {
+		out.Phases.FirstByte = max(0, w.firstByte.Sub(w.ready))
 	}
 }
 

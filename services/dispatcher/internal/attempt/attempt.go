@@ -50,11 +50,12 @@ func (m *Maker) Make(ctx context.Context, t *match.Target, d delivery.Delivery, 
 		return a, true
 	}
 	a.Outcome = m.sender.Send(ctx, egress.Request{
-		Method: http.MethodPost,
-		URL:    a.URL,
-		Normal: t.URL,
-		Fields: delivery.Header(d, t.Webhook, t.Signer, a.StartedAt),
-		Body:   d.Body,
+		Method:       http.MethodPost,
+		URL:          a.URL,
+		Normal:       t.URL,
+		Organization: a.OrganizationID,
+		Fields:       delivery.Header(d, t.Webhook, t.Signer, a.StartedAt),
+		Body:         d.Body,
 	})
 	a.EndedAt = m.now()
 	return a, a.Outcome.Result != ""

@@ -236,7 +236,7 @@ func TestHeaderNamesOnTheWire(t *testing.T) {
 		t.Fatal(got.err)
 	}
 	for _, name := range []string{
-		"Content-Type", "User-Agent", "X-DialNote-Signature", "X-DialNote-Provider", "X-DialNote-Event",
+		"Content-Type", "Accept", "User-Agent", "X-DialNote-Signature", "X-DialNote-Provider", "X-DialNote-Event",
 		"X-DialNote-Delivery", "webhook-id", "webhook-timestamp", "webhook-signature", "AUTHORIZATION", "x-mAke-apikey",
 	} {
 		if strings.Count(got.head, "\r\n"+name+": ") != 1 {
