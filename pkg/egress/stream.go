@@ -67,7 +67,7 @@ func (s *stream) Idle() error {
 		if err == nil {
 			err = http1.ErrUnasked
 		}
-		return err //nolint:wrapcheck // http1 says what was being done
+		return err
 	}
 	for _, r := range s.records {
 		if !r.complete() {

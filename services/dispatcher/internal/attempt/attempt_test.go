@@ -98,6 +98,7 @@ func TestHeadersAreThePromisedOnes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := http.Header{
+		"Accept":               {"*/*"},
 		"Content-Type":         {"application/json"},
 		"X-DialNote-Signature": {signature.DialNote(secret, d.Body)},
 		"X-DialNote-Event":     {"call.completed"},
