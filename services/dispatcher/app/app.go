@@ -35,11 +35,10 @@ import (
 )
 
 const (
-	// cacheBytes bounds the cache of webhooks, at about a million of common size;
-	// package match says what they take. The collector lets a heap grow to twice
-	// what is in use and the ballast: with the cache full in both of its forms
-	// the process comes to about 400 MiB.
-	cacheBytes = 128 << 20
+	// cacheBytes bounds the cache of webhooks. It holds a million of common size;
+	// package match says what they take. The garbage collector lets the heap grow
+	// to twice what is in use, so a process with a full cache takes about 400 MiB.
+	cacheBytes = 200 << 20
 
 	// maxPull is the largest number of events that one request asks for.
 	maxPull = 128
@@ -264,7 +263,6 @@ func state(slots *inflight.Slots, webhooks *inflight.Webhooks, recorder *record.
 		LanesOpen:    func() float64 { return float64(lanes.Open()) },
 		CacheSize:    func() float64 { return float64(matcher.Size()) },
 		CacheBytes:   func() float64 { return float64(matcher.Bytes()) },
-		CacheReady:   func() float64 { return float64(matcher.Unpacked()) },
 		CacheHits:    func() float64 { return float64(matcher.Stats().Hits.Load()) },
 		CacheMisses:  func() float64 { return float64(matcher.Stats().Misses.Load()) },
 		CacheNoLease: func() float64 { return float64(matcher.Stats().Unleased.Load()) },

@@ -4,15 +4,16 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
 
 // BenchmarkMatch finds the webhooks of an event in an organization with few
-// webhooks or with as many as it may have: unpacked; in the organization's
-// record, which says that nobody wants the event; and in a database that costs
-// nothing, which leaves what making the targets costs.
+// webhooks or with as many as it may have: whose targets are in use; without a
+// webhook for the event; and in a database that costs nothing, which leaves what
+// making the targets costs.
 func BenchmarkMatch(b *testing.B) {
 	for _, webhooks := range []int{1, 3, 100} {
 		list := specimen("acme", webhooks)
@@ -34,7 +35,7 @@ func BenchmarkMatch(b *testing.B) {
 			})
 		}
 		calls, none := (webhooks+1)/2, 0
-		run("unpacked", event.CallCompleted, calls, &lease{})
+		run("in_use", event.CallCompleted, calls, &lease{})
 		run("unwanted", event.NoteCreated, none, &lease{})
 		lost := &lease{}
 		lost.lost.Store(true)
@@ -42,47 +43,34 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
-// BenchmarkTargets packs an organization of three webhooks into its record, and
-// unpacks it.
-func BenchmarkTargets(b *testing.B) {
-	list := specimen("acme", 3)
-	unpack := match.Pack("acme", list)
-	b.Run("pack", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			match.Pack("acme", list)
-		}
-	})
-	b.Run("unpack", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			unpack()
-		}
-	})
+// BenchmarkTarget makes the target of a webhook.
+func BenchmarkTarget(b *testing.B) {
+	list := specimen("acme", 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		match.NewTarget(list[0])
+	}
 }
 
-// BenchmarkMemory looks up organizations that are not in the cache, and reports
-// what each of their webhooks takes then: in its record, and in a record and
-// unpacked.
-func BenchmarkMemory(b *testing.B) {
-	for name, t := range map[string]event.Type{"records": event.NoteCreated, "unpacked": event.CallCompleted} {
-		for _, each := range []int{3, 10} {
-			b.Run(fmt.Sprintf("%s/%d", name, each), func(b *testing.B) {
-				s := made(each)
-				m, err := match.New(s, &lease{}, 16<<30)
-				if err != nil {
-					b.Fatal(err)
-				}
-				before, n := heap(), 0
-				for b.Loop() {
-					if _, err := m.Match(b.Context(), organization(n), t); err != nil {
-						b.Fatal(err)
-					}
-					n++
-				}
-				b.ReportMetric(float64(heap()-before)/float64(n*each), "bytes/webhook")
-				runtime.KeepAlive(m)
-			})
+// BenchmarkMillion looks up 100,000 organizations of ten webhooks each, and
+// reports what they take in the cache, and how long a run of the garbage
+// collector takes then.
+func BenchmarkMillion(b *testing.B) {
+	for b.Loop() {
+		m, err := match.New(made{each: 10}, &lease{}, 1<<30)
+		if err != nil {
+			b.Fatal(err)
 		}
+		before := heap()
+		for n := range 100_000 {
+			if _, err := m.Match(b.Context(), organization(n), event.NoteCreated); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(heap()-before)/(1<<20), "MiB")
+		began := time.Now()
+		runtime.GC()
+		b.ReportMetric(float64(time.Since(began).Milliseconds()), "ms/GC")
+		runtime.KeepAlive(m)
 	}
 }

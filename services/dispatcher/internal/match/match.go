@@ -1,31 +1,26 @@
 // Package match finds the webhooks that an event goes to.
 //
-// It answers from a cache of each organization's webhooks: loaded on demand,
-// bounded, and used only while the replica's lease proves that it has seen
-// every announced change. Without the lease each answer comes from the
+// It answers from a cache of organizations' webhooks, which is loaded on demand,
+// bounded, and used only while the replica's lease proves that the replica has
+// seen every announced change. Without the lease each answer is read from the
 // database.
 //
 // # Memory
 //
-// A Target is some 800 bytes in a dozen objects, so a million would fill a
-// gigabyte, twice with what the garbage collector lets a heap grow, and the
-// collector would walk them all. The cache therefore has two forms:
+// A Target takes some 800 bytes, and a million of them would fill a gigabyte.
+// The cache keeps an entry for each webhook: the fields of a Target, in 200
+// bytes where an organization has ten webhooks with URLs of 54 bytes, and in 250
+// where it has three. So a million take 195 MiB, and a run of the garbage
+// collector over them some 130 ms of processor time (BenchmarkMillion).
 //
-//   - Every organization is a record: one string without pointers that holds
-//     what an attempt needs. With URLs of 54 bytes a webhook takes 115 bytes in
-//     an organization of ten and 148 in one of three, all of the cache's own
-//     needs included (BenchmarkMemory).
-//   - Those in use are kept unpacked besides, as Targets; one webhook for each 6
-//     KiB that the records may take. A match in these costs 0.1 µs and
-//     the slice that it returns.
+// A Target is made of its entry for the first delivery that needs it, in 1.2 µs,
+// and shared by those that come while it is in use. The entry holds it by a weak
+// pointer: when no delivery uses a Target, the garbage collector may take it, as
+// it takes what lies in a sync.Pool. An event that no webhook sends makes none.
 //
-// What is not unpacked is searched in its record, 0.15 µs for three webhooks, and
-// unpacked only when there is something to send, 1.1 µs for each webhook; so an
-// event that nobody wants unpacks nothing.
-//
-// Records are bounded by the bytes that they take with everything around them,
-// not by their number: an organization with nothing in it takes memory too, and
-// so do long URLs and headers.
+// The cache is bounded by the bytes that it takes, not by the number of
+// webhooks, because long URLs, headers and organizations without a webhook take
+// memory too.
 package match
 
 import (
@@ -61,7 +56,7 @@ type Stats struct {
 	Hits, Misses, Unleased atomic.Uint64
 }
 
-// New returns a matcher whose cache holds records of so many bytes at most.
+// New returns a matcher whose cache takes so many bytes at most, about.
 func New(source Source, lease Lease, bytes int) (*Matcher, error) {
 	cache, err := newCache(bytes)
 	if err != nil {
@@ -74,21 +69,28 @@ func New(source Source, lease Lease, bytes int) (*Matcher, error) {
 // also those on hold or disabled automatically, whose events wait. The slice is
 // the caller's.
 func (m *Matcher) Match(ctx context.Context, organizationID string, t event.Type) ([]*Target, error) {
-	all, err := m.targets(ctx, organizationID, func(r record) bool { return r.sends(t) })
-	return all.sending(t), err
+	o, err := m.organization(ctx, organizationID)
+	if err != nil {
+		return nil, err
+	}
+	return o.sending(t), nil
 }
 
-// Find returns one webhook of an organization, or nil when it is not there.
+// Find returns one webhook of an organization, or nil when the organization has
+// no such webhook.
 func (m *Matcher) Find(ctx context.Context, organizationID, webhookID string) (*Target, error) {
-	all, err := m.targets(ctx, organizationID, func(r record) bool { return r.has(webhookID) })
-	return all.find(webhookID), err
+	o, err := m.organization(ctx, organizationID)
+	if err != nil {
+		return nil, err
+	}
+	return o.find(webhookID), nil
 }
 
-// Drop forgets an organization's webhooks: the next answer is read from the
-// database, and one being read now is not kept.
+// Drop removes an organization's webhooks from the cache: the next answer is
+// read from the database, and a read that is under way is not kept.
 func (m *Matcher) Drop(organizationID string) { m.cache.drop(organizationID) }
 
-// DropAll forgets everything.
+// DropAll removes everything from the cache.
 func (m *Matcher) DropAll() { m.cache.dropAll() }
 
 // Stats returns the cache's counters.
@@ -97,70 +99,53 @@ func (m *Matcher) Stats() *Stats { return &m.stats }
 // Size returns how many webhooks the cache holds.
 func (m *Matcher) Size() int64 { return m.cache.size.webhooks.Load() }
 
-// Bytes returns the memory that the cache's records take with everything around
-// them, about. It may be above the bound for a moment.
+// Bytes returns the memory that the cache takes, about. It may be above the
+// bound for a moment.
 func (m *Matcher) Bytes() int64 { return m.cache.size.bytes.Load() }
 
-// Unpacked returns how many webhooks are kept ready for use besides, about.
-func (m *Matcher) Unpacked() uint64 { return m.cache.unpacked.WeightedSize() }
-
-// targets returns an organization's webhooks; none when the record says that
-// nothing of it is wanted.
-func (m *Matcher) targets(ctx context.Context, organizationID string, wanted func(record) bool) (targets, error) {
+// organization returns an organization's webhooks, from the cache while the
+// lease allows it.
+func (m *Matcher) organization(ctx context.Context, organizationID string) (*organization, error) {
 	if !m.lease.Fresh() {
 		m.stats.Unleased.Add(1)
-		webhooks, err := m.read(ctx, organizationID)
-		return newTargets(webhooks), err
+		return m.read(ctx, organizationID)
 	}
-	if all, ok := m.cache.unpacked.GetIfPresent(organizationID); ok {
+	if o := m.cache.get(organizationID); o != nil {
 		m.stats.Hits.Add(1)
-		return all, nil
+		return o, nil
 	}
-	since := m.cache.stamp(organizationID)
-	r, ok := m.cache.packed.GetIfPresent(organizationID)
-	if ok {
-		m.stats.Hits.Add(1)
-	} else {
-		m.stats.Misses.Add(1)
-		var err error
-		if r, err = m.load(ctx, organizationID, since); err != nil {
-			return nil, err
-		}
-	}
-	if !wanted(r) {
-		return nil, nil
-	}
-	return m.cache.unpack(r, since), nil
+	m.stats.Misses.Add(1)
+	return m.load(ctx, organizationID)
 }
 
-// load reads an organization once for all that ask for it now, and keeps it
-// unless it was dropped since the stamp was taken. It returns when ctx ends,
-// although the database may still be silent.
-func (m *Matcher) load(ctx context.Context, organizationID string, since stamp) (record, error) {
-	// A load is shared only by those that ask after the same drop.
+// load reads an organization once for all callers that miss it now, and keeps
+// it unless it is dropped meanwhile. It returns when ctx ends, even if the
+// database has not answered.
+func (m *Matcher) load(ctx context.Context, organizationID string) (*organization, error) {
+	since := m.cache.stamp(organizationID)
+	// Callers before and after a drop share no read.
 	key := fmt.Sprintf("%s %d", organizationID, since)
 	loaded := m.loads.DoChan(key, func() (any, error) {
-		webhooks, err := m.read(context.WithoutCancel(ctx), organizationID)
+		o, err := m.read(context.WithoutCancel(ctx), organizationID)
 		if err != nil {
 			return nil, err
 		}
-		r := pack(organizationID, webhooks)
-		m.cache.put(r, since)
-		return r, nil
+		m.cache.put(o, since)
+		return o, nil
 	})
 	select {
 	case one := <-loaded:
-		r, _ := one.Val.(record)
-		return r, one.Err
+		o, _ := one.Val.(*organization)
+		return o, one.Err
 	case <-ctx.Done():
-		return "", fmt.Errorf("read webhooks of %s: %w", organizationID, ctx.Err())
+		return nil, fmt.Errorf("read webhooks of %s: %w", organizationID, ctx.Err())
 	}
 }
 
-func (m *Matcher) read(ctx context.Context, organizationID string) ([]webhook.Webhook, error) {
+func (m *Matcher) read(ctx context.Context, organizationID string) (*organization, error) {
 	webhooks, err := m.source.All(ctx, organizationID)
 	if err != nil {
 		return nil, fmt.Errorf("read webhooks of %s: %w", organizationID, err)
 	}
-	return webhooks, nil
+	return newOrganization(organizationID, webhooks), nil
 }

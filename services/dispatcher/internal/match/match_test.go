@@ -23,11 +23,11 @@ type source struct {
 	webhooks map[string][]webhook.Webhook
 	err      error
 	reads    atomic.Int64
-	started  chan struct{} // told of each read that is held up
+	started  chan struct{} // receives from each read that is held up
 	proceed  chan struct{} // nil: reads are not held up
 }
 
-func (s *source) All(_ context.Context, organizationID string) ([]webhook.Webhook, error) {
+func (s *source) All(ctx context.Context, organizationID string) ([]webhook.Webhook, error) {
 	s.reads.Add(1)
 	s.mu.Lock()
 	found, err, proceed := slices.Clone(s.webhooks[organizationID]), s.err, s.proceed
@@ -35,6 +35,9 @@ func (s *source) All(_ context.Context, organizationID string) ([]webhook.Webhoo
 	if proceed != nil {
 		s.started <- struct{}{}
 		<-proceed
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
 	return found, err
 }
@@ -162,7 +165,7 @@ func TestWhatIsDroppedIsReadAgain(t *testing.T) {
 	}
 }
 
-// What was being read while it was dropped may be older than the drop.
+// A read that was under way at the drop may be older than the change.
 func TestADropDuringAReadKeepsNothingOfIt(t *testing.T) {
 	t.Parallel()
 	for name, drop := range map[string]func(*match.Matcher){
@@ -189,7 +192,7 @@ func TestADropDuringAReadKeepsNothingOfIt(t *testing.T) {
 	}
 }
 
-// Who asks after a drop must not share a read that began before it.
+// A caller after a drop shares no read that began before it.
 func TestAReadIsNotSharedAcrossADrop(t *testing.T) {
 	t.Parallel()
 	m, s, _ := newMatcher(t)
@@ -222,11 +225,10 @@ func TestMissesAtOnceShareOneRead(t *testing.T) {
 	}
 }
 
-func TestASilentDatabaseHoldsNobodyUpAfterTheEnd(t *testing.T) {
+func TestACallerThatGivesUpEndsItsWaitAndNotTheRead(t *testing.T) {
 	t.Parallel()
 	m, s, _ := newMatcher(t)
 	release := s.holdUp()
-	defer release()
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error, 1)
 	go func() {
@@ -243,6 +245,11 @@ func TestASilentDatabaseHoldsNobodyUpAfterTheEnd(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("the match goes on after its context's end")
 	}
+	release()
+	if got := calls(t, m); got != "wh_1" {
+		t.Errorf("calls go to %q", got)
+	}
+	wantReads(t, s, 1)
 }
 
 func TestAFailedReadIsNotKept(t *testing.T) {
@@ -275,7 +282,7 @@ func TestATargetSaysWhyItCannotBeUsed(t *testing.T) {
 	}
 }
 
-// Readers, drops and writers at once: after a drop nobody is given what was
+// Readers, drops and writers at once: after a drop no reader is given what was
 // true before it.
 func TestNothingOldIsSeenAfterADrop(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/oklog/ulid/v2"
 
@@ -19,10 +20,18 @@ import (
 
 // made is a database in which every organization has so many webhooks, of
 // common size, each in strings of its own.
-type made int
+type made struct{ each, headers int }
 
-func (n made) All(_ context.Context, organizationID string) ([]webhook.Webhook, error) {
-	return specimen(organizationID, int(n)), nil
+func (m made) All(_ context.Context, organizationID string) ([]webhook.Webhook, error) {
+	list := specimen(organizationID, m.each)
+	for i := range list {
+		for n := range m.headers {
+			list[i].Headers = append(list[i].Headers, webhook.Header{
+				Name: fmt.Sprintf("X-Customer-Header-%d", n), Value: webhook.HeaderValue(strings.Repeat(fmt.Sprint(n), 60)),
+			})
+		}
+	}
+	return list, nil
 }
 
 func organization(n int) string { return fmt.Sprintf("org_%022d", n) }
@@ -58,31 +67,82 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestWhatAWebhookTakes holds the package's account of its memory true. Not
-// parallel: the heap is everybody's.
+// TestWhatAWebhookTakes checks the figures of the package's documentation. It is
+// not parallel, because all tests share the heap.
 func TestWhatAWebhookTakes(t *testing.T) { //nolint:paralleltest // see above
 	for _, tt := range []struct {
-		each int
-		most int64 // bytes for a webhook
-	}{{3, 170}, {10, 135}} {
-		m, err := match.New(made(tt.each), &lease{}, 64<<20)
+		source made
+		most   int64 // bytes for a webhook
+	}{
+		{made{each: 3}, 265},
+		{made{each: 10}, 215},
+		{made{each: 10, headers: 3}, 800},
+	} {
+		m, err := match.New(tt.source, &lease{}, 64<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
 		const webhooks = 50_000
 		before := heap()
-		for i := range webhooks / tt.each {
+		for i := range webhooks / tt.source.each {
 			if _, err := m.Match(t.Context(), organization(i), event.NoteCreated); err != nil {
 				t.Fatal(err)
 			}
 		}
 		took, held := heap()-before, m.Size()
 		if each := took / held; each > tt.most {
-			t.Errorf("%d webhooks an organization: each takes %d bytes, want %d at most", tt.each, each, tt.most)
+			t.Errorf("%+v: a webhook takes %d bytes, want %d at most", tt.source, each, tt.most)
 		}
 		if said := m.Bytes(); said < took*9/10 || said > took*11/10 {
-			t.Errorf("%d webhooks an organization: %d bytes are said, %d are taken", tt.each, said, took)
+			t.Errorf("%+v: the cache reports %d bytes and takes %d", tt.source, said, took)
 		}
 		runtime.KeepAlive(m)
 	}
+}
+
+// The garbage collector takes the targets that no delivery uses, and a delivery
+// that uses one shares it with those that come.
+func TestATargetStaysAsLongAsItIsUsed(t *testing.T) { //nolint:paralleltest // it runs the garbage collector
+	m, _, _ := newMatcher(t)
+	find := func() *match.Target {
+		found, err := m.Find(t.Context(), "acme", "wh_1")
+		if err != nil || found == nil {
+			t.Fatalf("found %v, %v", found, err)
+		}
+		return found
+	}
+	used := find()
+	runtime.GC()
+	if again := find(); again != used {
+		t.Error("a target that is in use was made again")
+	}
+	after := weak.Make(used)
+	runtime.KeepAlive(used)
+	runtime.GC()
+	if after.Value() != nil {
+		t.Error("a target that is not in use was kept")
+	}
+	if again := find(); again.Webhook.ID != "wh_1" || again.Signer == nil {
+		t.Errorf("made again: %+v", again)
+	}
+}
+
+// An organization's ID often is a part of a message.
+func TestTheCacheKeepsNoMessage(t *testing.T) { //nolint:paralleltest // all tests share the heap
+	m, err := match.New(made{each: 1}, &lease{}, 64<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const messages, bytes = 64, 1 << 20
+	before := heap()
+	for i := range messages {
+		message := organization(i) + strings.Repeat(" ", bytes)
+		if _, err := m.Match(t.Context(), message[:len(organization(i))], event.CallCompleted); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := heap() - before; took > messages*bytes/4 {
+		t.Errorf("%d organizations take %d bytes", messages, took)
+	}
+	runtime.KeepAlive(m)
 }

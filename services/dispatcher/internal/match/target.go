@@ -4,80 +4,36 @@ import (
 	"net/url"
 
 	"github.com/dialnote/webhooks/pkg/endpoint"
-	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/signature"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-// Target is a webhook with what an attempt needs of it worked out once. It is
-// shared: nobody may change it.
+// Target is a webhook with what an attempt needs of it: its URL is parsed and
+// its keys are decoded. Several goroutines share a Target; none may change it.
 type Target struct {
-	// Webhook has what says where an event goes and whether it goes now. What
-	// is there for people alone is left out, however it is read: the name, the
-	// times of creation and change, and of the health all but HoldUntil and
-	// AutoDisabled. So is the secret, which is in Signer.
+	// Webhook has the fields that say where an event goes and whether it goes
+	// now. The name, the times of creation and change, the secret, and of the
+	// health all but HoldUntil and AutoDisabled are left out.
 	Webhook webhook.Webhook
 
 	Signer *signature.Signer // nil when the secret cannot be used
-	URL    *url.URL          // in the form that is sent; nil when it cannot be
+	URL    *url.URL          // in the form that is sent; nil when the URL cannot be used
 	Sent   string            // URL as text; what the owner typed when URL is nil
 	Err    error             // why Signer or URL is nil
 }
 
-// set makes t the target of w.
-func (t *Target) set(w *webhook.Webhook) {
-	t.Webhook = needed(w)
-	t.Sent = w.URL
+// newTarget returns the target of w, whose fields are those of Target.Webhook
+// and the secret.
+func newTarget(w webhook.Webhook) *Target {
+	secret := w.Secret
+	w.Secret = ""
+	t := &Target{Webhook: w, Sent: w.URL}
 	if t.URL, t.Err = endpoint.Normal(w.URL); t.Err != nil {
-		return
+		return t
 	}
 	if text := t.URL.String(); text != w.URL {
 		t.Sent = text
 	}
-	t.Signer, t.Err = signature.NewSigner(w.Secret)
-}
-
-// needed returns the fields of w that a target has.
-func needed(w *webhook.Webhook) webhook.Webhook {
-	return webhook.Webhook{
-		ID: w.ID, OrganizationID: w.OrganizationID, Provider: w.Provider, URL: w.URL, Event: w.Event,
-		Headers: w.Headers, OrderedFrom: w.OrderedFrom, Version: w.Version,
-		Health: webhook.Health{HoldUntil: w.Health.HoldUntil, AutoDisabled: w.Health.AutoDisabled},
-	}
-}
-
-// targets are all of an organization.
-type targets []Target
-
-func newTargets(webhooks []webhook.Webhook) targets {
-	all := make(targets, len(webhooks))
-	for i := range webhooks {
-		all[i].set(&webhooks[i])
-	}
-	return all
-}
-
-// sending returns those that send events of type t, in a slice that is the
-// caller's; nil without any.
-func (all targets) sending(t event.Type) (found []*Target) {
-	for i := range all {
-		if !all[i].Webhook.Event.Matches(t) {
-			continue
-		}
-		if found == nil {
-			found = make([]*Target, 0, len(all)-i)
-		}
-		found = append(found, &all[i])
-	}
-	return found
-}
-
-// find returns the one with the id, or nil.
-func (all targets) find(webhookID string) *Target {
-	for i := range all {
-		if all[i].Webhook.ID == webhookID {
-			return &all[i]
-		}
-	}
-	return nil
+	t.Signer, t.Err = signature.NewSigner(secret)
+	return t
 }

@@ -120,15 +120,15 @@ func TestTheStateIsReadWhenItIsScraped(t *testing.T) {
 	read := func() float64 { value++; return value }
 	metrics.Watch(registry, metrics.State{
 		SlotsUsed: read, SlotsLimit: read, InFlight: read, Unrecorded: read, LanesOpen: read,
-		CacheSize: read, CacheBytes: read, CacheReady: read, CacheHits: read, CacheMisses: read, CacheNoLease: read,
+		CacheSize: read, CacheBytes: read, CacheHits: read, CacheMisses: read, CacheNoLease: read,
 		Lanes: func() map[string]int { return map[string]int{"held": 4, "open": 0} },
 	})
 	got := series(t, registry)
-	if len(got) != 13 || got["lanes{mode=held}"] != 4 {
+	if len(got) != 12 || got["lanes{mode=held}"] != 4 {
 		t.Errorf("series: %v", got)
 	}
 	for name, v := range got {
-		if name != "lanes{mode=open}" && (v < 2 || v > 12) {
+		if name != "lanes{mode=open}" && (v < 2 || v > 11) {
 			t.Errorf("%s is %v", name, v)
 		}
 	}

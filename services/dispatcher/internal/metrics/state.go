@@ -18,7 +18,6 @@ type State struct {
 	Lanes        func() map[string]int // by how they are read; the same keys each time
 	CacheSize    func() float64
 	CacheBytes   func() float64
-	CacheReady   func() float64
 	CacheHits    func() float64
 	CacheMisses  func() float64
 	CacheNoLease func() float64
@@ -39,7 +38,6 @@ func Watch(r prometheus.Registerer, s State) {
 	read("lanes_open", "Lanes that this replica reads or keeps parked.", s.LanesOpen)
 	read("cache_webhooks", "Webhooks in the cache.", s.CacheSize)
 	read("cache_bytes", "Memory of the webhooks in the cache, about: what its bound counts.", s.CacheBytes)
-	read("cache_unpacked_webhooks", "Webhooks in the cache that are also kept unpacked, about.", s.CacheReady)
 	count("cache_hits_total", "Lookups answered from the cache.", s.CacheHits)
 	count("cache_misses_total", "Lookups that read the database.", s.CacheMisses)
 	count("cache_unleased_total", "Lookups that read the database because the lease had run out.", s.CacheNoLease)

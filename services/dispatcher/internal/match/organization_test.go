@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/endpoint"
 	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/signature"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
@@ -53,43 +55,54 @@ func odd() map[string]webhook.Webhook {
 	return all
 }
 
-func TestARecordKeepsWhatAnAttemptNeeds(t *testing.T) {
+// target returns what a Target of w has to be.
+func target(w webhook.Webhook) *match.Target {
+	t := &match.Target{Sent: w.URL, Webhook: webhook.Webhook{
+		ID: w.ID, OrganizationID: w.OrganizationID, Provider: w.Provider, URL: w.URL, Event: w.Event,
+		Headers: w.Headers, OrderedFrom: w.OrderedFrom, Version: w.Version,
+		Health: webhook.Health{HoldUntil: w.Health.HoldUntil, AutoDisabled: w.Health.AutoDisabled},
+	}}
+	if t.URL, t.Err = endpoint.Normal(w.URL); t.Err == nil {
+		t.Sent = t.URL.String()
+		t.Signer, t.Err = signature.NewSigner(w.Secret)
+	}
+	return t
+}
+
+func TestTheCacheKeepsWhatAnAttemptNeeds(t *testing.T) {
 	t.Parallel()
 	var together []webhook.Webhook
+	var want []*match.Target
 	for name, w := range odd() {
-		together = append(together, w)
-		if got, want := match.Repacked("acme", []webhook.Webhook{w}); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: got %#v, want %#v", name, got, want)
+		together, want = append(together, w), append(want, target(w))
+		if got := match.Kept("acme", []webhook.Webhook{w}); !reflect.DeepEqual(got[0], target(w)) {
+			t.Errorf("%s: got %#v, want %#v", name, got[0], target(w))
 		}
 	}
-	if got, want := match.Repacked("acme", together); !reflect.DeepEqual(got, want) {
+	if got := match.Kept("acme", together); !reflect.DeepEqual(got, want) {
 		t.Errorf("together: got %#v, want %#v", got, want)
 	}
-	if got, _ := match.Repacked("acme", nil); len(got) != 0 {
+	if got := match.Kept("acme", nil); len(got) != 0 {
 		t.Errorf("none: got %#v", got)
 	}
 }
 
-// What a record says without being unpacked is what the webhooks say.
-func TestARecordIsSearchedAsItsWebhooksAre(t *testing.T) {
+// What the cache answers is what the webhooks say.
+func TestTheCacheAnswersAsTheWebhooksDo(t *testing.T) {
 	t.Parallel()
 	for name, w := range odd() {
 		s := &source{}
 		s.set("acme", w)
+		m, err := match.New(s, &lease{}, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, kind := range []event.Type{event.CallCompleted, event.RecordingCompleted, event.NoteCreated, "call.started", "disabled"} {
-			m, err := match.New(s, &lease{}, 1<<20) // nothing is unpacked yet
-			if err != nil {
-				t.Fatal(err)
-			}
 			if found, err := m.Match(t.Context(), "acme", kind); err != nil || (len(found) == 1) != w.Event.Matches(kind) {
 				t.Errorf("%s: %d webhooks send %s, %v", name, len(found), kind, err)
 			}
 		}
 		for _, id := range []string{w.ID, "wh_2", "wh_01jd9v7q6w3k8m5n2p4r6t8v0b", "wh_01jd9v7q6w3k8m5n2p4r6t8v0a"} {
-			m, err := match.New(s, &lease{}, 1<<20)
-			if err != nil {
-				t.Fatal(err)
-			}
 			if found, err := m.Find(t.Context(), "acme", id); err != nil || (found != nil) != (w.ID == id) {
 				t.Errorf("%s: %s is found: %t, %v", name, id, found != nil, err)
 			}
