@@ -135,18 +135,3 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 func isAddress(host string) bool {
 	return strings.Contains(host, ":") || endsInNumber(host[strings.LastIndexByte(host, '.')+1:])
 }
-
-// localOnly reports whether a name is known in a local network, or on one
-// machine, only. The names are those of IANA's special-use registry that mean
-// something locally (RFC 6761, 6762, 7686, 8375, 9476), the one that ICANN
-// reserved for private use in 2024, and those it never delegates because so
-// many networks use them for themselves (RFC 6762, appendix G). Names that
-// exist nowhere, like .invalid, are no danger: they fail as not found.
-func localOnly(name string) bool {
-	switch name[strings.LastIndexByte(name, '.')+1:] {
-	case "localhost", "local", "localdomain", "test", "onion", "alt", "arpa",
-		"internal", "intranet", "private", "corp", "home", "lan", "mail":
-		return true
-	}
-	return false
-}
