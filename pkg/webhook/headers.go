@@ -77,7 +77,7 @@ func MaskedHeaders(names []string) []Header {
 }
 
 // NewHeaders returns the headers of a new webhook as they are kept: in the
-// order of their names, values without the white space around them. What is
+// order of their names, names and values trimmed. What is
 // wrong with them comes with a pointer into a request's body and in words.
 func NewHeaders(given []Header) ([]Header, []fault.Field) {
 	changes := make([]HeaderChange, 0, len(given))
@@ -94,13 +94,14 @@ func changeHeaders(old []Header, changes []HeaderChange) ([]Header, []fault.Fiel
 	headers, wrong := slices.Clone(old), []fault.Field(nil)
 	given := make(map[string]bool, len(changes))
 	for _, c := range changes {
-		key := strings.ToLower(c.Name)
+		name := Trim(c.Name)
+		key := strings.ToLower(name)
 		if given[key] {
 			wrong = append(wrong, headerField(c.Name, "is given twice; upper and lower case make no difference."))
 			continue
 		}
 		given[key] = true
-		at := slices.IndexFunc(headers, func(h Header) bool { return strings.EqualFold(h.Name, c.Name) })
+		at := slices.IndexFunc(headers, func(h Header) bool { return strings.EqualFold(h.Name, name) })
 		switch {
 		case c.Remove && at >= 0:
 			headers = slices.Delete(headers, at, at+1)
@@ -124,7 +125,7 @@ func changeHeaders(old []Header, changes []HeaderChange) ([]Header, []fault.Fiel
 }
 
 func newHeader(c HeaderChange) (Header, []fault.Field) {
-	h := Header{Name: c.Name, Value: HeaderValue(strings.TrimSpace(c.Value.Reveal()))}
+	h := Header{Name: Trim(c.Name), Value: HeaderValue(Trim(c.Value.Reveal()))}
 	if detail := headerFault(h); detail != "" {
 		return h, []fault.Field{headerField(c.Name, detail)}
 	}

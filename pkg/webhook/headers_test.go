@@ -20,7 +20,7 @@ func withHeaders(t *testing.T, headers ...webhook.Header) (webhook.Webhook, []fa
 
 func TestHeadersOfANewWebhook(t *testing.T) {
 	t.Parallel()
-	w, wrong := withHeaders(t, webhook.Header{Name: "X-Zeta", Value: "\t a\tb c \n"}, webhook.Header{Name: "authorization", Value: "Bearer x"})
+	w, wrong := withHeaders(t, webhook.Header{Name: "X-Zeta", Value: "\t a\tb c \n"}, webhook.Header{Name: " authorization\u200b", Value: "\u00a0Bearer x\ufeff"})
 	want := []webhook.Header{{Name: "authorization", Value: "Bearer x"}, {Name: "X-Zeta", Value: "a\tb c"}}
 	if len(wrong) > 0 || !slices.Equal(w.Headers, want) {
 		t.Errorf("%q, %v", names(w.Headers), wrong)
@@ -59,6 +59,8 @@ func TestHeadersThatAreRefused(t *testing.T) {
 		"name beyond ASCII":  {"X-Ä", "k", "/headers/X-Ä", "is no name"},
 		"pointer is escaped": {"~/", "k", "/headers/~0~1", "is no name"},
 		"no value":           {"X-A", "", "/headers/X-A", "needs a value"},
+		"name of a space":    {"\u200b", "k", "/headers/\u200b", `"\u200b" is no name`},
+		"value of nothing":   {"X-A", "\u200b\ufeff", "/headers/X-A", "needs a value"},
 		"value of spaces":    {"X-A", " \t\r\n", "/headers/X-A", "needs a value"},
 		"value in two lines": {"X-A", "a\r\nX-B: c", "/headers/X-A", "characters that a header cannot have"},
 		"value with NUL":     {"X-A", "a\x00b", "/headers/X-A", "cannot have"},
@@ -134,6 +136,8 @@ func TestChangesOfHeaders(t *testing.T) {
 		"one goes that is not there": {[]webhook.HeaderChange{remove("X-C")}, "Cookie: old|X-A: 1|X-B: 2", ""},
 		"all go":                     {[]webhook.HeaderChange{remove("X-A"), remove("X-B"), remove("cookie")}, "", ""},
 		"one name twice":             {[]webhook.HeaderChange{set("X-C", "1"), set("x-c", "2")}, "", "/headers/x-c"},
+		"one name twice, with space": {[]webhook.HeaderChange{set("X-C", "1"), set(" x-c", "2")}, "", "/headers/ x-c"},
+		"pasted with spaces":         {[]webhook.HeaderChange{set("\u00a0X-a ", "9"), remove(" x-b ")}, "Cookie: old|X-a: 9", ""},
 		"set and removed":            {[]webhook.HeaderChange{set("X-C", "1"), remove("x-c")}, "", "/headers/x-c"},
 		"two wrong ones":             {[]webhook.HeaderChange{set("Host", "1"), set("X-C", "")}, "", "/headers/Host /headers/X-C"},
 		"what is reserved by now":    {[]webhook.HeaderChange{set("Cookie", "new")}, "", "/headers/Cookie"},

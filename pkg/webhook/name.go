@@ -14,9 +14,6 @@ import (
 // people follow the same rule.
 const MaxName = 100
 
-// TrimName returns a name as it is kept: without the white space around it.
-func TrimName(name string) string { return strings.TrimSpace(name) }
-
 // CheckName returns what is wrong with a trimmed name in a field of a request,
 // nil when nothing is.
 func CheckName(field, name string) []fault.Field {
@@ -32,6 +29,8 @@ func CheckName(field, name string) []fault.Field {
 		return wrong(" is too long: %d characters, at most %d.", n, MaxName)
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return wrong(" must not contain control characters, such as line breaks or tabs.")
+	case !strings.ContainsFunc(name, visible):
+		return wrong(" needs a character that can be seen.")
 	}
 	return nil
 }

@@ -34,9 +34,9 @@ func (r Rules) New(id, organizationID string, secret Secret, d Draft, now time.T
 	w := Webhook{
 		ID:             id,
 		OrganizationID: organizationID,
-		Name:           TrimName(d.Name),
+		Name:           Trim(d.Name),
 		Provider:       d.Provider,
-		URL:            d.URL,
+		URL:            Trim(d.URL),
 		Event:          d.Event,
 		Headers:        headers,
 		OrderedFrom:    d.OrderedFrom,
@@ -76,11 +76,11 @@ func (r Rules) Apply(w Webhook, c Change, now time.Time) (Webhook, []fault.Field
 	changed := w
 	var wrong []fault.Field
 	if c.Name != nil {
-		changed.Name = TrimName(*c.Name)
+		changed.Name = Trim(*c.Name)
 		wrong = append(wrong, CheckName("name", changed.Name)...)
 	}
 	if c.URL != nil {
-		changed.URL = *c.URL
+		changed.URL = Trim(*c.URL)
 		wrong = append(wrong, r.checkURL(changed)...)
 	}
 	if c.Event != nil {

@@ -35,23 +35,27 @@ func TestNewChecksEveryField(t *testing.T) {
 		wrong  string // the pointers, joined
 		detail string
 	}{
-		"all good":                  {func(*webhook.Draft) {}, "", ""},
-		"name of 100":               {func(d *webhook.Draft) { d.Name = long }, "", ""},
-		"name of 100 and spaces":    {func(d *webhook.Draft) { d.Name = "  " + long + "\n" }, "", ""},
-		"name of 101":               {func(d *webhook.Draft) { d.Name = long + "x" }, "/name", "name is too long: 101 characters, at most 100."},
-		"name of one":               {func(d *webhook.Draft) { d.Name = "😀" }, "", ""},
-		"no name":                   {func(d *webhook.Draft) { d.Name = "" }, "/name", "name is required."},
-		"name of spaces":            {func(d *webhook.Draft) { d.Name = " \u2003\t" }, "/name", "name is required."},
-		"name with line break":      {func(d *webhook.Draft) { d.Name = "a\nb" }, "/name", "name must not contain control characters, such as line breaks or tabs."},
-		"name with NUL":             {func(d *webhook.Draft) { d.Name = "a\x00b" }, "/name", ""},
-		"name with C1 control":      {func(d *webhook.Draft) { d.Name = "a\u0085b" }, "/name", ""},
-		"name with DEL":             {func(d *webhook.Draft) { d.Name = "a\u007fb" }, "/name", ""},
-		"name with zero-width join": {func(d *webhook.Draft) { d.Name = "👩\u200d👧" }, "", ""},
-		"name of broken UTF-8":      {func(d *webhook.Draft) { d.Name = "a\xff" }, "/name", ""},
-		"unknown provider":          {func(d *webhook.Draft) { d.Provider = "make" }, "/provider", "provider must be custom or zapier."},
-		"unknown event":             {func(d *webhook.Draft) { d.Event = "call.started" }, "/event", ""},
-		"disabled":                  {func(d *webhook.Draft) { d.Event = webhook.Disabled }, "", ""},
-		"bad url":                   {func(d *webhook.Draft) { d.URL = "http://a.example.com" }, "/url", "url must begin with https://."},
+		"all good":                   {func(*webhook.Draft) {}, "", ""},
+		"name of 100":                {func(d *webhook.Draft) { d.Name = long }, "", ""},
+		"name of 100 and spaces":     {func(d *webhook.Draft) { d.Name = "  " + long + "\n" }, "", ""},
+		"name of 101":                {func(d *webhook.Draft) { d.Name = long + "x" }, "/name", "name is too long: 101 characters, at most 100."},
+		"name of one":                {func(d *webhook.Draft) { d.Name = "😀" }, "", ""},
+		"no name":                    {func(d *webhook.Draft) { d.Name = "" }, "/name", "name is required."},
+		"name of spaces":             {func(d *webhook.Draft) { d.Name = " \u2003\t" }, "/name", "name is required."},
+		"name with line break":       {func(d *webhook.Draft) { d.Name = "a\nb" }, "/name", "name must not contain control characters, such as line breaks or tabs."},
+		"name with NUL":              {func(d *webhook.Draft) { d.Name = "a\x00b" }, "/name", ""},
+		"name with C1 control":       {func(d *webhook.Draft) { d.Name = "a\u0085b" }, "/name", ""},
+		"name with DEL":              {func(d *webhook.Draft) { d.Name = "a\u007fb" }, "/name", ""},
+		"name with zero-width join":  {func(d *webhook.Draft) { d.Name = "👩\u200d👧" }, "", ""},
+		"name of a zero-width space": {func(d *webhook.Draft) { d.Name = "\u200b" }, "/name", "name is required."},
+		"name of a combining mark":   {func(d *webhook.Draft) { d.Name = "\u0301" }, "/name", "name needs a character that can be seen."},
+		"name of 100 and invisible":  {func(d *webhook.Draft) { d.Name = "\ufeff" + long + "\u200b" }, "", ""},
+		"url with spaces around it":  {func(d *webhook.Draft) { d.URL = " \u200b" + d.URL + "\u00a0\n" }, "", ""},
+		"name of broken UTF-8":       {func(d *webhook.Draft) { d.Name = "a\xff" }, "/name", ""},
+		"unknown provider":           {func(d *webhook.Draft) { d.Provider = "make" }, "/provider", "provider must be custom or zapier."},
+		"unknown event":              {func(d *webhook.Draft) { d.Event = "call.started" }, "/event", ""},
+		"disabled":                   {func(d *webhook.Draft) { d.Event = webhook.Disabled }, "", ""},
+		"bad url":                    {func(d *webhook.Draft) { d.URL = "http://a.example.com" }, "/url", "url must begin with https://."},
 		"zapier elsewhere": {
 			func(d *webhook.Draft) { d.Provider = webhook.Zapier }, "/url",
 			"url must be at hooks.zapier.com or hooks.example.org for the provider Zapier. For another host choose a custom webhook.",
@@ -81,7 +85,7 @@ func TestNewChecksEveryField(t *testing.T) {
 			if tc.detail != "" && wrong[0].Detail != tc.detail {
 				t.Errorf("detail %q, want %q", wrong[0].Detail, tc.detail)
 			}
-			if len(wrong) == 0 && (w.Version != 1 || w.Name != strings.TrimSpace(d.Name) || !w.CreatedAt.Equal(noon())) {
+			if len(wrong) == 0 && (w.Version != 1 || w.Name != webhook.Trim(d.Name) || w.URL != webhook.Trim(d.URL) || !w.CreatedAt.Equal(noon())) {
 				t.Errorf("unexpected webhook %+v", w)
 			}
 		})
@@ -116,7 +120,7 @@ func TestApply(t *testing.T) {
 	})
 	t.Run("nothing changed", func(t *testing.T) {
 		t.Parallel()
-		w, wrong := rules().Apply(held, webhook.Change{Name: text(" CRM ")}, later)
+		w, wrong := rules().Apply(held, webhook.Change{Name: text(" CRM \u200b"), URL: text("\ufeff" + held.URL + " ")}, later)
 		if len(wrong) > 0 || !w.UpdatedAt.Equal(noon()) {
 			t.Errorf("got %v %+v", wrong, w)
 		}

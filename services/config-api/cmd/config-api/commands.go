@@ -49,7 +49,7 @@ func operator(flags *flag.FlagSet, changes bool, run func(ctx context.Context, o
 	return func(ctx context.Context, c cli.Call) error {
 		actor := audit.Actor{Kind: audit.Operator}
 		if by != nil {
-			actor.Name = webhook.TrimName(cmp.Or(*by, c.Environ["USER"], "operator"))
+			actor.Name = webhook.Trim(cmp.Or(*by, c.Environ["USER"], "operator"))
 			if wrong := webhook.CheckName("by", actor.Name); len(wrong) > 0 {
 				return fmt.Errorf("-by: %s", wrong[0].Detail)
 			}

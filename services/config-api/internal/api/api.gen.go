@@ -1408,7 +1408,7 @@ type Webhook struct {
 	// UpdatedAt When its settings or its status last changed.
 	UpdatedAt time.Time `json:"updatedAt"`
 
-	// URL The URL as it was typed.
+	// URL The URL as it was typed, without the white space around it.
 	URL string `json:"url"`
 
 	// Version Raised by every change of settings or status; the ETag.
@@ -1450,15 +1450,15 @@ type WebhookCreate struct {
 
 	// Headers Headers to add to each request, up to 10: by their names (RFC 9110 tokens of at most 128 bytes, the
 	// same in upper and lower case, sent as typed), with values of 1 to 1,024 visible ASCII characters,
-	// spaces and tabs; the white space around a value is removed. Refused are those that we set
+	// spaces and tabs; the white space around names and values is removed. Refused are those that we set
 	// (`Content-Type`, `User-Agent`, `X-DialNote-*`, `webhook-*`), those of the connection (`Host`,
 	// `Connection`, `Transfer-Encoding`, `Proxy-*` and the like), and those that would change what the
 	// request means (`Content-*`, `Cookie`, `Accept-Encoding`, `If-*`, `Idempotency-Key`, `X-Forwarded-*`
 	// and the like). They are no part of a signature. Values are kept encrypted and never shown again.
 	Headers *map[string]string `json:"headers,omitempty"`
 
-	// Name A label for people: 1 to 100 characters without control characters, counted without the white space
-	// around it, which is removed.
+	// Name A label for people: 1 to 100 characters without control characters, at least one of them visible,
+	// counted without the white space and the invisible characters around it, which are removed.
 	Name string `json:"name"`
 
 	// Ordered Deliver strictly in the order in which the events were stored, one at a time: each delivery blocks the
@@ -1472,7 +1472,8 @@ type WebhookCreate struct {
 	// above 1023 unless the operator allows others, without user name, password or fragment. With the
 	// provider `zapier` the host must be hooks.zapier.com, or one that the operator added. Path and query
 	// are requested as typed, escapes and dot segments included; a character that may not stand in a URL,
-	// such as é or |, is percent-encoded.
+	// such as é or |, is percent-encoded. White space and invisible characters around the URL are
+	// removed and not counted.
 	URL string `json:"url"`
 }
 
@@ -1537,7 +1538,7 @@ type WebhookCreated struct {
 	// UpdatedAt When its settings or its status last changed.
 	UpdatedAt time.Time `json:"updatedAt"`
 
-	// URL The URL as it was typed.
+	// URL The URL as it was typed, without the white space around it.
 	URL string `json:"url"`
 
 	// Version Raised by every change of settings or status; the ETag.
@@ -1624,7 +1625,7 @@ type ZapierHookCreate struct {
 	// Name The Zap's name: 1 to 100 characters, without the white space around it.
 	Name *string `json:"name,omitempty"`
 
-	// TargetURL Where Zapier listens.
+	// TargetURL Where Zapier listens: at most 2,048 bytes, without the white space around it.
 	TargetURL string `json:"targetUrl"`
 }
 

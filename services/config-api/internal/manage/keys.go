@@ -27,7 +27,7 @@ func (s *Service) APIKeys(ctx context.Context, organizationID string, page store
 // is an Invalid fault with every wrong field, or a Conflict when the
 // organization has access.MaxKeys keys.
 func (s *Service) CreateAPIKey(ctx context.Context, by audit.Actor, organizationID, name string, wrong []fault.Field) (access.Key, string, error) {
-	name = webhook.TrimName(name)
+	name = webhook.Trim(name)
 	if err := invalid(wrong, webhook.CheckName("name", name)); err != nil {
 		return access.Key{}, "", err
 	}

@@ -29,7 +29,7 @@ type PortalLink struct {
 // already known to be wrong. The error is an Invalid fault for a bad person,
 // with the field /actor.
 func (s *Service) CreatePortalLink(ctx context.Context, by audit.Actor, organizationID, person string, wrong []fault.Field) (PortalLink, error) {
-	if person = webhook.TrimName(person); person != "" {
+	if person = webhook.Trim(person); person != "" {
 		wrong = append(wrong, webhook.CheckName("actor", person)...)
 	}
 	if err := invalid(wrong, nil); err != nil {

@@ -29,7 +29,7 @@ const zapierSamples = 3
 type Subscription struct {
 	TargetURL string
 	Event     event.Type
-	Name      string // of the Zap, "" when it does not say
+	Name      string // of the Zap, blank when it does not say
 }
 
 // Subscribe makes the webhook of a Zap. The same URL and event again is the
@@ -38,7 +38,7 @@ type Subscription struct {
 // the errors are Create's, with the request's own pointers.
 func (s *Service) Subscribe(ctx context.Context, by audit.Actor, organizationID string, sub Subscription, wrong []fault.Field) (webhook.Webhook, error) {
 	d := webhook.Draft{Name: sub.Name, Provider: webhook.Zapier, URL: sub.TargetURL, Event: webhook.Setting(sub.Event)}
-	if d.Name == "" {
+	if webhook.Trim(d.Name) == "" {
 		d.Name = "Zap: " + string(sub.Event)
 	}
 	w, broken, err := s.newWebhook(organizationID, d)

@@ -147,7 +147,7 @@ func (p *Portal) checkNew(v *request) error {
 
 // offersZapier reports whether a new webhook had better have the other provider.
 func (p *Portal) offersZapier(e view.Entered) bool {
-	return p.Service.Rules.SuggestsZapier(webhook.Webhook{Provider: webhook.Provider(e.Provider), URL: e.URL})
+	return p.Service.Rules.SuggestsZapier(webhook.Webhook{Provider: webhook.Provider(e.Provider), URL: webhook.Trim(e.URL)})
 }
 
 // checkEdit answers POST /portal/webhooks/{id}/edit/check.
