@@ -22,6 +22,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/config-api/internal/live"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
+	"github.com/dialnote/webhooks/services/config-api/internal/sse"
 )
 
 // quiet is an organization without webhooks; hear tells of it.
@@ -102,7 +103,7 @@ func TestAReaderThatDoesNotReadIsCutOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		_, hub, _ := connect(t)
-		time.Sleep(sendTime - time.Second) //nolint:forbidigo // the bubble's own clock: the bound is what is tested
+		time.Sleep(sse.WriteTimeout - time.Second) //nolint:forbidigo // the bubble's own clock: the bound is what is tested
 		if hub.Listeners() != 1 {
 			t.Fatalf("%d listeners", hub.Listeners())
 		}
@@ -143,7 +144,7 @@ func TestAStreamShowsThatItIsAliveAndEndsInTime(t *testing.T) {
 			t.Errorf("the stream ended after %s: %v", time.Since(began), err)
 		}
 		// 15 and 30 s; an event at 33 s; and again from 48 s on, the last one 12 s before the end.
-		if len(beats) < 100 || beats[0] != beatEvery || beats[1] != 2*beatEvery || beats[2] != 48*time.Second || beats[3] != 63*time.Second {
+		if len(beats) < 100 || beats[0] != sse.Beat || beats[1] != 2*sse.Beat || beats[2] != 48*time.Second || beats[3] != 63*time.Second {
 			t.Errorf("beats at %v", beats)
 		}
 		retry, events, _ := strings.Cut(rest.String(), "\n")

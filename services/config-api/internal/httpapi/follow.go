@@ -2,17 +2,15 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/services/config-api/internal/api"
 	"github.com/dialnote/webhooks/services/config-api/internal/eventfeed"
+	"github.com/dialnote/webhooks/services/config-api/internal/sse"
 )
 
 // FollowEvents answers GET /v1/organizations/{org}/events.
@@ -34,49 +32,13 @@ func (s *server) FollowEvents(c echo.Context, org api.Org, p api.FollowEventsPar
 		return err
 	}
 	defer f.Close()
-	// The server bounds the reading of a request; this one is read.
-	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}) // not every writer can
 	openStream(c)
-	w := &eventWriter{response: c.Response(), control: http.NewResponseController(c.Response().Writer)}
-	w.field("retry", fmt.Append(nil, (retryFrom+rand.N(retryFrom)).Milliseconds())) //nolint:gosec // spreading load is no secret
-	w.place("begun", f.After, []byte("{}"))
-	w.flush()
-	w.forward(c.Request().Context(), f)
+	ctx, cancel := context.WithTimeout(c.Request().Context(), streamTime)
+	defer cancel()
+	w := newEventWriter(c)
+	w.Write(sse.Event{ID: sse.Sequence(f.After), Name: "begun", Data: []byte("{}")})
+	sse.Serve(ctx, w, f.Events, nil, func(e eventfeed.Event) {
+		w.Write(sse.Event{ID: sse.Sequence(e.Sequence), Name: "event", Data: e.Body()})
+	})
 	return nil
-}
-
-// place writes one event with its place, from which its reader can go on.
-func (w *eventWriter) place(name string, sequence uint64, data []byte) {
-	w.field("id", strconv.AppendUint(nil, sequence, 10))
-	w.field("event", []byte(name))
-	w.field("data", data)
-	w.end()
-}
-
-// forward writes what comes, until the caller leaves, nothing more comes, or
-// the stream's time ends.
-func (w *eventWriter) forward(ctx context.Context, f *eventfeed.Subscription) {
-	beat, last := time.NewTicker(beatEvery), time.NewTimer(streamTime)
-	defer beat.Stop()
-	defer last.Stop()
-	defer w.allow() // the server ends the answer after this, and the last write may be long ago
-	for w.err == nil {
-		select {
-		case e, more := <-f.Events:
-			if !more {
-				return
-			}
-			w.place("event", e.Sequence, e.Body())
-			w.flush()
-			beat.Reset(beatEvery)
-		case <-beat.C:
-			w.field("", nil)
-			w.end()
-			w.flush()
-		case <-last.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
 }

@@ -3,10 +3,7 @@ package portal
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -14,22 +11,12 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/live"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
+	"github.com/dialnote/webhooks/services/config-api/internal/sse"
 )
 
-const (
-	// beatEvery is how often a stream shows that it is alive when nothing
-	// happens, and sendTime what one write may take, as in the API.
-	beatEvery = 15 * time.Second
-	sendTime  = 10 * time.Second
-
-	// streamTime is how long a stream lasts. Whoever connects again needs a
-	// session again.
-	streamTime = 10 * time.Minute
-
-	// A browser connects again after a time from retryFrom on, spread over as
-	// long again.
-	retryFrom = 2 * time.Second
-)
+// streamTime is how long a stream lasts. A browser that reconnects needs a valid
+// session.
+const streamTime = 10 * time.Minute
 
 // live answers GET /portal/live: server-sent events that htmx puts into the
 // page. What happens at the same time is told together.
@@ -47,18 +34,17 @@ func (p *Portal) live(w http.ResponseWriter, r *http.Request) {
 	defer l.Close()
 	ctx, cancel := context.WithDeadline(r.Context(), earlier(p.Now().Add(streamTime), session.ExpiresAt))
 	defer cancel()
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Time{}) // not every writer can
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	sse.SetHeader(w.Header())
 	w.WriteHeader(http.StatusOK)
 	f := &feed{
-		portal: p, r: r, org: session.OrganizationID, zone: zone(r), w: w, control: control,
+		portal: p, org: session.OrganizationID, zone: zone(r), w: sse.NewWriter(w, http.NewResponseController(w)),
 		webhook: r.FormValue("webhook"), delivery: r.FormValue("delivery"), seen: r.FormValue("seen"),
 	}
-	f.write(fmt.Appendf(nil, "retry: %d\n\n", (retryFrom + rand.N(retryFrom)).Milliseconds())) //nolint:gosec // spreading load is no secret
-	f.follow(ctx, l)
+	hasSession := func() bool {
+		_, err := p.session(r)
+		return !fault.Is(err, fault.Unauthenticated)
+	}
+	sse.Serve(ctx, f.w, l.Events(), hasSession, func(e live.Event) { f.show(ctx, e, l.Events()) })
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -71,15 +57,12 @@ func earlier(a, b time.Time) time.Time {
 // feed writes what happens to one page.
 type feed struct {
 	portal            *Portal
-	r                 *http.Request
 	org               string
 	zone              *time.Location
 	webhook, delivery string // what the page is about; "" for the cards
 	seen              string // the digest of what it shows
 
-	w       io.Writer
-	control *http.ResponseController
-	err     error
+	w *sse.Writer
 }
 
 // news is what happened since the page was last told.
@@ -92,33 +75,16 @@ type news struct {
 	one    bool                    // something of the delivery
 }
 
-func (f *feed) follow(ctx context.Context, l *live.Listener) {
-	beat := time.NewTicker(beatEvery)
-	defer beat.Stop()
-	defer f.allow() // the server ends the answer after this
-	for f.err == nil {
-		select {
-		case e, more := <-l.Events():
-			if !more {
-				return // the browser connects again, and the page is read anew
-			}
-			n := news{cards: make(map[string]*manage.View)}
+// show writes an event, together with those that wait behind it.
+func (f *feed) show(ctx context.Context, e live.Event, waiting <-chan live.Event) {
+	n := news{cards: make(map[string]*manage.View)}
+	f.hear(&n, e)
+	for len(waiting) > 0 {
+		if e, more := <-waiting; more {
 			f.hear(&n, e)
-			for len(l.Events()) > 0 {
-				if e, more := <-l.Events(); more {
-					f.hear(&n, e)
-				}
-			}
-			f.tell(ctx, n)
-		case <-beat.C:
-			if _, err := f.portal.session(f.r); fault.Is(err, fault.Unauthenticated) {
-				return
-			}
-			f.write([]byte(":\n\n"))
-		case <-ctx.Done():
-			return
 		}
 	}
+	f.tell(ctx, n)
 }
 
 // hear adds one event to the news.
@@ -195,30 +161,4 @@ func (p *Portal) changedState(ctx context.Context, w *manage.View) []byte {
 	return html
 }
 
-// event writes one event.
-func (f *feed) event(name string, data []byte) {
-	var b bytes.Buffer
-	b.WriteString("event: " + name + "\n")
-	for line := range bytes.Lines(data) {
-		b.WriteString("data: ")
-		b.Write(bytes.TrimRight(line, "\r\n"))
-		b.WriteByte('\n')
-	}
-	b.WriteByte('\n')
-	f.write(b.Bytes())
-}
-
-func (f *feed) write(text []byte) {
-	if f.err != nil {
-		return
-	}
-	f.allow()
-	if _, f.err = f.w.Write(text); f.err == nil {
-		f.err = f.control.Flush()
-	}
-}
-
-// allow gives what is written next its time.
-func (f *feed) allow() {
-	_ = f.control.SetWriteDeadline(time.Now().Add(sendTime)) // not every writer can
-}
+func (f *feed) event(name string, data []byte) { f.w.Write(sse.Event{Name: name, Data: data}) }
