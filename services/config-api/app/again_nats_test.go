@@ -10,7 +10,6 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/natstest"
 	"github.com/dialnote/webhooks/pkg/stream"
-	"github.com/dialnote/webhooks/services/config-api/app"
 )
 
 // overNATS is the system with a real broker.
@@ -30,9 +29,8 @@ func (s *system) overNATS(t *testing.T) (*system, *stream.Conn, *natstest.Server
 		t.Fatal(err)
 	}
 	t.Cleanup(fleet.Close)
-	queue := app.NewQueue(conn, fleet)
 	deps := s.dependencies()
-	deps.Changes, deps.Held, deps.Publisher, deps.History, deps.Tester = queue, queue, queue, queue, queue
+	deps.Stream, deps.Fleet = conn, fleet
 	return s.serve(t, deps), conn, server
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
+	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
 )
 
@@ -29,17 +30,17 @@ const (
 var errExpired = fault.New(fault.NotFound, "event-expired", "Gone.")
 
 // Event is the kept one, and none else.
-func (q *queue) Event(_ context.Context, sequence uint64) (event.Event, time.Time, error) {
+func (q *queue) Event(_ context.Context, sequence uint64) (*stream.Message, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if sequence != keptSequence {
-		return event.Event{}, time.Time{}, errExpired
+		return nil, errExpired
 	}
-	return event.Sample(event.CallCompleted, "acme", keptEvent, time.Now()), time.Now(), q.away
+	return messageOf(event.Sample(event.CallCompleted, "acme", keptEvent, time.Now()), sequence), q.away
 }
 
-func (q *queue) CountEvents(_ context.Context, organizationID string, t event.Type, since, until time.Time) (int64, error) {
-	return 40, q.note("count " + organizationID + " " + string(t) + " for " + until.Sub(since).String())
+func (q *queue) CountHistory(_ context.Context, r stream.EventRange, until time.Time) (int64, error) {
+	return 40, q.note("count " + r.OrganizationID + " " + string(r.Type) + " for " + until.Sub(r.Since).String())
 }
 
 func (q *queue) Requeue(_ context.Context, d delivery.Delivery, _ string) error {
@@ -47,13 +48,17 @@ func (q *queue) Requeue(_ context.Context, d delivery.Delivery, _ string) error 
 }
 
 // Test answers as a receiver does that says 200, or 503 to an id.
-func (q *queue) Test(_ context.Context, organizationID, webhookID string, e event.Event) (delivery.TestResult, error) {
-	if err := q.note("test " + organizationID + " " + webhookID + " " + string(e.Data)); err != nil {
+func (q *queue) Test(_ context.Context, call stream.TestCall) (delivery.TestResult, error) {
+	e, err := event.ParseJSON(call.Event)
+	if err != nil {
+		return delivery.TestResult{}, err
+	}
+	if err := q.note("test " + call.OrganizationID + " " + call.WebhookID + " " + string(e.Data)); err != nil {
 		return delivery.TestResult{}, err
 	}
 	now := time.Now()
 	a := delivery.Attempt{
-		DeliveryID: delivery.ID(webhookID, e.ID), EventID: e.ID, EventType: e.Type, Number: 1, Test: true, Body: e.Body(),
+		DeliveryID: delivery.ID(call.WebhookID, e.ID), EventID: e.ID, EventType: e.Type, Number: 1, Test: true, Body: e.Body(),
 		StartedAt: now, EndedAt: now.Add(84 * time.Millisecond),
 		Outcome: delivery.Outcome{
 			Result: delivery.Succeeded, StatusCode: 200,

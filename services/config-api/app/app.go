@@ -68,46 +68,24 @@ type Store interface {
 	store.Audit
 }
 
-// Changes tells the dispatchers about changes.
-type Changes = manage.Changes
+// Stream is the part of NATS that the config API needs; stream.Conn says what
+// each method promises.
+type Stream interface {
+	manage.Stream
+	live.Source
+	eventfeed.Source
+	outbox.Publisher
+}
 
-// Held knows the events that wait for webhooks.
-type Held = manage.Held
-
-// Publisher stores events for the dispatchers.
-type Publisher = manage.Publisher
-
-// History has the events that are kept.
-type History = manage.History
-
-// Tester has tests made.
-type Tester = manage.Tester
-
-// Unsubscriber has Zapier told of webhooks that are deleted.
-type Unsubscriber = manage.Unsubscriber
-
-// Activity is what happens to webhooks, as it happens.
-type Activity = live.Source
-
-// Events has events as they are stored.
-type Events = eventfeed.Source
-
-// Notices tells the platform of webhooks.
-type Notices = outbox.Publisher
+// Fleet is the dispatchers that are alive; see stream.Fleet.
+type Fleet = manage.Fleet
 
 // Dependencies are what the config API works with. All are needed but the
 // tracer.
 type Dependencies struct {
-	Store        Store
-	Changes      Changes
-	Held         Held
-	Publisher    Publisher
-	History      History
-	Tester       Tester
-	Unsubscriber Unsubscriber
-	Activity     Activity
-	Events       Events
-	Notices      Notices
+	Store  Store
+	Stream Stream
+	Fleet  Fleet
 
 	// CheckURL says whether a URL may be saved, from its text only; its error is
 	// a fault of kind Invalid with the field /url. It is endpoint.Policy's Check.
@@ -148,21 +126,17 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the API document: %w", err)
 	}
-	notices, err := outbox.New(deps.Store, deps.Notices, deps.Registry, deps.Log)
+	notices, err := outbox.New(deps.Store, deps.Stream, deps.Registry, deps.Log)
 	if err != nil {
 		return nil, fmt.Errorf("make the outbox: %w", err)
 	}
 	service := &manage.Service{
 		Webhooks:        waking{deps.Store, notices},
-		Changes:         deps.Changes,
-		Held:            deps.Held,
-		Publisher:       deps.Publisher,
+		Stream:          deps.Stream,
+		Fleet:           deps.Fleet,
 		Deliveries:      deps.Store,
 		DeliveryLog:     deps.Store,
 		Recoveries:      deps.Store,
-		History:         deps.History,
-		Tester:          deps.Tester,
-		Unsubscriber:    deps.Unsubscriber,
 		DeliveryTimeout: cfg.DeliveryTimeout,
 		Access:          deps.Store,
 		Audit:           deps.Store,
@@ -174,7 +148,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 		Tracer:          deps.Tracer,
 	}
 	hub, err := live.New(live.Options{
-		Source: deps.Activity, Webhooks: service, Limits: live.DefaultLimits(), Registry: deps.Registry, Log: deps.Log,
+		Source: deps.Stream, Webhooks: service, Limits: live.DefaultLimits(), Registry: deps.Registry, Log: deps.Log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the hub of changes: %w", err)
@@ -183,7 +157,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	feed := eventfeed.New(deps.Events)
+	feed := eventfeed.New(deps.Stream)
 	handler, err := httpapi.New(httpapi.Options{
 		Document:      document,
 		Authenticator: credentials,
@@ -210,9 +184,8 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 // first request that needs it.
 func (d Dependencies) complete() error {
 	for name, missing := range map[string]bool{
-		"Store": d.Store == nil, "Changes": d.Changes == nil, "Held": d.Held == nil,
-		"Publisher": d.Publisher == nil, "History": d.History == nil, "Tester": d.Tester == nil, "Unsubscriber": d.Unsubscriber == nil, "Activity": d.Activity == nil, "Events": d.Events == nil, "Notices": d.Notices == nil, "CheckURL": d.CheckURL == nil, "Health": d.Health == nil,
-		"Registry": d.Registry == nil, "Now": d.Now == nil, "Log": d.Log == nil,
+		"Store": d.Store == nil, "Stream": d.Stream == nil, "Fleet": d.Fleet == nil, "CheckURL": d.CheckURL == nil,
+		"Health": d.Health == nil, "Registry": d.Registry == nil, "Now": d.Now == nil, "Log": d.Log == nil,
 	} {
 		if missing {
 			return errors.New("config API: the dependency " + name + " is missing")

@@ -55,8 +55,8 @@ func TestWrongTokenSettings(t *testing.T) {
 func TestForgottenDependency(t *testing.T) {
 	t.Parallel()
 	deps := start(t).dependencies()
-	deps.Publisher = nil
-	if _, err := app.New(app.Config{APITokens: "a:" + token}, deps); err == nil || !strings.Contains(err.Error(), "Publisher") {
+	deps.Stream = nil
+	if _, err := app.New(app.Config{APITokens: "a:" + token}, deps); err == nil || !strings.Contains(err.Error(), "Stream") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -87,12 +87,11 @@ func benchAPI(b *testing.B) string {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = file.Close() })
-	q := app.NewQueue(conn, fleet)
 	a, err := app.New(app.Config{
 		APITokens: "backend:" + token, MaxWebhooks: 100,
 		Limits: app.Limits{Organization: ratelimit.Limit{PerSecond: 1e9, Burst: 1e9}, Address: ratelimit.Limit{PerSecond: 10, Burst: 100}},
 	}, app.Dependencies{
-		Store: s, Changes: q, Held: q, Publisher: q, History: q, Tester: q, Unsubscriber: q, Activity: q, Events: q, Notices: q,
+		Store: s, Stream: conn, Fleet: fleet,
 		CheckURL: endpoint.Policy{}.Check, Health: ops.NewHealth(), Registry: prometheus.NewRegistry(), Now: time.Now,
 		Log: slog.New(slog.NewJSONHandler(file, nil)),
 	})

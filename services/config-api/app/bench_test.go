@@ -21,7 +21,7 @@ import (
 func BenchmarkPublish(b *testing.B) {
 	q := &queue{}
 	a, err := app.New(app.Config{APITokens: "a:" + token}, app.Dependencies{
-		Store: panics{}, Changes: q, Held: q, Publisher: dropped{}, History: q, Tester: q, Unsubscriber: q, Activity: q, Events: q, Notices: q,
+		Store: panics{}, Stream: dropped{q}, Fleet: fleet{q},
 		CheckURL: func(string) error { return nil },
 		Health:   ops.NewHealth(), Registry: prometheus.NewRegistry(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
@@ -41,6 +41,6 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-type dropped struct{}
+type dropped struct{ *queue }
 
 func (dropped) Publish(context.Context, event.Event) error { return nil }

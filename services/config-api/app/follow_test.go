@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/services/config-api/internal/eventfeed"
 )
 
 // Follow gives what was published, and what is, every event with its place from
 // 1 on.
-func (q *queue) Follow(ctx context.Context, organizationID string, t event.Type, after uint64, handle func(event.Event, uint64) error) error {
+func (q *queue) Follow(ctx context.Context, organizationID string, t event.Type, after uint64, handle func(*stream.Message) error) error {
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
 	for {
@@ -24,7 +25,7 @@ func (q *queue) Follow(ctx context.Context, organizationID string, t event.Type,
 		q.mu.Unlock()
 		for ; away == nil && after < uint64(len(all)); after++ {
 			if e := all[after]; e.OrganizationID == organizationID && (t == "" || e.Type == t) {
-				if err := handle(e, after+1); err != nil {
+				if err := handle(messageOf(e, after+1)); err != nil {
 					return err
 				}
 			}

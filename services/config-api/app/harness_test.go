@@ -25,6 +25,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/store/sqlite"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
+	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/config-api/app"
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
@@ -69,7 +70,7 @@ func start(t *testing.T) *system {
 // dependencies are those of a config API on the system's parts.
 func (s *system) dependencies() app.Dependencies {
 	return app.Dependencies{
-		Store: s.store, Changes: s.queue, Held: s.queue, Publisher: s.queue, History: s.queue, Tester: s.queue, Unsubscriber: s.queue, Activity: s.queue, Events: s.queue, Notices: s.queue,
+		Store: s.store, Stream: s.queue, Fleet: fleet{s.queue},
 		CheckURL: endpoint.Policy{}.Check,
 		Health:   s.health,
 		Registry: prometheus.NewRegistry(),
@@ -262,24 +263,32 @@ func (q *queue) note(s string) error {
 	return nil
 }
 
-func (q *queue) Announce(_ context.Context, organizationID, webhookID string, wait bool) error {
-	s := "announce " + organizationID + " " + webhookID
-	if wait {
-		s += " and wait"
-	}
-	return q.note(s)
+func (q *queue) Announce(c stream.Change) error {
+	return q.note("announce " + c.OrganizationID + " " + c.WebhookID)
+}
+
+// fleet announces on its queue.
+type fleet struct{ *queue }
+
+func (f fleet) Announce(_ context.Context, c stream.Change) error {
+	return f.note("announce " + c.OrganizationID + " " + c.WebhookID + " and wait")
 }
 
 func (q *queue) Discard(_ context.Context, webhookID string) error {
 	return q.note("discard " + webhookID)
 }
 
-func (q *queue) Next(context.Context) (uint64, error) { return 1, nil }
+func (q *queue) NextSequence(context.Context) (uint64, error) { return 1, nil }
 
-func (q *queue) Held(context.Context, []webhook.Webhook) (map[string]int64, error) {
+func (q *queue) HeldEach(context.Context, []webhook.Webhook) (map[string]int64, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.held, q.away
+}
+
+// messageOf returns the message of an event that was published.
+func messageOf(e event.Event, sequence uint64) *stream.Message {
+	return &stream.Message{Data: e.Body(), Sequence: sequence, Stored: time.Now()}
 }
 
 func (q *queue) Publish(_ context.Context, e event.Event) error {

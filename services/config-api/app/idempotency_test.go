@@ -83,9 +83,9 @@ func TestAFailedRequestGivesItsKeyBack(t *testing.T) {
 func TestAKeyAtWorkIsAConflict(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	gate := &gatedPublisher{entered: make(chan struct{}), open: make(chan struct{})}
+	gate := &gatedPublisher{queue: s.queue, entered: make(chan struct{}), open: make(chan struct{})}
 	deps := s.dependencies()
-	deps.Publisher = gate
+	deps.Stream = gate
 	gated := s.serve(t, deps)
 
 	var wg sync.WaitGroup
@@ -114,7 +114,11 @@ func TestADeadClaimEndsSoon(t *testing.T) {
 	s.do(t, keyed(events, "k", noteEvent)).want(t, http.StatusAccepted)
 }
 
-type gatedPublisher struct{ entered, open chan struct{} }
+type gatedPublisher struct {
+	*queue
+
+	entered, open chan struct{}
+}
 
 func (g *gatedPublisher) Publish(context.Context, event.Event) error {
 	close(g.entered)

@@ -30,12 +30,11 @@ func OpenOperator(ctx context.Context, s config.Settings, by audit.Actor, log *s
 		b.Close(log)
 		return nil, nil, err
 	}
-	queue := NewQueue(b.Stream, fleet)
 	return &admin.Operator{
 		By: by, Organizations: b.Store, Rejected: b.Stream,
 		Manage: &manage.Service{
-			Webhooks: b.Store, Changes: queue, Held: queue, Publisher: queue,
-			Deliveries: b.Store, DeliveryLog: b.Store, Recoveries: b.Store, History: queue, Audit: b.Store,
+			Webhooks: b.Store, Deliveries: b.Store, DeliveryLog: b.Store, Recoveries: b.Store, Audit: b.Store,
+			Stream: b.Stream, Fleet: fleet,
 			Rules: webhook.Rules{ZapierHosts: s.ZapierHosts, CheckURL: checkURL},
 			Now:   time.Now, Log: log,
 		},

@@ -13,7 +13,6 @@ import (
 	"github.com/dialnote/webhooks/pkg/store/storetest"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
-	"github.com/dialnote/webhooks/services/config-api/app"
 )
 
 // BenchmarkHeld counts the held events of an organization's webhooks, of which
@@ -37,17 +36,16 @@ func benchmarkHeld(b *testing.B, webhooks, others int) {
 	for i := range ws {
 		ws[i] = storetest.Webhook("acme")
 	}
-	enlane(b, conn, others)
+	fillLanes(b, conn, others)
 	if others > 0 {
 		d := delivery.Delivery{ID: "dlv_own", WebhookID: ws[0].ID, OrganizationID: "acme", EventStored: time.Now(), Body: []byte("{}")}
 		if err := conn.Enqueue(b.Context(), d, 1); err != nil {
 			b.Fatal(err)
 		}
 	}
-	queue := app.NewQueue(conn, nil)
 	before := processorTime(b)
 	for b.Loop() {
-		held, err := queue.Held(b.Context(), ws)
+		held, err := conn.HeldEach(b.Context(), ws)
 		if err != nil || len(held) > webhooks || (held[ws[0].ID] == 1) != (others > 0) {
 			b.Fatal(held[ws[0].ID], err)
 		}
@@ -68,8 +66,8 @@ func benchConn(b *testing.B, server *natstest.Server) *stream.Conn {
 	return conn
 }
 
-// enlane has a delivery wait in each of so many lanes.
-func enlane(b *testing.B, conn *stream.Conn, lanes int) {
+// fillLanes has a delivery wait in each of so many lanes.
+func fillLanes(b *testing.B, conn *stream.Conn, lanes int) {
 	b.Helper()
 	var all sync.WaitGroup
 	next := make(chan int)

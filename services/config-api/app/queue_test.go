@@ -10,7 +10,6 @@ import (
 	"github.com/dialnote/webhooks/pkg/natstest"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/proto"
-	"github.com/dialnote/webhooks/services/config-api/app"
 )
 
 // TestOverNATS runs the API over a real broker.
@@ -31,9 +30,8 @@ func TestOverNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(fleet.Close)
-	queue := app.NewQueue(conn, fleet)
 	deps := s.dependencies()
-	deps.Changes, deps.Held, deps.Publisher = queue, queue, queue
+	deps.Stream, deps.Fleet = conn, fleet
 	s = s.serve(t, deps)
 
 	own := strings.Replace(noteEvent, "{", `{"id":"mine-1",`, 1)

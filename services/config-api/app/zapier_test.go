@@ -12,26 +12,27 @@ import (
 	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-func (q *queue) Latest(_ context.Context, organizationID string, t event.Type, n int) ([]event.Event, error) {
+func (q *queue) Latest(_ context.Context, organizationID string, t event.Type, n int) ([]*stream.Message, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.away != nil {
 		return nil, q.away
 	}
-	var latest []event.Event
-	for _, e := range slices.Backward(q.published) {
+	var latest []*stream.Message
+	for i, e := range slices.Backward(q.published) {
 		if e.OrganizationID == organizationID && e.Type == t && len(latest) < n {
-			latest = append(latest, e)
+			latest = append(latest, messageOf(e, uint64(i+1)))
 		}
 	}
 	return latest, nil
 }
 
-func (q *queue) PublishUnsubscribeRequest(_ context.Context, w webhook.Webhook) error {
-	return q.note("unsubscribe " + w.URL)
+func (q *queue) PublishUnsubscribeRequest(_ context.Context, r stream.UnsubscribeRequest) error {
+	return q.note("unsubscribe " + r.URL)
 }
 
 // zapierKey returns the Zapier key of an organization.

@@ -20,9 +20,8 @@ func newAPI(s config.Settings, b *resources.Resources, fleet *stream.Fleet, heal
 	if err != nil {
 		return nil, err
 	}
-	queue := configapi.NewQueue(b.Stream, fleet)
 	api, err := configapi.New(cfg, configapi.Dependencies{
-		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, History: queue, Tester: queue, Unsubscriber: queue, Activity: queue, Events: queue, Notices: queue, CheckURL: checkURL,
+		Store: b.Store, Stream: b.Stream, Fleet: fleet, CheckURL: checkURL,
 		Health: health, Registry: registry, Now: time.Now, Log: log, Tracer: tracer,
 	})
 	if err != nil {

@@ -136,9 +136,8 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 		fleet.Close()
 		b.Close(p.log)
 	}
-	queue := app.NewQueue(b.Stream, fleet)
 	a, err := app.New(cfg, app.Dependencies{ //nolint:contextcheck // each request has its own
-		Store: b.Store, Changes: queue, Held: queue, Publisher: queue, History: queue, Tester: queue, Unsubscriber: queue, Activity: queue, Events: queue, Notices: queue, CheckURL: checkURL,
+		Store: b.Store, Stream: b.Stream, Fleet: fleet, CheckURL: checkURL,
 		Health: p.health, Registry: p.registry, Now: time.Now, Log: p.log, Tracer: p.tracer,
 	})
 	if err != nil {

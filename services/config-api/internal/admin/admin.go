@@ -7,29 +7,18 @@ import (
 	"fmt"
 
 	"github.com/dialnote/webhooks/pkg/audit"
+	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
 
-// Organizations knows whose webhooks there are; see store.Operators.
-type Organizations interface {
-	Organizations(ctx context.Context, after string, limit int) ([]string, error)
-}
-
-// Rejected has the messages that nobody understood.
-type Rejected interface {
-	Rejected(ctx context.Context, s stream.RejectedRange, n int) ([]stream.Rejected, error)
-	RejectedAt(ctx context.Context, sequence uint64) (stream.Rejected, error)
-	RemoveRejected(ctx context.Context, sequence uint64) error
-}
-
 // Operator does it. Its fields do not change once it is in use.
 type Operator struct {
 	By            audit.Actor // who does it, for the audit log
 	Manage        *manage.Service
-	Organizations Organizations
-	Rejected      Rejected
+	Organizations store.Operators
+	Rejected      *stream.Conn
 }
 
 // page is how much is read at once.

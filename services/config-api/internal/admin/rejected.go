@@ -10,7 +10,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 
-// EachRejected calls do for each rejected message of a span, in order, until it
+// EachRejected calls do for each rejected message of a range, in order, until it
 // returns an error.
 func (o *Operator) EachRejected(ctx context.Context, s stream.RejectedRange, do func(stream.Rejected) error) error {
 	for {
@@ -47,7 +47,7 @@ func (o *Operator) Requeue(ctx context.Context, sequence uint64) (event.Event, e
 	if err := o.Manage.Audit.AddEntry(ctx, entry); err != nil {
 		return event.Event{}, fmt.Errorf("note that event %s is published again: %w", e.ID, err)
 	}
-	if err := o.Manage.Publisher.Publish(ctx, e); err != nil {
+	if err := o.Manage.Stream.Publish(ctx, e); err != nil {
 		return event.Event{}, fmt.Errorf("requeue message %d: %w", sequence, err)
 	}
 	if err := o.Rejected.RemoveRejected(ctx, sequence); err != nil {

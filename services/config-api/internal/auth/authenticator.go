@@ -11,6 +11,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/access"
 	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/store"
 )
 
 // ZapierHeader is the header of the Zapier key (help page).
@@ -25,26 +26,12 @@ const (
 	noteUseEvery = time.Minute
 )
 
-// Credentials finds what organizations were given; store.Access says what each
-// method promises.
-type Credentials interface {
-	FindKey(ctx context.Context, digest access.Digest) (access.Key, error)
-	UseKey(ctx context.Context, id string, now time.Time) error
-	FindZapierKey(ctx context.Context, digest access.Digest) (organizationID string, err error)
-	FindSession(ctx context.Context, digest access.Digest, now time.Time) (access.Session, error)
-}
-
-// ServiceTokens finds service tokens.
-type ServiceTokens interface {
-	Find(token string) (name string, ok bool)
-}
-
 // Authenticator knows all credentials. Nothing is cached: each request looks
 // its credential up, so that a revoked one opens nothing any more, on every
 // replica. Safe for concurrent use.
 type Authenticator struct {
-	Tokens      ServiceTokens
-	Credentials Credentials
+	Tokens      *Rotation
+	Credentials store.Access
 
 	// Origins are where the page's own requests come from. Those of other sites
 	// may not use its session.

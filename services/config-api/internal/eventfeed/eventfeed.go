@@ -12,20 +12,18 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/stream"
 )
 
 // PerOrganization is how many may follow one organization at a time, on one
 // replica: developers, not customers.
 const PerOrganization = 10
 
-// Source is where events come from.
+// Source is the part of stream.Conn that is needed here; stream.Conn says what
+// each method promises.
 type Source interface {
-	// Follow calls handle for each event that is stored after a sequence, of one
-	// type or of all for "", until ctx ends or handle returns an error.
-	Follow(ctx context.Context, organizationID string, t event.Type, after uint64, handle func(event.Event, uint64) error) error
-
-	// Next returns the sequence that the next event is stored with.
-	Next(ctx context.Context) (uint64, error)
+	Follow(ctx context.Context, organizationID string, t event.Type, after uint64, handle func(*stream.Message) error) error
+	NextSequence(ctx context.Context) (uint64, error)
 }
 
 // Event is an event and its place in the stream.
@@ -80,7 +78,7 @@ func (f *Feed) Subscribe(ctx context.Context, organizationID string, t event.Typ
 	if err != nil {
 		return nil, err
 	}
-	next, err := f.source.Next(ctx)
+	next, err := f.source.NextSequence(ctx)
 	if err != nil {
 		leave()
 		return nil, fmt.Errorf("follow events: %w", err)
@@ -97,9 +95,13 @@ func (f *Feed) Subscribe(ctx context.Context, organizationID string, t event.Typ
 		stop := f.stopWith(cancel)
 		defer stop()
 		// An error ends the stream; its reader comes again and is told.
-		_ = f.source.Follow(ctx, organizationID, t, place, func(e event.Event, sequence uint64) error {
+		_ = f.source.Follow(ctx, organizationID, t, place, func(m *stream.Message) error {
+			e, err := m.Event()
+			if err != nil {
+				return nil //nolint:nilerr // the dispatcher puts it into the stream of rejected messages
+			}
 			select {
-			case events <- Event{Event: e, Sequence: sequence}:
+			case events <- Event{Event: e, Sequence: m.Sequence}:
 				return nil
 			case <-ctx.Done():
 				return errors.New("closed")

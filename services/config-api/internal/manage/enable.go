@@ -24,7 +24,7 @@ func (s *Service) Enable(ctx context.Context, by audit.Actor, organizationID, id
 			return View{}, err
 		}
 		// Before it is enabled, or some would already be on their way.
-		if err := s.Held.Discard(ctx, id); err != nil {
+		if err := s.Stream.Discard(ctx, id); err != nil {
 			return View{}, fmt.Errorf("discard held events of webhook %s: %w", id, err)
 		}
 		if err := s.skipHeld(ctx, w, "Skipped: the webhook was enabled without the events that it held."); err != nil {
@@ -55,7 +55,7 @@ func (s *Service) enable(ctx context.Context, by audit.Actor, organizationID, id
 		case webhook.StatusAutoDisabled:
 		}
 		if discard && w.Ordered() {
-			next, err := s.Held.Next(ctx)
+			next, err := s.Stream.NextSequence(ctx)
 			if err != nil {
 				return w, fmt.Errorf("place it in the event stream: %w", err)
 			}

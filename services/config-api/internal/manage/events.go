@@ -15,7 +15,7 @@ func (s *Service) Publish(ctx context.Context, organizationID string, body []byt
 		return "", fmt.Errorf("read event: %w", err)
 	}
 	ctx, span := s.Tracer.Publish(ctx, e)
-	err = s.Publisher.Publish(ctx, e)
+	err = s.Stream.Publish(ctx, e)
 	span.Fail(err)
 	if err != nil {
 		return "", fmt.Errorf("publish event %s: %w", e.ID, err)

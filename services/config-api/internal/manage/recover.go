@@ -9,17 +9,9 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
-
-// Recoveries is the part of the store that is needed here; store.Recoveries
-// says what each method promises.
-type Recoveries interface {
-	CreateRecovery(ctx context.Context, by audit.Actor, r delivery.Recovery) error
-	GetRecovery(ctx context.Context, organizationID, webhookID, id string) (delivery.Recovery, error)
-	ListRecoveries(ctx context.Context, organizationID, webhookID string, limit int) ([]delivery.Recovery, error)
-	CancelRecovery(ctx context.Context, by audit.Actor, organizationID, webhookID, id string, now time.Time) error
-}
 
 // RecoveryDraft says what to recover.
 type RecoveryDraft struct {
@@ -64,7 +56,8 @@ func (s *Service) Recover(ctx context.Context, by audit.Actor, organizationID, w
 		ID: "rec_" + id, OrganizationID: organizationID, WebhookID: webhookID, EventType: event.Type(w.Event),
 		Since: since, Until: until, DryRun: d.DryRun, Status: delivery.RecoveryRunning, CreatedAt: now,
 	}
-	if r.Total, err = s.History.CountEvents(ctx, organizationID, r.EventType, since, until); err != nil {
+	events := stream.EventRange{OrganizationID: organizationID, Type: r.EventType, Since: since}
+	if r.Total, err = s.Stream.CountHistory(ctx, events, until); err != nil {
 		return delivery.Recovery{}, fmt.Errorf("count the events to recover: %w", err)
 	}
 	if err := s.Recoveries.CreateRecovery(ctx, by, r); err != nil {

@@ -12,38 +12,9 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
-	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
-
-// History has the events that are kept, and makes deliveries of them again.
-type History interface {
-	// Event returns the event with a sequence and when it was accepted, or
-	// NotFound when it is no longer kept. After the stream was made anew it can
-	// be another event.
-	Event(ctx context.Context, sequence uint64) (event.Event, time.Time, error)
-
-	// CountEvents returns how many events of a type were accepted from since on
-	// and before until.
-	CountEvents(ctx context.Context, organizationID string, t event.Type, since, until time.Time) (int64, error)
-
-	// Latest returns the last n events of a type, the newest first, or fewer when
-	// no more are kept.
-	Latest(ctx context.Context, organizationID string, t event.Type, n int) ([]event.Event, error)
-
-	// Requeue returns nil once a delivery waits in its webhook's lane. The same
-	// request for the same delivery is one.
-	Requeue(ctx context.Context, d delivery.Delivery, request string) error
-}
-
-// Deliveries is the part of the delivery log that is needed here;
-// store.Deliveries says what each method promises.
-type Deliveries interface {
-	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error)
-	Attempts(ctx context.Context, organizationID, webhookID, deliveryID string) ([]store.LoggedAttempt, error)
-}
 
 // Redeliver has a delivery made once more, whatever became of it. It returns
 // NotFound for an unknown delivery, and with the code event-expired when its
@@ -80,7 +51,7 @@ func (s *Service) Redeliver(ctx context.Context, by audit.Actor, organizationID,
 	if err := s.note(ctx, audit.Redelivered(by, organizationID, webhookID, deliveryID, asked)); err != nil {
 		return err
 	}
-	if err := s.History.Requeue(ctx, d, request); err != nil {
+	if err := s.Stream.Requeue(ctx, d, request); err != nil {
 		return fmt.Errorf("queue delivery %s: %w", deliveryID, err)
 	}
 	s.noteWaiting(ctx, w, d, "att_"+request, asked)
@@ -103,14 +74,18 @@ func redeliverable(w webhook.Webhook, last delivery.Attempt) error {
 
 // again returns the delivery of which a is an attempt.
 func (s *Service) again(ctx context.Context, a delivery.Attempt) (delivery.Delivery, error) {
-	e, stored, err := s.History.Event(ctx, a.EventSequence)
+	m, err := s.Stream.Event(ctx, a.EventSequence)
 	if err != nil {
 		return delivery.Delivery{}, fmt.Errorf("read event %s: %w", a.EventID, err)
+	}
+	e, err := m.Event()
+	if err != nil {
+		return delivery.Delivery{}, fmt.Errorf("understand event %s: %w", a.EventID, err)
 	}
 	if e.OrganizationID != a.OrganizationID || e.ID != a.EventID || e.Type != a.EventType {
 		return delivery.Delivery{}, fault.New(fault.NotFound, "event-expired", "The event is no longer kept, so it cannot be delivered again.")
 	}
-	return delivery.Of(e, e.Body(), a.WebhookID, a.EventSequence, stored), nil
+	return delivery.Of(e, e.Body(), a.WebhookID, a.EventSequence, m.Stored), nil
 }
 
 // noteWaiting notes in the log that a delivery waits again. It was asked for

@@ -9,19 +9,13 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
 // answerGrace is what a test may take beyond the attempt itself: to find a
 // dispatcher, to be recorded, to be answered.
 const answerGrace = 8 * time.Second
-
-// Tester has tests made.
-type Tester interface {
-	// Test has a dispatcher send e to a webhook at once and returns what came
-	// of it. It returns Unavailable when no dispatcher answers until ctx ends.
-	Test(ctx context.Context, organizationID, webhookID string, e event.Event) (delivery.TestResult, error)
-}
 
 // TestTime returns how long a test takes at most.
 func (s *Service) TestTime() time.Duration { return s.DeliveryTimeout + answerGrace }
@@ -48,7 +42,7 @@ func (s *Service) Test(ctx context.Context, by audit.Actor, organizationID, id s
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.TestTime())
 	defer cancel()
-	result, err := s.Tester.Test(ctx, organizationID, id, e)
+	result, err := s.Stream.Test(ctx, stream.TestCall{OrganizationID: organizationID, WebhookID: id, Event: e.Body()})
 	if err != nil {
 		return delivery.TestResult{}, fmt.Errorf("test webhook %s: %w", id, err)
 	}

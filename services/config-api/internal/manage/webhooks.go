@@ -39,7 +39,7 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, organizationID str
 		return View{}, err
 	}
 	if ordered {
-		if w.OrderedFrom, err = s.Held.Next(ctx); err != nil {
+		if w.OrderedFrom, err = s.Stream.NextSequence(ctx); err != nil {
 			return View{}, fmt.Errorf("place webhook %s in the event stream: %w", w.ID, err)
 		}
 	}
@@ -71,9 +71,7 @@ func (s *Service) newWebhook(organizationID string, d webhook.Draft) (webhook.We
 // failure would lose the secret and invite a second webhook; dispatchers that
 // missed this ask the database soon enough.
 func (s *Service) announceNew(ctx context.Context, w webhook.Webhook) {
-	ctx, cancel := settle(ctx)
-	defer cancel()
-	if err := s.Changes.Announce(ctx, w.OrganizationID, w.ID, false); err != nil {
+	if err := s.Stream.Announce(changeOf(w)); err != nil {
 		s.Log.WarnContext(ctx, "new webhook not announced", slog.String("webhookId", w.ID), slog.Any("error", err))
 	}
 }
@@ -131,7 +129,7 @@ func (s *Service) Change(ctx context.Context, by audit.Actor, organizationID, id
 		}
 		if w.Ordered() && c.Event != nil {
 			var err error
-			if c.Next, err = s.Held.Next(ctx); err != nil {
+			if c.Next, err = s.Stream.NextSequence(ctx); err != nil {
 				return w, fmt.Errorf("place it in the event stream: %w", err)
 			}
 		}
@@ -178,12 +176,14 @@ func (s *Service) leavePlace(ctx context.Context, before, w webhook.Webhook) err
 func (s *Service) settleChange(ctx context.Context, w webhook.Webhook) error {
 	ctx, cancel := settle(ctx)
 	defer cancel()
-	stops := w.Status() == webhook.StatusDisabled
-	if err := s.Changes.Announce(ctx, w.OrganizationID, w.ID, stops); err != nil {
-		return unsettled(err)
-	}
-	if !stops {
+	if w.Status() != webhook.StatusDisabled {
+		if err := s.Stream.Announce(changeOf(w)); err != nil {
+			return unsettled(err)
+		}
 		return nil
+	}
+	if err := s.Fleet.Announce(ctx, changeOf(w)); err != nil {
+		return unsettled(err)
 	}
 	if err := s.discard(ctx, w.ID); err != nil {
 		return err
@@ -219,14 +219,14 @@ func (s *Service) Delete(ctx context.Context, by audit.Actor, organizationID, id
 func (s *Service) settleDelete(ctx context.Context, w webhook.Webhook) error {
 	ctx, cancel := settle(ctx)
 	defer cancel()
-	if err := s.Changes.Announce(ctx, w.OrganizationID, w.ID, true); err != nil {
+	if err := s.Fleet.Announce(ctx, changeOf(w)); err != nil {
 		return unsettled(err)
 	}
 	return s.discard(ctx, w.ID)
 }
 
 func (s *Service) discard(ctx context.Context, id string) error {
-	if err := s.Held.Discard(ctx, id); err != nil {
+	if err := s.Stream.Discard(ctx, id); err != nil {
 		return unsettled(fmt.Errorf("discard held events of webhook %s: %w", id, err))
 	}
 	return nil

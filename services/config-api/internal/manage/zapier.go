@@ -11,15 +11,9 @@ import (
 	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
-
-// Unsubscriber has Zapier told of webhooks that are deleted on our side.
-type Unsubscriber interface {
-	// PublishUnsubscribeRequest returns nil once it is certain that a DELETE of w's URL will be
-	// tried.
-	PublishUnsubscribeRequest(ctx context.Context, w webhook.Webhook) error
-}
 
 // zapierSamples is how many events a list of samples has at most: Zapier shows
 // three.
@@ -109,7 +103,8 @@ func (s *Service) requestUnsubscribe(ctx context.Context, w webhook.Webhook) {
 	}
 	ctx, cancel := settle(ctx)
 	defer cancel()
-	if err := s.Unsubscriber.PublishUnsubscribeRequest(ctx, w); err != nil {
+	request := stream.UnsubscribeRequest{OrganizationID: w.OrganizationID, WebhookID: w.ID, URL: w.URL}
+	if err := s.Stream.PublishUnsubscribeRequest(ctx, request); err != nil {
 		s.Log.WarnContext(ctx, "Zapier is not told of a deleted webhook", slog.String("webhookId", w.ID), slog.Any("error", err))
 	}
 }
@@ -120,13 +115,15 @@ func (s *Service) requestUnsubscribe(ctx context.Context, w webhook.Webhook) {
 func (s *Service) Samples(ctx context.Context, organizationID string, t event.Type) [][]byte {
 	limited, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	latest, err := s.History.Latest(limited, organizationID, t, zapierSamples)
+	latest, err := s.Stream.Latest(limited, organizationID, t, zapierSamples)
 	if err != nil {
 		s.Log.WarnContext(ctx, "the latest events cannot be read", slog.Any("error", err))
 	}
 	samples := make([][]byte, 0, zapierSamples)
-	for _, e := range latest {
-		samples = append(samples, e.Body())
+	for _, m := range latest {
+		if e, err := m.Event(); err == nil {
+			samples = append(samples, e.Body())
+		}
 	}
 	if len(samples) == 0 {
 		samples = append(samples, event.Sample(t, organizationID, "evt_sample", s.Now()).Body())
