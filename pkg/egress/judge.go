@@ -19,7 +19,7 @@ func judge(status int, header http.Header, now time.Time) delivery.Outcome {
 	out.Reason = statusReason(status)
 	out.Message = statusMessage(status)
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		out.RetryAfter = retryAfter(header.Get("Retry-After"), now)
+		out.RetryAfter = retryAfter(header.Values("Retry-After"), now)
 	}
 	return out
 }
