@@ -16,9 +16,9 @@ func newPoolCollector(db store.Pooled) *poolCollector {
 	return &poolCollector{
 		db:          db,
 		connections: prometheus.NewDesc("dialnote_database_connections", "Connections to the database.", []string{"state"}, nil),
-		limit:       prometheus.NewDesc("dialnote_database_connections_limit", "Connections to the database that there may be at once.", nil, nil),
-		waits:       prometheus.NewDesc("dialnote_database_waits_total", "How often somebody had to wait for a connection to the database.", nil, nil),
-		waited:      prometheus.NewDesc("dialnote_database_wait_seconds_total", "How long connections to the database were waited for.", nil, nil),
+		limit:       prometheus.NewDesc("dialnote_database_connections_limit", "The most connections to the database that may be open at once.", nil, nil),
+		waits:       prometheus.NewDesc("dialnote_database_waits_total", "How often a query waited for a free connection to the database.", nil, nil),
+		waited:      prometheus.NewDesc("dialnote_database_wait_seconds_total", "How long queries waited for a free connection to the database, in all.", nil, nil),
 	}
 }
 

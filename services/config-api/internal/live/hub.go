@@ -79,7 +79,7 @@ func New(o Options) (*Hub, error) {
 		o: o, topics: make(map[string]*topic),
 		resyncs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialnote_api_resyncs_total",
-			Help: "Times that a listener of changes was told to read anew, by reason.",
+			Help: "Resync messages sent to listeners of changes, by reason.",
 		}, []string{"reason"}),
 	}
 	for _, r := range []Reason{Missed, Busy, Slow} {

@@ -1,7 +1,7 @@
-// Package metrics are the dispatcher's Prometheus metrics. No label ever holds
-// a webhook, an organization or a URL: each has few values, known beforehand,
-// and every series is there from the start, so that the first failure is a
-// change from 0 to 1 and not from nothing. docs/metrics.md explains each.
+// Package metrics has the dispatcher's Prometheus metrics. No label holds a
+// webhook, an organization or a URL: each label has few values, which are known
+// beforehand. Every series is there from the start, so that the first failure
+// changes it from 0 to 1. docs/metrics.md explains each metric.
 package metrics
 
 import (
@@ -12,17 +12,16 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/spread"
 )
 
-// Way is how a delivery came to its attempt.
+// Way is by which way a delivery came to its attempt.
 type Way string
 
 // The ways.
 const (
-	Direct  Way = "direct"  // straight from the event: what the promise of 5 seconds is about
-	Lane    Way = "lane"    // it had to wait for its webhook
-	Ordered Way = "ordered" // an ordered webhook: one after the other
+	Direct  Way = "direct"  // straight from the event: the objective of 5 seconds is about these
+	Lane    Way = "lane"    // from the lane of a webhook that could not take it at once
+	Ordered Way = "ordered" // to an ordered webhook, one after the other
 )
 
 // Metrics counts what the dispatcher does.
@@ -42,7 +41,7 @@ type Metrics struct {
 	batch    prometheus.Histogram
 	commit   prometheus.Histogram
 	failed   prometheus.Counter
-	recent   *spread.Window
+	recent   reachability
 }
 
 const namespace, subsystem = "dialnote", "dispatcher"
@@ -50,30 +49,29 @@ const namespace, subsystem = "dialnote", "dispatcher"
 // New registers the metrics.
 func New(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		consumed: prometheus.NewCounter(counter("events_consumed_total", "Events taken from the event stream; one that comes again counts again.")),
-		rejected: prometheus.NewCounter(counter("events_rejected_total", "Messages that could not be understood and were put into the rejected stream.")),
+		consumed: prometheus.NewCounter(counter("events_consumed_total", "Events taken from the event stream; a redelivered one counts again.")),
+		rejected: prometheus.NewCounter(counter("events_rejected_total", "Messages that could not be read as an event and were put into the rejected stream.")),
 		matched:  prometheus.NewCounter(counter("deliveries_matched_total", "Deliveries that events were matched to.")),
-		declined: prometheus.NewCounterVec(counter("deliveries_declined_total", "Times that no request was made now: deferred to the webhook's lane, or skipped because the webhook no longer wants it."), []string{"result"}),
+		declined: prometheus.NewCounterVec(counter("deliveries_declined_total", "Deliveries that were not attempted: deferred to the webhook's lane, or skipped because the webhook no longer sends the event."), []string{"result"}),
 		attempts: prometheus.NewCounterVec(counter("attempts_total", "HTTP requests made, by result, reason and provider; tests do not count."), []string{"result", "reason", "provider"}),
-		delay:    prometheus.NewHistogramVec(histogram("first_attempt_delay_seconds", "From storing an event to the start of its first attempt, by the way it went.", waits()), []string{"way"}),
-		latency:  prometheus.NewHistogramVec(histogram("first_attempt_latency_seconds", "From storing an event to the end of its first attempt, by the way it went.", waits()), []string{"way"}),
+		delay:    prometheus.NewHistogramVec(histogram("first_attempt_delay_seconds", "Time from storing an event to the start of its first attempt, by its way.", waits()), []string{"way"}),
+		latency:  prometheus.NewHistogramVec(histogram("first_attempt_latency_seconds", "Time from storing an event to the end of its first attempt, by its way.", waits()), []string{"way"}),
 		duration: prometheus.NewHistogram(histogram("attempt_duration_seconds", "How long attempts took.", times())),
-		phases:   prometheus.NewHistogramVec(histogram("attempt_phase_seconds", "How long the parts of attempts took; a reused connection has no resolve, connect and TLS.", times()), []string{"phase"}),
-		held:     prometheus.NewCounterVec(counter("holds_begun_total", "Webhooks that were put on hold, by the reason of the failure; a hold that is lengthened is the same one."), []string{"reason"}),
-		released: prometheus.NewCounter(counter("holds_ended_total", "Holds that were ended by a success.")),
+		phases:   prometheus.NewHistogramVec(histogram("attempt_phase_seconds", "How long the phases of attempts took; on a reused connection there is no resolve, connect or tls.", times()), []string{"phase"}),
+		held:     prometheus.NewCounterVec(counter("holds_begun_total", "Holds that a failure began, by its reason; a failed probe lengthens a hold and begins none."), []string{"reason"}),
+		released: prometheus.NewCounter(counter("holds_ended_total", "Holds that a success ended.")),
 		disabled: prometheus.NewCounterVec(counter("webhooks_auto_disabled_total", "Webhooks that were disabled automatically, by reason."), []string{"reason"}),
 		batch:    prometheus.NewHistogram(histogram("record_batch_attempts", "Outcomes recorded in one transaction.", prometheus.ExponentialBuckets(1, 2, 10))),
 		commit:   prometheus.NewHistogram(histogram("record_commit_seconds", "How long a transaction of the recorder took.", times())),
-		failed:   prometheus.NewCounter(counter("record_failures_total", "Transactions of the recorder that failed, each try counted.")),
-		recent:   spread.NewWindow(),
+		failed:   prometheus.NewCounter(counter("record_failures_total", "Transactions of the recorder that failed; each try counts.")),
 	}
 	r.MustRegister(m.consumed, m.rejected, m.matched, m.declined, m.attempts, m.delay, m.latency, m.duration, m.phases,
-		m.held, m.released, m.disabled, m.batch, m.commit, m.failed, newRecent(m.recent))
+		m.held, m.released, m.disabled, m.batch, m.commit, m.failed, newRecent(&m.recent))
 	m.begin()
 	return m
 }
 
-// begin makes every series.
+// begin makes every series, at 0.
 func (m *Metrics) begin() {
 	for _, p := range []webhook.Provider{webhook.Custom, webhook.Zapier} {
 		m.attempts.WithLabelValues(string(delivery.Succeeded), "", string(p))
@@ -110,7 +108,7 @@ func (m *Metrics) Rejected() { m.rejected.Inc() }
 // Matched counts the webhooks that an event goes to.
 func (m *Metrics) Matched(webhooks int) { m.matched.Add(float64(webhooks)) }
 
-// By returns the metrics of deliveries that come by one way.
+// By returns the metrics of the deliveries of one way.
 func (m *Metrics) By(way Way) *Observed {
 	o := &Observed{Metrics: m, delay: m.delay.WithLabelValues(string(way)), latency: m.latency.WithLabelValues(string(way))}
 	for i, p := range phases(delivery.Phases{}) {
@@ -119,7 +117,7 @@ func (m *Metrics) By(way Way) *Observed {
 	return o
 }
 
-// Observed is the metrics of deliveries that come by one way, looked up once.
+// Observed has the metrics of the deliveries of one way, looked up once.
 type Observed struct {
 	*Metrics
 
@@ -140,7 +138,7 @@ func (o *Observed) Attempted(t *match.Target, d delivery.Delivery, a delivery.At
 		o.delay.Observe(a.StartedAt.Sub(d.EventStored).Seconds())
 		o.latency.Observe(a.EndedAt.Sub(d.EventStored).Seconds())
 	}
-	o.recent.Attempted(d.OrganizationID, a.Outcome.StatusCode != 0, a.EndedAt)
+	o.recent.attempted(d.OrganizationID, a.Outcome.StatusCode != 0, a.EndedAt)
 }
 
 // phase is a part of an attempt.
@@ -153,8 +151,8 @@ func phases(p delivery.Phases) [5]phase {
 	return [...]phase{{"resolve", p.Resolve}, {"connect", p.Connect}, {"tls", p.TLS}, {"first_byte", p.FirstByte}, {"total", p.Total}}
 }
 
-// Recorded counts what was recorded of an attempt, or of the decision not to
-// make it, and what that changed.
+// Recorded counts an outcome that was recorded, and what it changed in the
+// webhook's health.
 func (m *Metrics) Recorded(a delivery.Attempt, r delivery.Step) {
 	if a.Outcome.Result == delivery.Deferred || a.Outcome.Result == delivery.Skipped {
 		m.declined.WithLabelValues(string(a.Outcome.Result)).Inc()

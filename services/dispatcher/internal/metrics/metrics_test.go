@@ -63,6 +63,8 @@ func TestWhatIsCounted(t *testing.T) {
 	direct.Attempted(target, d, delivery.Attempt{Number: 1, Outcome: failed, EndedAt: now})
 	lane.Attempted(target, d, delivery.Attempt{Number: 1, Outcome: failed, EndedAt: now})
 	lane.Attempted(target, delivery.Delivery{OrganizationID: "umbrella"}, delivery.Attempt{Number: 2, Outcome: answered, EndedAt: now})
+	refused := delivery.Outcome{Result: delivery.Failed, Reason: delivery.ReasonClientError, StatusCode: 404} // which is an answer
+	lane.Attempted(target, delivery.Delivery{OrganizationID: "initech"}, delivery.Attempt{Number: 2, Outcome: refused, EndedAt: now})
 
 	well := &webhook.Webhook{}
 	holding := delivery.Step{Found: true, Before: well, After: &webhook.Webhook{}}
@@ -71,6 +73,7 @@ func TestWhatIsCounted(t *testing.T) {
 	longer := delivery.Step{Found: true, Before: holding.After, After: holding.After}
 	m.Recorded(delivery.Attempt{Outcome: failed}, longer)
 	m.Recorded(delivery.Attempt{Outcome: answered}, delivery.Step{Found: true, Before: holding.After, After: well})
+	m.Recorded(delivery.Attempt{Outcome: refused}, delivery.Step{Found: true, Before: holding.After, After: well}) // its owner ended the hold
 	disabled := delivery.Step{Found: true, Before: well, After: &webhook.Webhook{}}
 	disabled.After.Health.AutoDisabled = webhook.DisabledForFailures
 	m.Recorded(delivery.Attempt{Outcome: failed}, disabled)
@@ -82,22 +85,23 @@ func TestWhatIsCounted(t *testing.T) {
 	want := map[string]float64{
 		"events_consumed_total": 1, "events_rejected_total": 1, "deliveries_matched_total": 3,
 		"record_batch_attempts": 1, "record_commit_seconds": 1, "record_failures_total": 1,
-		"attempts_total{provider=zapier,reason=timeout,result=failed}": 2,
-		"attempts_total{provider=zapier,reason=,result=succeeded}":     1,
-		"attempt_duration_seconds":                                     3,
-		"attempt_phase_seconds{phase=tls}":                             1,
-		"attempt_phase_seconds{phase=total}":                           1,
-		"first_attempt_delay_seconds{way=direct}":                      1,
-		"first_attempt_delay_seconds{way=lane}":                        1,
-		"first_attempt_latency_seconds{way=direct}":                    1,
-		"first_attempt_latency_seconds{way=lane}":                      1,
-		"recent_organizations{state=attempted}":                        2,
-		"recent_organizations{state=unanswered}":                       1,
-		"holds_begun_total{reason=timeout}":                            1,
-		"holds_ended_total":                                            1,
-		"webhooks_auto_disabled_total{reason=failures}":                1,
-		"deliveries_declined_total{result=deferred}":                   1,
-		"deliveries_declined_total{result=skipped}":                    1,
+		"attempts_total{provider=zapier,reason=timeout,result=failed}":      2,
+		"attempts_total{provider=zapier,reason=client_error,result=failed}": 1,
+		"attempts_total{provider=zapier,reason=,result=succeeded}":          1,
+		"attempt_duration_seconds":                                          4,
+		"attempt_phase_seconds{phase=tls}":                                  1,
+		"attempt_phase_seconds{phase=total}":                                1,
+		"first_attempt_delay_seconds{way=direct}":                           1,
+		"first_attempt_delay_seconds{way=lane}":                             1,
+		"first_attempt_latency_seconds{way=direct}":                         1,
+		"first_attempt_latency_seconds{way=lane}":                           1,
+		"recent_organizations{state=attempted}":                             3,
+		"recent_organizations{state=unanswered}":                            1,
+		"holds_begun_total{reason=timeout}":                                 1,
+		"holds_ended_total":                                                 1,
+		"webhooks_auto_disabled_total{reason=failures}":                     1,
+		"deliveries_declined_total{result=deferred}":                        1,
+		"deliveries_declined_total{result=skipped}":                         1,
 	}
 	for name, value := range series(t, registry) {
 		if value != want[name] {
@@ -113,23 +117,53 @@ func TestWhatIsCounted(t *testing.T) {
 	}
 }
 
+func TestADelayEndsWhereTheAttemptStarts(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	stored := time.Now()
+	metrics.New(registry).By(metrics.Direct).Attempted(&match.Target{}, delivery.Delivery{EventStored: stored},
+		delivery.Attempt{Number: 1, StartedAt: stored.Add(time.Second), EndedAt: stored.Add(3 * time.Second)})
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]float64{
+		"dialnote_dispatcher_first_attempt_delay_seconds":   1,
+		"dialnote_dispatcher_first_attempt_latency_seconds": 3,
+		"dialnote_dispatcher_attempt_duration_seconds":      2,
+	}
+	for _, family := range families {
+		sum := 0.0
+		for _, m := range family.GetMetric() {
+			sum += m.GetHistogram().GetSampleSum()
+		}
+		if name := family.GetName(); want[name] != 0 && sum != want[name] {
+			t.Errorf("%s observed %v s, want %v", name, sum, want[name])
+		}
+	}
+}
+
 func TestTheStateIsReadWhenItIsScraped(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	value := 1.0
-	read := func() float64 { value++; return value }
+	scrape := 0.0
+	read := func(value float64) func() float64 { return func() float64 { return 100*scrape + value } }
 	metrics.Watch(registry, metrics.State{
-		SlotsUsed: read, SlotsLimit: read, InFlight: read, Unrecorded: read, LanesOpen: read,
-		CacheSize: read, CacheBytes: read, CacheHits: read, CacheMisses: read, CacheNoLease: read,
-		Lanes: func() map[string]int { return map[string]int{"held": 4, "open": 0} },
+		SlotsUsed: read(1), SlotsLimit: read(2), InFlight: read(3), Unrecorded: read(4), LanesOpen: read(5),
+		CacheSize: read(6), CacheBytes: read(7), CacheHits: read(8), CacheMisses: read(9), CacheNoLease: read(10),
+		Lanes: func() map[string]int { return map[string]int{"held": 4, "open": int(scrape)} },
 	})
-	got := series(t, registry)
-	if len(got) != 12 || got["lanes{mode=held}"] != 4 {
-		t.Errorf("series: %v", got)
-	}
-	for name, v := range got {
-		if name != "lanes{mode=open}" && (v < 2 || v > 11) {
-			t.Errorf("%s is %v", name, v)
+	for ; scrape < 2; scrape++ {
+		want := map[string]float64{
+			"slots_used": 1, "slots_limit": 2, "attempts_in_flight": 3, "outcomes_unrecorded": 4, "lanes_open": 5,
+			"cache_webhooks": 6, "cache_bytes": 7, "cache_hits_total": 8, "cache_misses_total": 9, "cache_unleased_total": 10,
+		}
+		for name := range want {
+			want[name] += 100 * scrape
+		}
+		want["lanes{mode=held}"], want["lanes{mode=open}"] = 4, scrape
+		if got := series(t, registry); !maps.Equal(got, want) {
+			t.Errorf("scrape %v: got %v, want %v", scrape, got, want)
 		}
 	}
 }

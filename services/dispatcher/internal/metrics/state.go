@@ -4,18 +4,16 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/dialnote/webhooks/services/dispatcher/internal/spread"
 )
 
-// State reads the dispatcher's state when it is scraped.
+// State has the functions that read the dispatcher's state at each scrape.
 type State struct {
 	SlotsUsed    func() float64
 	SlotsLimit   func() float64
 	InFlight     func() float64
 	Unrecorded   func() float64
 	LanesOpen    func() float64
-	Lanes        func() map[string]int // by how they are read; the same keys each time
+	Lanes        func() map[string]int // by how they are read; always with the same keys
 	CacheSize    func() float64
 	CacheBytes   func() float64
 	CacheHits    func() float64
@@ -31,16 +29,16 @@ func Watch(r prometheus.Registerer, s State) {
 	count := func(name, help string, value func() float64) {
 		r.MustRegister(prometheus.NewCounterFunc(counter(name, help), value))
 	}
-	read("slots_used", "Places for deliveries that are taken, those included that are kept for events just asked for.", s.SlotsUsed)
+	read("slots_used", "Places for deliveries that are taken, including those reserved for events just requested.", s.SlotsUsed)
 	read("slots_limit", "Places for deliveries in all.", s.SlotsLimit)
-	read("attempts_in_flight", "HTTP requests that are being made.", s.InFlight)
+	read("attempts_in_flight", "HTTP requests in progress.", s.InFlight)
 	read("outcomes_unrecorded", "Outcomes that the database has not stored yet.", s.Unrecorded)
-	read("lanes_open", "Lanes that this replica reads or keeps parked.", s.LanesOpen)
+	read("lanes_open", "Lanes that this replica reads or has parked.", s.LanesOpen)
 	read("cache_webhooks", "Webhooks in the cache.", s.CacheSize)
-	read("cache_bytes", "Memory of the webhooks in the cache, about: what its bound counts.", s.CacheBytes)
+	read("cache_bytes", "Approximate memory of the webhooks in the cache, which the cache's bound limits.", s.CacheBytes)
 	count("cache_hits_total", "Lookups answered from the cache.", s.CacheHits)
-	count("cache_misses_total", "Lookups that read the database.", s.CacheMisses)
-	count("cache_unleased_total", "Lookups that read the database because the lease had run out.", s.CacheNoLease)
+	count("cache_misses_total", "Lookups that read the database because the cache had no answer.", s.CacheMisses)
+	count("cache_unleased_total", "Lookups that read the database because the replica had no lease.", s.CacheNoLease)
 	r.MustRegister(&counted{
 		desc:  desc("lanes", "Lanes that this replica knows of, by how they are read.", "mode"),
 		count: s.Lanes,
@@ -48,11 +46,11 @@ func Watch(r prometheus.Registerer, s State) {
 }
 
 // newRecent returns the metric of the organizations of the last five minutes.
-func newRecent(w *spread.Window) prometheus.Collector {
+func newRecent(r *reachability) prometheus.Collector {
 	return &counted{
-		desc: desc("recent_organizations", "Organizations that were sent to in the last five minutes, and those of them from which nothing answered.", "state"),
+		desc: desc("recent_organizations", "Organizations that requests were sent to in the last five minutes, and those of them that did not answer any.", "state"),
 		count: func() map[string]int {
-			attempted, unanswered := w.Count(time.Now())
+			attempted, unanswered := r.count(time.Now())
 			return map[string]int{"attempted": attempted, "unanswered": unanswered}
 		},
 	}
@@ -62,7 +60,7 @@ func desc(name, help, label string) *prometheus.Desc {
 	return prometheus.NewDesc(prometheus.BuildFQName(namespace, subsystem, name), help, []string{label}, nil)
 }
 
-// counted is a gauge whose values are counted together, by one label.
+// counted is a gauge with one label, whose series are read together.
 type counted struct {
 	desc  *prometheus.Desc
 	count func() map[string]int

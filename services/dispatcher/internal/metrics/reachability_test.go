@@ -1,11 +1,13 @@
-package spread_test
+package metrics_test
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/dialnote/webhooks/services/dispatcher/internal/spread"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/metrics"
 )
 
 func TestOneBrokenEndpointIsNotMany(t *testing.T) {
@@ -33,24 +35,47 @@ func TestOneBrokenEndpointIsNotMany(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := spread.NewWindow()
+			r := &metrics.Reachability{}
 			for _, a := range test.attempts {
-				w.Attempted(a.organization, a.answered, start.Add(a.after))
+				r.Attempted(a.organization, a.answered, start.Add(a.after))
 			}
-			if attempted, unanswered := w.Count(start.Add(test.now)); attempted != test.attempted || unanswered != test.unanswered {
+			if attempted, unanswered := r.Count(start.Add(test.now)); attempted != test.attempted || unanswered != test.unanswered {
 				t.Errorf("%d attempted, %d unanswered; want %d and %d", attempted, unanswered, test.attempted, test.unanswered)
 			}
 		})
 	}
 }
 
-func TestTheMemoryIsBounded(t *testing.T) {
+func TestTheOrganizationsOfAMinuteAreBounded(t *testing.T) {
 	t.Parallel()
-	w, now := spread.NewWindow(), time.Unix(0, 0)
+	r, now := &metrics.Reachability{}, time.Unix(0, 0)
 	for i := range 30_000 {
-		w.Attempted(fmt.Sprint("org", i), false, now)
+		r.Attempted(fmt.Sprint("org", i), false, now)
 	}
-	if attempted, unanswered := w.Count(now); attempted != 20_000 || unanswered != 20_000 {
+	if attempted, unanswered := r.Count(now); attempted != 20_000 || unanswered != 20_000 {
 		t.Errorf("%d attempted, %d unanswered", attempted, unanswered)
 	}
+}
+
+// An organization's ID often is a part of a message.
+func TestReachabilityKeepsNoMessage(t *testing.T) { //nolint:paralleltest // all tests share the heap
+	const messages, bytes = 64, 1 << 20
+	r, now := &metrics.Reachability{}, time.Unix(0, 0)
+	before := heap()
+	for i := range messages {
+		message := fmt.Sprintf("org%03d", i) + strings.Repeat(" ", bytes)
+		r.Attempted(message[:6], false, now)
+	}
+	if took := heap() - before; took > messages*bytes/4 {
+		t.Errorf("%d organizations take %d bytes", messages, took)
+	}
+	runtime.KeepAlive(r)
+}
+
+// heap returns the bytes that are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
