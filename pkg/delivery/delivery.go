@@ -116,7 +116,7 @@ type Outcome struct {
 	RetryAfter time.Duration // what a 429 or 503 asked for, 0 when nothing
 	Response   Response
 	RemoteAddr string // the address connected to, "" when none was
-	Sent       int    // how many times the request was sent: 2 when the first met a dying connection
+	SentTwice  bool   // the connection of the first request ended, or refused it, without an answer
 	Phases     Phases
 	Cause      error // for the operator's log; never stored or shown
 }

@@ -68,7 +68,7 @@ func keyOf(r Request) http1.Key {
 // is needed. It reports whether the request may be sent again after the error.
 func (x *exchange) try(ctx context.Context) (resp *http.Response, again bool, err error) {
 	if x.watch.sent == 0 {
-		if c := x.client.http2.Take(x.key.Host); c != nil && x.key.Secure {
+		if c := x.keptHTTP2(); c != nil {
 			return x.overHTTP2(ctx, c)
 		}
 		if c := x.client.http1.Take(x.key); c != nil {
@@ -91,6 +91,14 @@ func (x *exchange) try(ctx context.Context) (resp *http.Response, again bool, er
 		return nil, errors.Is(err, http2.ErrRefused), err
 	}
 	return x.overHTTP2(ctx, c)
+}
+
+// keptHTTP2 returns a kept HTTP/2 connection to the server, nil if there is none.
+func (x *exchange) keptHTTP2() *http2.Conn {
+	if !x.key.Secure {
+		return nil // HTTP/2 is agreed on in TLS
+	}
+	return x.client.http2.Take(x.key.Host)
 }
 
 // overHTTP1 sends the request on an HTTP/1.1 connection.

@@ -52,9 +52,9 @@ type Request struct {
 // Send sends the request once more, and never a third time, on a connection that
 // it makes for it, in two cases: a kept connection turned out to be closed before
 // any byte of an answer came, which is no failure of the receiver's, or the
-// receiver refused the request by the signs of HTTP/2. Outcome.Sent says how many
-// times it was sent. Delivery is at least once, so a receiver that did read the
-// first one drops the second.
+// receiver refused the request by the signs of HTTP/2. Outcome.SentTwice says so.
+// Delivery is at least once, so a receiver that did read the first one drops the
+// second.
 //
 // Phases.FirstByte is the time from a ready connection to the first byte of
 // the answer, sending included; Total is the whole of Send.

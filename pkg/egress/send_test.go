@@ -133,7 +133,7 @@ func TestConnectionsAreKept(t *testing.T) {
 }
 
 // A receiver may close a kept connection just as the next request goes out.
-// That is nobody's failure: the request is sent again on a new connection.
+// That is no failure of its own: the request is sent again on a new connection.
 func TestKeptConnectionClosedUnderTheRequest(t *testing.T) {
 	t.Parallel()
 	s := listen(t, "tcp", "127.0.0.1:0", func(c *net.TCPConn) {
@@ -146,7 +146,11 @@ func TestKeptConnectionClosedUnderTheRequest(t *testing.T) {
 	})
 	c := client(t, nil)
 	for i := range 3 {
-		want(t, c.Send(t.Context(), post(s.url())), "", "")
+		out := c.Send(t.Context(), post(s.url()))
+		want(t, out, "", "")
+		if out.SentTwice != (i > 0) {
+			t.Errorf("request %d: sent twice: %t", i, out.SentTwice)
+		}
 		if n := s.accepted.Load(); n != int64(i+1) {
 			t.Fatalf("%d connections after %d requests", n, i+1)
 		}

@@ -14,7 +14,7 @@ type watch struct {
 	reused    bool      // it had carried an earlier request
 	ready     time.Time // when it could take the request
 	firstByte time.Time // of the answer; zero if none came
-	sent      int       // how many times the request was sent, in whole or in part
+	sent      int       // how many times the request was written, in whole or in part
 }
 
 func newWatch() *watch { return &watch{start: time.Now()} }
@@ -24,11 +24,12 @@ func (w *watch) got(s *stream, reused bool) {
 	w.stream, w.reused, w.ready = s, reused, time.Now()
 }
 
-// fill sets the outcome's phases, remote address and number of requests, as far as
-// they are known: from the connection, or from the error when there was none.
+// fill sets the outcome's phases and remote address, and whether the request was
+// sent twice, as far as that is known: from the connection, or from the error when
+// there was none.
 func (w *watch) fill(out *delivery.Outcome, err error) {
 	out.Phases.Total = time.Since(w.start)
-	out.Sent = w.sent
+	out.SentTwice = w.sent > 1
 	if w.stream == nil {
 		if failed, is := errors.AsType[*dialError](err); is {
 			if failed.stream != nil {

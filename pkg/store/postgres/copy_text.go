@@ -31,6 +31,11 @@ func appendRow(b []byte, row *sqlstore.AttemptRow) []byte {
 	b = appendTime(b, row.NextAt)
 	b = appendBytesOrNull(b, row.RequestBody)
 	b = appendTextOrNull(b, strings.Join(row.HeaderNames, " "))
+	if row.SentTwice {
+		b = appendBool(b, true)
+	} else {
+		b = append(b, null...)
+	}
 	return b[:len(b)-1] // the last column has no tab behind it
 }
 

@@ -27,7 +27,7 @@ func TestTheLogOutlivesItsNewIndexes(t *testing.T) {
 	if err := older.EnsurePartitions(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
-	storetest.LogOutlives(t, older, older.Reader, func() store.Store {
+	storetest.LogOutlives(t, older, older.Reader, older.Writer, "boolean", func() store.Store {
 		if n := scalar[int](t, older.Reader, `SELECT count(*) FROM attempts_default`); n != 10 {
 			t.Errorf("%d rows belong to no day's partition", n)
 		}

@@ -25,7 +25,7 @@ func TestTheLogOutlivesItsNewIndexes(t *testing.T) {
 	if err := older.Migrate(t.Context(), storetest.MigrationsBefore(t, "0008")); err != nil {
 		t.Fatal(err)
 	}
-	storetest.LogOutlives(t, older, older.Reader, func() store.Store {
+	storetest.LogOutlives(t, older, older.Reader, older.Writer, "integer", func() store.Store {
 		s, err := sqlite.Open(t.Context(), path, box)
 		if err != nil {
 			t.Fatal(err)

@@ -27,7 +27,7 @@ func attemptRoundTrip(t *testing.T, s store.Store) {
 	full.HeaderNames = []string{"!#$%&'*+-.^_`|~", "X-B"}
 	full.Outcome = delivery.Outcome{
 		Result: delivery.Failed, Reason: delivery.ReasonRateLimited, Message: "Server answered 429 “Çok fazla istek” 🐢",
-		StatusCode: 429, RetryAfter: 90 * time.Second, RemoteAddr: "[2001:db8::1]:443",
+		StatusCode: 429, RetryAfter: 90 * time.Second, RemoteAddr: "[2001:db8::1]:443", SentTwice: true,
 		Response: delivery.Response{
 			Header:    map[string][]string{"Retry-After": {"90"}, "X-Many": {"a", "", "\"'\\\t"}},
 			Body:      []byte{0, 1, 0xff, 0xfe, '\\', '\n', '\t', 'x'},

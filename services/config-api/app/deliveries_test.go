@@ -186,7 +186,7 @@ func TestOneDelivery(t *testing.T) {
 	id := s.addDelivery(t, hook, keptEvent, time.Hour, failed("Server answered 404 Not Found", 1))
 	s.addDelivery(t, hook, keptEvent, 30*time.Minute, notSent(delivery.Deferred, "Held."))
 	s.addDelivery(t, hook, keptEvent, 10*time.Minute, func(a *delivery.Attempt) {
-		a.Number, a.Outcome.RemoteAddr = 2, "203.0.113.7:443"
+		a.Number, a.Outcome.RemoteAddr, a.Outcome.SentTwice = 2, "203.0.113.7:443", true
 		a.Outcome.Response = delivery.Response{Header: map[string][]string{"X-A": {"1", "2"}}, Body: []byte("caf\xc3\xa9 \xff\x00"), Truncated: true}
 	})
 	r := s.do(t, call{path: webhooks + "/" + hook + "/deliveries/" + id}).want(t, http.StatusOK)
@@ -212,7 +212,7 @@ func TestOneDelivery(t *testing.T) {
 		t.Errorf("first: %v", first)
 	}
 	response := second["response"].(map[string]any)
-	if second["succeeded"] != true || second["remoteAddress"] != "203.0.113.7:443" || response["body"] != "café \uFFFD\x00" || response["truncated"] != true ||
+	if second["succeeded"] != true || second["sentTwice"] != true || first["sentTwice"] != nil || second["remoteAddress"] != "203.0.113.7:443" || response["body"] != "café \uFFFD\x00" || response["truncated"] != true ||
 		fmt.Sprint(response["headers"]) != "map[X-A:[1 2]]" || fmt.Sprint(second["phases"]) != "map[firstByte:70 total:80]" {
 		t.Errorf("second: %v", second)
 	}

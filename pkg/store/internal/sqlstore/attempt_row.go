@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -44,16 +45,17 @@ type AttemptRow struct {
 	NextAt            Timestamp `db:"next_at"`
 	RequestBody       []byte    `db:"request_body"` // NULL unless Test
 	HeaderNames       Names     `db:"header_names"`
+	SentTwice         Flag      `db:"sent_twice"`
 }
 
 // AttemptColumns are the columns of attempts in the order of Params.
 const AttemptColumns = `id, delivery_id, webhook_id, organization_id, event_id, event_type, event_sequence,
 	number, test, url, started_at, ended_at, result, reason, message, status_code, retry_after_ns,
 	response_header, response_body, response_truncated, remote_addr,
-	resolve_ns, connect_ns, tls_ns, first_byte_ns, total_ns, status, next_at, request_body, header_names`
+	resolve_ns, connect_ns, tls_ns, first_byte_ns, total_ns, status, next_at, request_body, header_names, sent_twice`
 
 // AttemptColumnCount is how many AttemptColumns there are.
-const AttemptColumnCount = 30
+const AttemptColumnCount = 31
 
 // Params appends what to write of row, in the order of AttemptColumns.
 func (d Dialect) Params(params []any, row *AttemptRow) []any {
@@ -62,7 +64,7 @@ func (d Dialect) Params(params []any, row *AttemptRow) []any {
 		row.Number, row.Test, row.URL, d.Param(row.StartedAt), d.Param(row.EndedAt),
 		row.Result, row.Reason, row.Message, row.StatusCode, row.RetryAfter,
 		row.ResponseHeader.Param(), row.ResponseBody, row.ResponseTruncated, row.RemoteAddr,
-		row.Resolve, row.Connect, row.TLS, row.FirstByte, row.Total, row.Status, d.Param(row.NextAt), orNull(row.RequestBody), row.HeaderNames.Param())
+		row.Resolve, row.Connect, row.TLS, row.FirstByte, row.Total, row.Status, d.Param(row.NextAt), orNull(row.RequestBody), row.HeaderNames.Param(), row.SentTwice.Param())
 }
 
 // Names is a text column with names between spaces; empty is NULL.
@@ -87,6 +89,27 @@ func (n Names) Param() any {
 		return nil
 	}
 	return strings.Join(n, " ")
+}
+
+// Flag is a boolean column that is NULL for false.
+type Flag bool
+
+// Scan implements sql.Scanner.
+func (f *Flag) Scan(value any) error {
+	var set sql.NullBool
+	if err := set.Scan(value); err != nil {
+		return fmt.Errorf("read a flag: %w", err)
+	}
+	*f = Flag(set.Bool)
+	return nil
+}
+
+// Param returns what to write: NULL for false.
+func (f Flag) Param() any {
+	if !f {
+		return nil
+	}
+	return true
 }
 
 func orNull(bytes []byte) any {
@@ -120,6 +143,7 @@ func attemptRow(step *delivery.Step) (AttemptRow, error) {
 		Resolve: int64(o.Phases.Resolve), Connect: int64(o.Phases.Connect), TLS: int64(o.Phases.TLS),
 		FirstByte: int64(o.Phases.FirstByte), Total: int64(o.Phases.Total),
 		Status: string(step.Decision.Status), NextAt: Timestamp{step.Decision.At}, RequestBody: a.Body, HeaderNames: a.HeaderNames,
+		SentTwice: Flag(o.SentTwice),
 	}, nil
 }
 
@@ -133,7 +157,7 @@ func (row AttemptRow) logged() (store.LoggedAttempt, error) {
 		Outcome: delivery.Outcome{
 			Result: delivery.Result(row.Result), Reason: delivery.Reason(row.Reason), Message: row.Message,
 			StatusCode: row.StatusCode, RetryAfter: time.Duration(row.RetryAfter), RemoteAddr: row.RemoteAddr,
-			Response: delivery.Response{Truncated: row.ResponseTruncated},
+			SentTwice: bool(row.SentTwice), Response: delivery.Response{Truncated: row.ResponseTruncated},
 			Phases: delivery.Phases{
 				Resolve: time.Duration(row.Resolve), Connect: time.Duration(row.Connect), TLS: time.Duration(row.TLS),
 				FirstByte: time.Duration(row.FirstByte), Total: time.Duration(row.Total),

@@ -755,6 +755,10 @@ type Attempt struct {
 	// Response What came back.
 	Response *Answer `json:"response,omitempty"`
 
+	// SentTwice True when the request was sent a second time within this attempt: the connection of the first one ended
+	// without an answer, or refused it. The receiver may have read both. Absent otherwise.
+	SentTwice *bool `json:"sentTwice,omitempty"`
+
 	// StartedAt When it began.
 	StartedAt time.Time `json:"startedAt"`
 
@@ -1336,6 +1340,10 @@ type TestResult struct {
 
 	// Response What came back.
 	Response *Answer `json:"response,omitempty"`
+
+	// SentTwice True when the request was sent a second time within this attempt: the connection of the first one ended
+	// without an answer, or refused it. The receiver may have read both. Absent otherwise.
+	SentTwice *bool `json:"sentTwice,omitempty"`
 
 	// StartedAt When it began.
 	StartedAt time.Time `json:"startedAt"`

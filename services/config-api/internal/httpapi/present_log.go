@@ -72,6 +72,7 @@ func presentEntry(e manage.EntryView) api.Attempt {
 			a.Request.Body = new(string(r.Body))
 		}
 		a.Phases = new(presentPhases(o.Phases))
+		a.SentTwice = unlessZero(o.SentTwice)
 	}
 	return a
 }

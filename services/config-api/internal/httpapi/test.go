@@ -45,6 +45,7 @@ func presentTestResult(t delivery.TestResult) api.TestResult {
 		DurationMs: max(0, a.EndedAt.Sub(a.StartedAt).Milliseconds()),
 		Request:    api.Message{URL: t.Request.URL, Headers: t.Request.Header, Body: string(t.Request.Body)},
 		Phases:     presentPhases(o.Phases),
+		SentTwice:  unlessZero(o.SentTwice),
 	}
 	if t.Request.URL == "" { // nothing could be sent
 		r.Request = api.Message{URL: a.URL, Headers: api.Headers{}, Body: string(a.Body)}

@@ -61,6 +61,7 @@ func request() delivery.Request {
 func signedHeaders(id string, at time.Time) map[string][]string {
 	return map[string][]string{
 		"Content-Type":        {"application/json"},
+		"Accept":              {"*/*"},
 		"User-Agent":          {"DialNote-Webhooks/1.0.0"},
 		"X-DialNote-Event":    {"call.completed"},
 		"X-DialNote-Delivery": {deliveryID(1)},

@@ -37,6 +37,7 @@ type Attempt struct {
 	Took    string
 	Result  string // "200 OK", or why it failed
 	Remote  string // the address connected to
+	Twice   bool   // the request was sent a second time
 	Next    Moment // when the next one was due then
 	Phases  []Phase
 	URL     string
@@ -112,7 +113,7 @@ func attemptOf(e manage.EntryView, c Clock) Attempt {
 	o := e.Outcome
 	a := Attempt{
 		ID: e.ID, Title: "Not sent", Badge: DeliveryBadge(e.Status), Sent: e.Number > 0,
-		At: c.Moment(e.StartedAt), Result: o.Message, Remote: o.RemoteAddr, Next: c.Moment(e.NextAt),
+		At: c.Moment(e.StartedAt), Result: o.Message, Remote: o.RemoteAddr, Twice: o.SentTwice, Next: c.Moment(e.NextAt),
 	}
 	if !a.Sent {
 		return a
