@@ -253,10 +253,11 @@ func execute(t *testing.T, db *sqlx.DB, statement string) {
 	}
 }
 
-func TestKeysChange(t *testing.T) {
-	t.Parallel()
+// reopener returns what opens one database, empty at first, again and again.
+func reopener(t *testing.T) func(*testing.T, secretbox.Box) *postgres.Store {
+	t.Helper()
 	dsn := pgtest.Schema(t)
-	reopen := func(t *testing.T, box secretbox.Box) *postgres.Store {
+	return func(t *testing.T, box secretbox.Box) *postgres.Store {
 		t.Helper()
 		s, err := postgres.Open(t.Context(), dsn, box)
 		if err != nil {
@@ -265,6 +266,17 @@ func TestKeysChange(t *testing.T) {
 		t.Cleanup(func() { _ = s.Close() })
 		return s
 	}
+}
+
+func TestResealingKeepsNewerTexts(t *testing.T) {
+	t.Parallel()
+	reopen := reopener(t)
+	storetest.KeysMeanwhile(t, func(t *testing.T, box secretbox.Box) store.Store { t.Helper(); return reopen(t, box) })
+}
+
+func TestKeysChange(t *testing.T) {
+	t.Parallel()
+	reopen := reopener(t)
 	look := func(t *testing.T, header []byte) (found []string) {
 		t.Helper()
 		db := reopen(t, storetest.Box(t)).Reader

@@ -23,6 +23,7 @@ func TestAnOrganizationIsReadByItsIndex(t *testing.T) {
 	}
 	defer func() { _ = c.Close() }()
 	for _, statement := range []string{
+		`SET statement_timeout = 0`, // on a busy machine filling takes longer than a service waits
 		`INSERT INTO webhooks SELECT (jsonb_populate_record(NULL::webhooks, to_jsonb(w) || jsonb_build_object(
 			'id', 'wh_' || lpad(n::text, 26, '0'), 'organization_id', 'org' || n / 10))).*
 			FROM webhooks w, generate_series(1, 20000) n`,
@@ -35,7 +36,7 @@ func TestAnOrganizationIsReadByItsIndex(t *testing.T) {
 		}
 	}
 	var plan []string
-	if err := c.SelectContext(t.Context(), &plan, `EXPLAIN (ANALYZE) EXECUTE every('org77')`); err != nil {
+	if err := c.SelectContext(t.Context(), &plan, `EXPLAIN EXECUTE every('org77')`); err != nil {
 		t.Fatal(err)
 	}
 	text := strings.Join(plan, "\n")

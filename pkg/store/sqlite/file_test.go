@@ -205,10 +205,11 @@ func BenchmarkRecord(b *testing.B) {
 	})
 }
 
-func TestKeysChange(t *testing.T) {
-	t.Parallel()
+// reopener returns what opens one database, empty at first, again and again.
+func reopener(t *testing.T) func(*testing.T, secretbox.Box) *sqlite.Store {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.db")
-	reopen := func(t *testing.T, box secretbox.Box) *sqlite.Store {
+	return func(t *testing.T, box secretbox.Box) *sqlite.Store {
 		t.Helper()
 		s, err := sqlite.Open(t.Context(), path, box)
 		if err != nil {
@@ -217,6 +218,17 @@ func TestKeysChange(t *testing.T) {
 		t.Cleanup(func() { _ = s.Close() })
 		return s
 	}
+}
+
+func TestResealingKeepsNewerTexts(t *testing.T) {
+	t.Parallel()
+	reopen := reopener(t)
+	storetest.KeysMeanwhile(t, func(t *testing.T, box secretbox.Box) store.Store { t.Helper(); return reopen(t, box) })
+}
+
+func TestKeysChange(t *testing.T) {
+	t.Parallel()
+	reopen := reopener(t)
 	look := func(t *testing.T, header []byte) (found []string) {
 		t.Helper()
 		db := reopen(t, storetest.Box(t)).Reader

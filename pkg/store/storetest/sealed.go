@@ -97,7 +97,58 @@ func Keys(t *testing.T, reopen func(*testing.T, secretbox.Box) store.Store, look
 	sameSecrets(t, after, all)
 }
 
-// resealAll seals everything anew, in batches.
+// interrupted is a box that calls during before it seals for the first time.
+type interrupted struct {
+	secretbox.Box
+
+	during func()
+}
+
+func (b *interrupted) Seal(plain, associated []byte) ([]byte, error) {
+	if during := b.during; during != nil {
+		b.during = nil
+		during()
+	}
+	return b.Box.Seal(plain, associated)
+}
+
+// KeysMeanwhile checks that resealing leaves alone what was written after it read.
+// reopen is as in Keys.
+func KeysMeanwhile(t *testing.T, reopen func(*testing.T, secretbox.Box) store.Store) {
+	t.Helper()
+	k := keys{}
+	before := reopen(t, k.ring(t, "old"))
+	headers := func(value string) []webhook.Header {
+		return []webhook.Header{{Name: "X-Key", Value: webhook.HeaderValue(value)}}
+	}
+	w := Webhook("acme")
+	w.Headers = headers("first")
+	w = create(t, before, w)
+
+	ring := k.ring(t, "new", "old")
+	box := &interrupted{Box: ring}
+	slow, writer := reopen(t, box), reopen(t, ring)
+	secrets, err := slow.Reseal(t.Context(), "", 10)
+	wantNoError(t, err)
+	if secrets.Done != 1 {
+		t.Fatalf("the secrets: %+v", secrets)
+	}
+	box.during = func() {
+		_, err := writer.Update(t.Context(), By(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+			w.Headers = headers("second")
+			return w, nil
+		})
+		wantNoError(t, err)
+	}
+	if done, err := slow.Reseal(t.Context(), secrets.Next, 10); err != nil || done.Done != 0 || box.during != nil {
+		t.Errorf("the headers: %+v, %v", done, err)
+	}
+	if got := get(t, slow, w).Headers; len(got) != 1 || got[0].Value.Reveal() != "second" {
+		t.Errorf("the headers are %v", got)
+	}
+}
+
+// resealAll reseals everything, in batches.
 func resealAll(t *testing.T, s store.Store, limit int) (all store.Resealed) {
 	t.Helper()
 	for after := ""; ; {

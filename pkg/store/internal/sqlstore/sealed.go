@@ -76,9 +76,10 @@ func (s *Store) otherKey(ctx context.Context, c sealedColumn, known []string) (i
 }
 
 // Reseal implements store.Sealed. A cursor is the column's number and the last
-// id looked at.
+// id looked at. It reads and seals before its transaction begins, so that other
+// writers do not wait for that; what they write meanwhile stays.
 func (s *Store) Reseal(ctx context.Context, after string, limit int) (store.Resealed, error) {
-	const op = "seal anew"
+	const op = "reseal"
 	columns := sealedColumns()
 	number, from, err := parseResealCursor(after, len(columns))
 	if err != nil {
@@ -87,26 +88,26 @@ func (s *Store) Reseal(ctx context.Context, after string, limit int) (store.Rese
 	if number == len(columns) {
 		return store.Resealed{}, nil
 	}
-	var done store.Resealed
-	err = s.Transact(ctx, op, func(tx *sqlx.Tx) error {
-		done = store.Resealed{Next: strconv.Itoa(number+1) + ":"}
-		rows, err := s.underOtherKeys(ctx, tx, columns[number], from, max(limit, 1))
-		if err != nil {
-			return err
-		}
-		for _, row := range rows {
-			if err := s.resealRow(ctx, tx, columns[number], row, &done); err != nil {
-				return err
-			}
-		}
-		if len(rows) == max(limit, 1) {
-			done.Next = strconv.Itoa(number) + ":" + rows[len(rows)-1].ID
-		}
-		return nil
-	})
-	if done.Next == strconv.Itoa(len(columns))+":" {
-		done.Next = ""
+	c, limit := columns[number], max(limit, 1)
+	rows, err := s.underOtherKeys(ctx, c, from, limit)
+	if err != nil {
+		return store.Resealed{}, s.Explain(ctx, op, err)
 	}
+	var done store.Resealed
+	switch {
+	case len(rows) == limit:
+		done.Next = strconv.Itoa(number) + ":" + rows[len(rows)-1].ID
+	case number+1 < len(columns):
+		done.Next = strconv.Itoa(number+1) + ":"
+	}
+	texts, err := s.resealRows(c, rows, &done)
+	if err != nil {
+		return store.Resealed{}, err
+	}
+	err = s.Transact(ctx, op, func(tx *sqlx.Tx) (err error) {
+		done.Done, err = replaceTexts(ctx, tx, c, texts)
+		return err
+	})
 	return done, err
 }
 
@@ -117,7 +118,7 @@ func parseResealCursor(cursor string, columns int) (number int, id string, err e
 	text, id, found := strings.Cut(cursor, ":")
 	number, err = strconv.Atoi(text)
 	if err != nil || !found || number < 0 || number > columns {
-		return 0, "", fmt.Errorf("seal anew: %q is no place to go on", cursor)
+		return 0, "", fmt.Errorf("reseal: %q is no cursor", cursor)
 	}
 	return number, id, nil
 }
@@ -127,40 +128,63 @@ type sealedRow struct {
 	Sealed []byte `db:"sealed"`
 }
 
-func (s *Store) underOtherKeys(ctx context.Context, tx *sqlx.Tx, c sealedColumn, from string, limit int) ([]sealedRow, error) {
+// underOtherKeys returns the first rows after an id whose text is not sealed with
+// the primary key.
+func (s *Store) underOtherKeys(ctx context.Context, c sealedColumn, from string, limit int) ([]sealedRow, error) {
 	query := `SELECT ` + c.id + ` AS id, ` + c.column + ` AS sealed FROM ` + c.table +
 		` WHERE ` + c.id + ` > ? AND ` + c.column + ` IS NOT NULL AND substr(` + c.column + `, 1, ?) <> ? ORDER BY ` + c.id + ` LIMIT ?`
 	header := secretbox.Header(s.Box.KeyIDs()[0])
 	var rows []sealedRow
-	if err := tx.SelectContext(ctx, &rows, tx.Rebind(query), from, len(header), header, limit); err != nil {
+	if err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(query), from, len(header), header, limit); err != nil {
 		return nil, fmt.Errorf("select from %s: %w", c.table, err)
 	}
 	return rows, nil
 }
 
-// resealRow seals one text anew, unless somebody has written another meanwhile.
-func (s *Store) resealRow(ctx context.Context, tx *sqlx.Tx, c sealedColumn, row sealedRow, done *store.Resealed) error {
-	plain, err := s.Box.Open(row.Sealed, c.place(row.ID))
-	if err != nil {
-		done.Lost++
-		if unknown, is := errors.AsType[*secretbox.UnknownKeyError](err); is && !slices.Contains(done.Keys, unknown.KeyID) {
-			done.Keys = append(done.Keys, unknown.KeyID)
+// resealedText is a text that was read, and the same sealed with the primary key.
+type resealedText struct {
+	sealedRow
+
+	resealed []byte
+}
+
+// resealRows returns the rows' texts under the primary key, without those that
+// cannot be opened, which done counts.
+func (s *Store) resealRows(c sealedColumn, rows []sealedRow, done *store.Resealed) ([]resealedText, error) {
+	texts := make([]resealedText, 0, len(rows))
+	for _, row := range rows {
+		plain, err := s.Box.Open(row.Sealed, c.place(row.ID))
+		if err != nil {
+			done.Lost++
+			if unknown, is := errors.AsType[*secretbox.UnknownKeyError](err); is && !slices.Contains(done.Keys, unknown.KeyID) {
+				done.Keys = append(done.Keys, unknown.KeyID)
+			}
+			continue // what cannot be opened now may be with another key
 		}
-		return nil // what cannot be opened now may be with another key
+		resealed, err := s.Box.Seal(plain, c.place(row.ID))
+		if err != nil {
+			return nil, fmt.Errorf("seal %s of %s: %w", c.column, row.ID, err)
+		}
+		texts = append(texts, resealedText{sealedRow: row, resealed: resealed})
 	}
-	sealed, err := s.Box.Seal(plain, c.place(row.ID))
-	if err != nil {
-		return fmt.Errorf("seal %s of %s: %w", c.column, row.ID, err)
+	return texts, nil
+}
+
+// replaceTexts writes texts in place of those that were read, and returns how
+// many it replaced. A text that was changed since stays as it is.
+func replaceTexts(ctx context.Context, tx *sqlx.Tx, c sealedColumn, texts []resealedText) (int, error) {
+	update := tx.Rebind(`UPDATE ` + c.table + ` SET ` + c.column + ` = ? WHERE ` + c.id + ` = ? AND ` + c.column + ` = ?`)
+	replaced := 0
+	for _, text := range texts {
+		result, err := tx.ExecContext(ctx, update, text.resealed, text.ID, text.Sealed)
+		if err != nil {
+			return 0, fmt.Errorf("update %s: %w", c.table, err)
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return 0, fmt.Errorf("update %s: %w", c.table, err)
+		}
+		replaced += int(n)
 	}
-	update := `UPDATE ` + c.table + ` SET ` + c.column + ` = ? WHERE ` + c.id + ` = ? AND ` + c.column + ` = ?`
-	result, err := tx.ExecContext(ctx, tx.Rebind(update), sealed, row.ID, row.Sealed)
-	if err != nil {
-		return fmt.Errorf("update %s: %w", c.table, err)
-	}
-	n, err := result.RowsAffected()
-	if err != nil {
-		return fmt.Errorf("update %s: %w", c.table, err)
-	}
-	done.Done += int(n)
-	return nil
+	return replaced, nil
 }
