@@ -104,6 +104,7 @@ type interrupted struct {
 	during func()
 }
 
+// Seal calls during, and seals.
 func (b *interrupted) Seal(plain, associated []byte) ([]byte, error) {
 	if during := b.during; during != nil {
 		b.during = nil
