@@ -1223,7 +1223,7 @@ type Recovery struct {
 	// EndedAt When it ended; null while it runs.
 	EndedAt *time.Time `json:"endedAt"`
 
-	// Examined Of these
+	// Examined Of these, those examined so far.
 	Examined int64 `json:"examined"`
 
 	// ID Sortable by the time of creation.
