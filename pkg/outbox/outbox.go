@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
@@ -48,7 +49,7 @@ type Outbox struct {
 	publisher Publisher
 	log       *slog.Logger
 	sent      *prometheus.CounterVec
-	wake      chan struct{} // holds a token when there may be something to send
+	wake      backoff.Signal // holds a token when there may be something to send
 }
 
 // New returns an outbox; Run must be running for it to send. It returns an
@@ -73,16 +74,11 @@ func New(store Store, publisher Publisher, registerer prometheus.Registerer, log
 	for _, kind := range []webhook.NoticeKind{webhook.NoticeAutoDisabled, webhook.NoticeEnabled, webhook.NoticeDeleted, webhook.NoticeRecovered} {
 		sent.WithLabelValues(string(kind)) // there from the start
 	}
-	return &Outbox{store: store, publisher: publisher, log: log, sent: sent, wake: make(chan struct{}, 1)}, nil
+	return &Outbox{store: store, publisher: publisher, log: log, sent: sent, wake: backoff.NewSignal()}, nil
 }
 
 // Wake says that a notice may have been written. It does not block.
-func (o *Outbox) Wake() {
-	select {
-	case o.wake <- struct{}{}:
-	default:
-	}
-}
+func (o *Outbox) Wake() { o.wake.Set() }
 
 // Run sends what is there and what comes until ctx ends, and then, within two
 // seconds, what was written until then. What is left goes out with the next
@@ -101,26 +97,15 @@ func (o *Outbox) Run(ctx context.Context) {
 			}
 			troubled = true
 		}
-		o.wait(ctx, pause, !troubled)
+		if troubled { // a wake-up is no reason to try before the time
+			backoff.Sleep(ctx, pause)
+		} else {
+			o.wake.Sleep(ctx, pause)
+		}
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastRound)
 	defer cancel()
 	_ = o.drain(last) // the next sweep of any replica takes what is left
-}
-
-// wait returns after d, at the end of ctx, or when it is woken and may be.
-func (o *Outbox) wait(ctx context.Context, d time.Duration, wakeable bool) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	wake := o.wake
-	if !wakeable {
-		wake = nil
-	}
-	select {
-	case <-t.C:
-	case <-wake:
-	case <-ctx.Done():
-	}
 }
 
 // drain sends everything that is there, in order. Whatever follows a notice

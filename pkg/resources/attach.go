@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/secretbox"
@@ -52,7 +53,7 @@ func Wait[T any](ctx context.Context, most time.Duration, do func() (T, error)) 
 		result T
 		last   error
 	)
-	err := await(bounded, slog.New(slog.DiscardHandler), "part", func() error {
+	err := backoff.RetryUnavailable(bounded, slog.New(slog.DiscardHandler), backoff.Broker, "", func() error {
 		result, last = do()
 		return last
 	})

@@ -7,10 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"strings"
-	"time"
 
+	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/ops"
@@ -61,7 +60,7 @@ func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *
 	health.Add("database", db.Ping)
 	b := &Resources{Store: db, Stream: conn}
 	topology := stream.Topology{Retention: s.Retention, Replicas: s.StreamReplicas}
-	if err := await(ctx, log, "NATS", func() error { return conn.Ensure(ctx, topology) }); err != nil {
+	if err := backoff.RetryUnavailable(ctx, log, backoff.Broker, "open the streams", func() error { return conn.Ensure(ctx, topology) }); err != nil {
 		b.Close(log)
 		return nil, err
 	}
@@ -74,7 +73,7 @@ func notOpen(context.Context) error {
 }
 
 func openStore(ctx context.Context, s config.Settings, box secretbox.Box, log *slog.Logger) (db store.Store, err error) {
-	err = await(ctx, log, "database", func() error {
+	err = backoff.RetryUnavailable(ctx, log, backoff.Store, "open the database", func() error {
 		if db, err = storeurl.Open(ctx, s.DatabaseURL, box); err != nil {
 			return err
 		}
@@ -111,27 +110,5 @@ func (b *Resources) Close(log *slog.Logger) {
 	b.Stream.Close()
 	if err := b.Store.Close(); err != nil {
 		log.Warn("the database was not closed cleanly", slog.Any("error", err))
-	}
-}
-
-// await calls do until it returns anything but Unavailable.
-func await(ctx context.Context, log *slog.Logger, part string, do func() error) error {
-	const first, most = 100 * time.Millisecond, 2 * time.Second
-	for try := 0; ; try++ {
-		err := do()
-		if err == nil || !fault.Is(err, fault.Unavailable) {
-			return err
-		}
-		if try == 0 {
-			log.Warn("waiting for a part to come up", slog.String("part", part), slog.Any("error", err))
-		}
-		wait := min(most, first<<min(try, 10))
-		timer := time.NewTimer(wait/2 + rand.N(wait/2)) //nolint:gosec // jitter needs no secret
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return fmt.Errorf("wait for the %s: %w", part, ctx.Err())
-		}
 	}
 }

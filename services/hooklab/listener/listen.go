@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
@@ -104,12 +105,9 @@ func (l *Listener) Run(ctx context.Context) error {
 		if !errors.Is(err, io.EOF) { // a stream ends by itself now and then
 			l.opts.Trouble(err)
 		}
-		wait := time.NewTimer(pause(failures))
+		backoff.Sleep(ctx, pause(failures))
 		failures++
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			wait.Stop()
+		if ctx.Err() != nil {
 			return nil
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/event"
 )
 
@@ -121,5 +122,5 @@ func refusal(resp *http.Response) error {
 // failures in a row.
 func pause(failures int) time.Duration {
 	const first, most = 250 * time.Millisecond, 15 * time.Second
-	return min(most, first<<min(failures, 10))
+	return backoff.Exponential(first, most, failures)
 }
