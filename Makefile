@@ -144,7 +144,7 @@ bench-check: bench-programs ## Compare burst and latency with the committed rati
 .PHONY: bench-hot
 bench-hot: ## Run the hot functions' benchmarks six times, for benchstat.
 	go test -run '^$$' -bench 'Canonical|ParseJSON|Body|Signer|Match|Fold|Header|Keep|Make|Target|Classify' -benchmem -count 6 \
-	  ./pkg/event ./pkg/signature ./pkg/delivery ./pkg/endpoint ./pkg/egress ./services/dispatcher/internal/match ./services/dispatcher/internal/attempt
+	  ./pkg/event ./pkg/signature ./pkg/delivery ./pkg/endpoint ./pkg/egress ./services/dispatcher/internal/match ./services/dispatcher/internal/deliver
 
 .PHONY: bench-page
 bench-page: needs ## Measure the page with 100 webhooks and a million attempts (some minutes).

@@ -12,26 +12,22 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/outbox"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/trace"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/activity"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/attempt"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/courier"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/deliver"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/dispatch"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/farewell"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/lane"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/limit"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/metrics"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/ordered"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/progress"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/queue"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/recovery"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
 )
 
 const (
@@ -43,9 +39,9 @@ const (
 	// maxPull is the largest number of events that one request asks for.
 	maxPull = 128
 
-	// patience is how long a delivery waits for its webhook's turn before it
+	// maxWait is how long a delivery waits for its webhook's turn before it
 	// goes to the webhook's lane.
-	patience = 50 * time.Millisecond
+	maxWait = 50 * time.Millisecond
 
 	// recordGrace is what a stop allows, beyond the deadline of an attempt, for
 	// recording and acknowledging.
@@ -67,7 +63,7 @@ type Config struct {
 type Dependencies struct {
 	Store    store.Store
 	Stream   *stream.Conn // whose topology is there
-	Sender   attempt.Sender
+	Sender   deliver.Sender
 	Log      *slog.Logger
 	Registry prometheus.Registerer
 	Health   *ops.Health
@@ -142,8 +138,8 @@ type parts struct {
 	member     *stream.Member
 	recorder   *record.Recorder
 	outbox     *outbox.Outbox
-	lanes      *lane.Lanes
-	ordered    *ordered.Ordered
+	lanes      *queue.Lanes
+	ordered    *queue.Ordered
 	dispatcher *dispatch.Dispatcher
 	tests      *stream.TestService
 	recoveries *recovery.Runner
@@ -164,40 +160,36 @@ func (a *App) assemble() (*parts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make outbox: %w", err)
 	}
-	notifying := &activity.NotifyingStore{Store: a.deps.Store, Notifier: a.deps.Stream, Outbox: notices, Log: log}
+	notifying := &record.NotifyingStore{Store: a.deps.Store, Notifier: a.deps.Stream, Outbox: notices, Log: log}
 	recorder := record.New(notifying, a.cfg.Policy, record.DefaultOptions(), log, a.metrics)
-	slots := inflight.NewSlots(a.cfg.MaxInFlight)
-	webhooks := inflight.NewWebhooks(inflight.Limits{Total: a.cfg.MaxInFlight, PerWebhook: a.cfg.WebhookMaxInFlight, Patience: patience})
-	carrier := &courier.Courier{
-		Maker: attempt.NewMaker(a.deps.Sender, time.Now), Recorder: recorder, Cache: matcher,
-		Announcer: a.deps.Stream, Webhooks: webhooks, Log: log, Observer: a.metrics.By(metrics.Direct), Tracer: a.deps.Tracer,
+	slots := limit.NewSlots(a.cfg.MaxInFlight)
+	webhooks := limit.NewWebhooks(limit.Limits{Total: a.cfg.MaxInFlight, PerWebhook: a.cfg.WebhookMaxInFlight, MaxWait: maxWait})
+	deliverer := &deliver.Deliverer{
+		Sender: a.deps.Sender, Recorder: recorder, Progress: record.NewProgressReader(a.deps.Store, time.Now), Matcher: matcher,
+		Announcer: a.deps.Stream, Webhooks: webhooks, Metrics: a.metrics.By(metrics.Direct), Tracer: a.deps.Tracer, Now: time.Now, Log: log,
 	}
-	recorded := progress.New(a.deps.Store, time.Now)
-	lanes := &lane.Lanes{
-		Stream: a.deps.Stream, Matcher: matcher, Progress: recorded, Carrier: a.by(metrics.Lane, carrier), Room: recorder,
-		Webhooks: webhooks, Slots: slots, InFlight: a.cfg.WebhookMaxInFlight,
-		Retention: a.cfg.Retention, Now: time.Now, Logger: log, Tracer: a.deps.Tracer,
+	queued := func(way metrics.Way) queue.Parts {
+		return queue.Parts{
+			Stream: a.deps.Stream, Matcher: matcher, Deliverer: deliverer.By(a.metrics.By(way)), Webhooks: webhooks, Slots: slots,
+			Retention: a.cfg.Retention, Now: time.Now, Log: log, Tracer: a.deps.Tracer,
+		}
 	}
-	inOrder := &ordered.Ordered{
-		Stream: a.deps.Stream, Matcher: matcher, Log: a.deps.Store, Carrier: a.by(metrics.Ordered, carrier), Room: recorder,
-		Webhooks: webhooks, Slots: slots, Retention: a.cfg.Retention, Now: time.Now, Logger: log, Tracer: a.deps.Tracer,
-	}
-	listener.begin(matcher, lanes, inOrder)
+	lanes, ordered := queue.NewLanes(queued(metrics.Lane), a.cfg.WebhookMaxInFlight), queue.NewOrdered(queued(metrics.Ordered))
+	listener.begin(matcher, lanes, ordered)
 	metrics.Watch(a.deps.Registry, state(slots, webhooks, recorder, lanes, matcher))
 	return &parts{
-		member: member, recorder: recorder, outbox: notices, lanes: lanes, ordered: inOrder,
+		member: member, recorder: recorder, outbox: notices, lanes: lanes, ordered: ordered,
 		dispatcher: &dispatch.Dispatcher{
-			Rejector: a.deps.Stream, Matcher: matcher, Room: recorder, Slots: slots, Lanes: lanes, Ordered: inOrder,
-			Webhooks: webhooks, Carrier: carrier, Progress: recorded,
-			Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Log: log, Observer: a.metrics, Tracer: a.deps.Tracer,
+			Stream: a.deps.Stream, Matcher: matcher, Slots: slots, Webhooks: webhooks, Lanes: lanes, Ordered: ordered,
+			Deliverer: deliverer, Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Now: time.Now, Log: log, Metrics: a.metrics, Tracer: a.deps.Tracer,
 		},
-		tests:      a.tests(matcher, carrier),
-		recoveries: a.recoveries(matcher, carrier, recorder),
+		tests:      a.tests(matcher, deliverer),
+		recoveries: a.recoveries(matcher, deliverer),
 	}, nil
 }
 
 func (a *App) openEvents(ctx context.Context) (events *stream.Events, err error) {
-	err = retry.Until(ctx, a.deps.Log, "the event stream cannot be opened", func() error {
+	err = backoff.Retry(ctx, a.deps.Log, backoff.Broker, "open the event stream", func() error {
 		events, err = a.deps.Stream.Events(ctx)
 		return err
 	})
@@ -245,15 +237,7 @@ func (a *App) dispatch(ctx, work context.Context, stop context.CancelFunc, p *pa
 	_ = group.Run() // its actors return nil
 }
 
-// by returns the courier of deliveries that come by another way: it differs in
-// how they are counted.
-func (a *App) by(way metrics.Way, c *courier.Courier) *courier.Courier {
-	other := *c
-	other.Observer = a.metrics.By(way)
-	return &other
-}
-
-func state(slots *inflight.Slots, webhooks *inflight.Webhooks, recorder *record.Recorder, lanes *lane.Lanes, matcher *match.Matcher) metrics.State {
+func state(slots *limit.Slots, webhooks *limit.Webhooks, recorder *record.Recorder, lanes *queue.Lanes, matcher *match.Matcher) metrics.State {
 	return metrics.State{
 		SlotsUsed:    func() float64 { return float64(slots.Used()) },
 		SlotsLimit:   func() float64 { return float64(slots.Limit()) },

@@ -4,9 +4,8 @@ import (
 	"sync"
 
 	"github.com/dialnote/webhooks/pkg/stream"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/lane"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/ordered"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/queue"
 )
 
 // listener passes on what happens to webhooks: first the cache drops what it
@@ -16,17 +15,17 @@ import (
 type listener struct {
 	mu      sync.Mutex
 	matcher *match.Matcher
-	lanes   *lane.Lanes
-	ordered *ordered.Ordered
+	lanes   *queue.Lanes
+	ordered *queue.Ordered
 }
 
-func (l *listener) begin(m *match.Matcher, lanes *lane.Lanes, o *ordered.Ordered) {
+func (l *listener) begin(m *match.Matcher, lanes *queue.Lanes, o *queue.Ordered) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.matcher, l.lanes, l.ordered = m, lanes, o
 }
 
-func (l *listener) parts() (*match.Matcher, *lane.Lanes, *ordered.Ordered) {
+func (l *listener) parts() (*match.Matcher, *queue.Lanes, *queue.Ordered) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.matcher, l.lanes, l.ordered

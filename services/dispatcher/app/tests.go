@@ -8,17 +8,16 @@ import (
 	"github.com/dialnote/webhooks/pkg/cli"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/stream"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/courier"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/deliver"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/recovery"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/trial"
 )
 
 // tests makes what people ask for by the Test button.
-func (a *App) tests(matcher *match.Matcher, carrier *courier.Courier) *stream.TestService {
+func (a *App) tests(matcher *match.Matcher, deliverer *deliver.Deliverer) *stream.TestService {
 	tester := &trial.Tester{
-		Matcher: matcher, Sender: a.deps.Sender, Courier: carrier,
+		Matcher: matcher, Sender: a.deps.Sender, Deliverer: deliverer,
 		UserAgent: delivery.UserAgent(cli.Version()), Now: time.Now, Tracer: a.deps.Tracer,
 	}
 	return a.deps.Stream.NewTestService(a.deps.Log, tester.Test)
@@ -33,9 +32,9 @@ func (a *App) offerTests(ctx, work context.Context, tests *stream.TestService) {
 }
 
 // recoveries delivers what people ask for because it was missed.
-func (a *App) recoveries(matcher *match.Matcher, carrier *courier.Courier, recorder *record.Recorder) *recovery.Runner {
+func (a *App) recoveries(matcher *match.Matcher, deliverer *deliver.Deliverer) *recovery.Runner {
 	return &recovery.Runner{
-		Replica: a.replica, Store: a.deps.Store, Stream: a.deps.Stream, Matcher: matcher, Courier: carrier, Room: recorder,
+		Replica: a.replica, Store: a.deps.Store, Stream: a.deps.Stream, Matcher: matcher, Deliverer: deliverer,
 		Settled: a.cfg.DeliveryTimeout + recordGrace, Now: time.Now, Log: a.deps.Log,
 	}
 }

@@ -2,208 +2,135 @@ package dispatch
 
 import (
 	"context"
-	"time"
 
+	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/stream"
-	"github.com/dialnote/webhooks/pkg/webhook"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/limit"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
 )
 
-// Why a delivery waits in its lane, in the customer's words.
-const (
-	waitsInLine = "Waiting for earlier deliveries to this webhook."
-	waitsAnew   = "Waiting to be sent: it was interrupted before."
-)
-
-// Lanes keep the deliveries that cannot go at once.
-type Lanes interface {
-	Busy(webhookID string) (busy, overflow bool)
-	Put(ctx context.Context, d delivery.Delivery, attempts int) error
-	Schedule(ctx context.Context, d delivery.Delivery, attempts int, at time.Time) error
-	Remove(ctx context.Context, webhookID string) error
-}
-
-// Carrier carries attempts to their record.
-type Carrier interface {
-	CarryThen(ctx context.Context, t *match.Target, d delivery.Delivery, number int, slot *inflight.Slot, then record.Then) inflight.Next
-	DeclineThen(ctx context.Context, t *match.Target, d delivery.Delivery, result delivery.Result, message string, then record.Then)
-}
-
-// Progress reads what is already recorded of a delivery.
-type Progress interface {
-	Of(ctx context.Context, d delivery.Delivery) (delivery.Progress, error)
-}
-
-// Deliver delivers one event to one webhook: now, when its turn has come, or by
-// way of its lane. again says whether the event was handed out before, and may be
-// recorded already. It gives the slot back as soon as it needs it no more, and
-// then is told when the delivery is safe: recorded, or stored in the lane. An
-// error means that the event must come again. What it returns is for the caller to
-// run.
+// deliver delivers one event to one webhook: now, when its turn has come, or by
+// way of its lane. It returns when the delivery is recorded or stored in the lane.
+// An error means that the event must come again. It gives the slot back as soon as
+// it needs it no more.
 //
-// Whoever had the event before and died may have put the delivery into its lane,
-// and had no time to say so. To send it from here would be to send it twice at the
-// same moment; so it goes into the lane again, which stores it once.
-func (d *Dispatcher) Deliver(ctx context.Context, t *match.Target, dl delivery.Delivery, again stream.Redelivered, slot *inflight.Slot, then func(error)) inflight.Next {
-	var before delivery.Progress
-	if again != stream.NotRedelivered {
-		var err error
-		if before, err = d.progress(ctx, dl); err != nil || before.Delivered {
-			slot.Free()
-			then(err)
-			return inflight.Next{}
-		}
-	}
-	why := d.mustWait(t.Webhook)
-	if why == "" && again == stream.SurelyRedelivered {
-		why = waitsAnew
-	}
-	if why != "" {
-		d.enlane(ctx, t, dl, before.Attempts, why, slot, then)
-		return inflight.Next{}
-	}
-	return d.enter(dl.WebhookID, func(entered bool) inflight.Next {
-		if entered {
-			return d.send(ctx, dl, before.Attempts, slot, then)
-		}
-		d.enlane(ctx, t, dl, before.Attempts, waitsInLine, slot, then)
-		return inflight.Next{}
-	})
-}
-
-// send makes the next attempt of a delivery whose turn has come. It looks the
-// webhook up once more: waiting for the turn took time, and what is sent goes
-// to the webhook of the moment it is sent.
-func (d *Dispatcher) send(ctx context.Context, dl delivery.Delivery, attempts int, slot *inflight.Slot, then func(error)) inflight.Next {
-	now, err := d.find(ctx, dl)
-	if err != nil || now == nil { // deleted: nothing is owed to it
-		slot.Free()
-		then(err)
-		return d.Webhooks.Leave(dl.WebhookID, 0)
-	}
-	if !now.Webhook.Event.Matches(dl.EventType) {
-		next := d.Webhooks.Leave(dl.WebhookID, 0)
-		slot.Free()
-		d.Carrier.DeclineThen(ctx, now, dl, delivery.Skipped, "The webhook no longer sends this event.",
-			func(_ delivery.Step, err error) { then(err) })
-		return next
-	}
-	if why := d.mustWait(now.Webhook); why != "" {
-		d.Webhooks.Leave(dl.WebhookID, 0).Start() // putting it aside takes its time
-		d.enlane(ctx, now, dl, attempts, why, slot, then)
-		return inflight.Next{}
-	}
-	number := attempts + 1
-	return d.Carrier.CarryThen(ctx, now, dl, number, slot, func(recorded delivery.Step, err error) {
-		if err != nil || recorded.Decision.Action == delivery.Done {
-			then(err)
-			return
-		}
-		go func() { then(d.settle(ctx, dl, number, recorded.Decision)) }() // it waits for the broker
-	})
-}
-
-// note records of an event that an ordered webhook reads by itself that it waits
-// there, and why, unless its turn is now: so it is listed from the beginning, and
-// what becomes of it is, should its turn never come. then is told when that is
-// done.
-func (d *Dispatcher) note(ctx context.Context, t *match.Target, dl delivery.Delivery, again stream.Redelivered, then func(error)) {
-	if again != stream.NotRedelivered { // it may have had its turn meanwhile
-		before, err := d.progress(ctx, dl)
-		if err != nil || before.Attempts > 0 {
-			then(err)
-			return
-		}
-	}
-	why := d.mustWait(t.Webhook)
-	if why == "" {
-		behind := false
-		err := retry.WhileAway(ctx, d.Log, "nobody knows who waits before an ordered event", func() (err error) {
-			behind, err = d.Ordered.Behind(ctx, t.Webhook)
+// An event that was handed out before may be recorded already. The replica that had
+// it may also have put the delivery into its lane, and died before it could say so:
+// then it goes into the lane again, which stores it once.
+func (d *Dispatcher) deliver(ctx context.Context, t *match.Target, of delivery.Delivery, redelivered stream.Redelivered, slot *limit.Slot) (err error) {
+	defer slot.Free()
+	turn := delivery.Turn{Delivery: of, Webhook: &t.Webhook, Interrupted: redelivered == stream.SurelyRedelivered}
+	if redelivered != stream.NotRedelivered {
+		if turn.Progress, err = d.progress(ctx, of); err != nil {
 			return err
-		})
-		if err != nil || !behind {
-			then(err)
-			return
 		}
-		why = waitsInLine
 	}
-	d.Carrier.DeclineThen(ctx, t, dl, delivery.Deferred, why, func(_ delivery.Step, err error) { then(err) })
+	busy, overflow := d.Lanes.Busy(of.WebhookID)
+	turn.Behind = goFirst(busy, overflow)
+	plan := delivery.Plan(turn, d.Now())
+	if plan.Step == delivery.PlanSend && !d.enter(ctx, of.WebhookID, busy) {
+		turn.Behind = true
+		plan = delivery.Plan(turn, d.Now())
+	}
+	switch plan.Step {
+	case delivery.PlanSend:
+		return d.send(ctx, turn, slot)
+	case delivery.PlanHold:
+		return d.enqueue(ctx, t, turn, plan.Message, slot)
+	case delivery.PlanDone, delivery.PlanSkip, delivery.PlanDrop: // only the first is possible: the event was matched just now
+	}
+	return nil
 }
 
-// mustWait returns why a delivery has to wait in its lane, in the customer's
-// words, "" when it need not.
-func (d *Dispatcher) mustWait(w webhook.Webhook) string {
-	switch {
-	case w.Health.AutoDisabled != webhook.NotAutoDisabled:
-		return "Held: the webhook was disabled automatically. Enable it to deliver this event."
-	case w.Health.OnHold():
-		return "Held: the webhook is paused after a failure and will be tried again soon."
-	}
-	if busy, overflow := d.Lanes.Busy(w.ID); busy && !overflow {
-		return waitsInLine
-	}
-	return ""
-}
-
-// enter takes a place for an attempt to a webhook, or waits for one, and goes on
-// with entered. What came too fast for a moment must not make a webhook take the
-// long way for as long as more comes: while nothing but that waits in its lane, a
-// place that is free and wanted by nobody before is taken, and one that keeps up
-// is waited for as ever.
-func (d *Dispatcher) enter(webhookID string, entered inflight.Entered) inflight.Next {
-	if busy, _ := d.Lanes.Busy(webhookID); busy && !d.Webhooks.KeepsUp(webhookID) {
-		return entered(d.Webhooks.TryEnter(webhookID))
-	}
-	return d.Webhooks.Enter(webhookID, entered)
-}
-
-// enlane stores a delivery in its lane and has it recorded that it waits there. The
-// slot is given back in between: a webhook in trouble must not keep the others'
-// events waiting for its entries in the log.
-func (d *Dispatcher) enlane(ctx context.Context, t *match.Target, dl delivery.Delivery, attempts int, why string, slot *inflight.Slot, then func(error)) {
-	err := retry.Until(ctx, d.Log, "deliveries cannot be put into their lanes", func() error {
-		return d.Lanes.Put(ctx, dl, attempts)
-	})
-	slot.Free()
-	if err != nil {
-		then(err)
-		return
-	}
-	d.Carrier.DeclineThen(ctx, t, dl, delivery.Deferred, why, func(_ delivery.Step, err error) { then(err) })
-}
-
-// settle does what was decided after an attempt.
-func (d *Dispatcher) settle(ctx context.Context, dl delivery.Delivery, number int, decision delivery.Decision) error {
-	return retry.Until(ctx, d.Log, "deliveries cannot be put into their lanes", func() error {
-		switch decision.Action {
-		case delivery.Retry:
-			return d.Lanes.Schedule(ctx, dl, number, decision.At)
-		case delivery.Wait:
-			return d.Lanes.Put(ctx, dl, number)
-		case delivery.Remove:
-			return d.Lanes.Remove(ctx, dl.WebhookID)
-		case delivery.Done:
-		}
-		return nil
-	})
-}
-
-func (d *Dispatcher) find(ctx context.Context, dl delivery.Delivery) (t *match.Target, err error) {
-	err = retry.WhileAway(ctx, d.Log, "webhooks cannot be looked up", func() error {
-		t, err = d.Matcher.Find(ctx, dl.OrganizationID, dl.WebhookID)
+// send delivers what has entered its webhook. It looks the webhook up once more:
+// waiting for the turn took time, and what is sent goes to the webhook of the
+// moment it is sent.
+func (d *Dispatcher) send(ctx context.Context, turn delivery.Turn, slot *limit.Slot) error {
+	var t *match.Target
+	err := backoff.RetryUnavailable(ctx, d.Log, backoff.Store, "look up a webhook", func() (err error) {
+		t, err = d.Matcher.Find(ctx, turn.Delivery.OrganizationID, turn.Delivery.WebhookID)
 		return err
 	})
-	return t, err
+	if err != nil {
+		d.Webhooks.Leave(turn.Delivery.WebhookID, 0)
+		return err
+	}
+	turn.Behind = d.behind(turn.Delivery.WebhookID)
+	result, err := d.Deliverer.Deliver(ctx, t, turn, slot)
+	switch {
+	case err != nil:
+		return err
+	case result.Plan.Step == delivery.PlanHold:
+		return d.enqueue(ctx, t, turn, result.Plan.Message, slot)
+	case result.Plan.Step == delivery.PlanSend:
+		return d.Lanes.Settle(ctx, turn.Delivery, result.Number, result.Recorded.Decision)
+	}
+	return nil
 }
 
-func (d *Dispatcher) progress(ctx context.Context, dl delivery.Delivery) (p delivery.Progress, err error) {
-	err = retry.WhileAway(ctx, d.Log, "the delivery log cannot be read", func() error {
-		p, err = d.Progress.Of(ctx, dl)
+// waitsInOrder returns why an event waits in the place of an ordered webhook, in
+// the customer's words, "" when its turn is now or has been. It is recorded so that
+// the event is listed from the beginning, and what becomes of it is, should its turn
+// never come.
+func (d *Dispatcher) waitsInOrder(ctx context.Context, t *match.Target, of delivery.Delivery, redelivered stream.Redelivered) (string, error) {
+	if redelivered != stream.NotRedelivered { // it may have had its turn meanwhile
+		before, err := d.progress(ctx, of)
+		if err != nil || before.Attempts > 0 {
+			return "", err
+		}
+	}
+	turn := delivery.Turn{Delivery: of, Webhook: &t.Webhook, Behind: d.behind(of.WebhookID)}
+	plan := delivery.Plan(turn, d.Now())
+	if plan.Step == delivery.PlanSend {
+		err := backoff.RetryUnavailable(ctx, d.Log, backoff.Broker, "count what waits before an ordered event", func() (err error) {
+			turn.Behind, err = d.Ordered.Behind(ctx, t.Webhook)
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+		plan = delivery.Plan(turn, d.Now())
+	}
+	return plan.Message, nil
+}
+
+// behind reports whether deliveries wait in a webhook's lane that go first.
+func (d *Dispatcher) behind(webhookID string) bool { return goFirst(d.Lanes.Busy(webhookID)) }
+
+// goFirst reports whether what waits in a lane goes first: what waits because of a
+// failure does, what only came faster than it could be sent does not.
+func goFirst(busy, overflow bool) bool { return busy && !overflow }
+
+// enter takes a place for an attempt to a webhook, or waits for one. What came too
+// fast for a moment must not make a webhook take the long way for as long as more
+// comes: while the lane is busy with nothing but that, a place that is free and that
+// no delivery waits for is taken, and one of a webhook that is fast enough is waited
+// for as ever.
+func (d *Dispatcher) enter(ctx context.Context, webhookID string, busy bool) bool {
+	if busy && !d.Webhooks.FastEnough(webhookID) {
+		return d.Webhooks.TryEnter(webhookID)
+	}
+	return d.Webhooks.Enter(ctx, webhookID)
+}
+
+// enqueue stores a delivery in its lane and records that it waits there, and why.
+// The slot is given back in between: a webhook in trouble must not keep the others'
+// events waiting for its entries in the log.
+func (d *Dispatcher) enqueue(ctx context.Context, t *match.Target, turn delivery.Turn, why string, slot *limit.Slot) error {
+	err := d.Lanes.Settle(ctx, turn.Delivery, turn.Progress.Attempts, delivery.Decision{Action: delivery.Wait})
+	slot.Free()
+	if err != nil {
+		return err
+	}
+	return d.Deliverer.Decline(ctx, t, turn.Delivery, delivery.Deferred, why)
+}
+
+// progress returns what is recorded of a delivery. It waits while the database is
+// away.
+func (d *Dispatcher) progress(ctx context.Context, of delivery.Delivery) (p delivery.Progress, err error) {
+	err = backoff.RetryUnavailable(ctx, d.Log, backoff.Store, "read the delivery log", func() error {
+		p, err = d.Deliverer.Progress.Of(ctx, of)
 		return err
 	})
 	return p, err

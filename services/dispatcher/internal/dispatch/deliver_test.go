@@ -4,149 +4,184 @@ import (
 	"context"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/egress"
 	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/natstest"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/inflight"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/deliver"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/limit"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/metrics"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/queue"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
 )
 
-// fixedLanes are lanes whose state is given.
-type fixedLanes struct{ busy, overflow bool }
-
-func (l fixedLanes) Busy(string) (busy, overflow bool)                               { return l.busy, l.overflow }
-func (fixedLanes) Put(context.Context, delivery.Delivery, int) error                 { return nil }
-func (fixedLanes) Schedule(context.Context, delivery.Delivery, int, time.Time) error { return nil }
-func (fixedLanes) Remove(context.Context, string) error                              { return nil }
-
 // What waits in a lane because of a failure goes first; what only came too fast
-// is passed by whoever finds a free place.
+// is passed by a delivery that finds a free place.
 func TestOnlyAFailureKeepsLaterDeliveriesInLine(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name  string
-		lanes fixedLanes
-		waits bool
+		name           string
+		busy, overflow bool
+		waits          bool
 	}{
-		{"nothing waits", fixedLanes{}, false},
-		{"what came too fast", fixedLanes{busy: true, overflow: true}, false},
-		{"what waits after a failure", fixedLanes{busy: true}, true},
+		{"nothing waits", false, false, false},
+		{"what came too fast", true, true, false},
+		{"what waits after a failure", true, false, true},
 	} {
-		d := &Dispatcher{Lanes: c.lanes}
-		if why := d.mustWait(webhook.Webhook{ID: "wh_1"}); (why != "") != c.waits {
-			t.Errorf("%s: %q", c.name, why)
+		if got := goFirst(c.busy, c.overflow); got != c.waits {
+			t.Errorf("%s: %t", c.name, got)
 		}
 	}
 }
 
 func TestAFreePlaceIsTakenPastAnOverflow(t *testing.T) {
 	t.Parallel()
-	webhooks := inflight.NewWebhooks(inflight.Limits{Total: 512, PerWebhook: 2, Patience: time.Minute})
-	d := &Dispatcher{Lanes: fixedLanes{busy: true, overflow: true}, Webhooks: webhooks}
-	enter := func(id string) <-chan bool {
-		answered := make(chan bool, 1)
-		d.enter(id, func(entered bool) inflight.Next {
-			answered <- entered
-			return inflight.Next{}
-		}).Run()
-		return answered
-	}
-	answered := func(id string, took time.Duration) {
-		webhooks.TryEnter(id)
-		webhooks.Leave(id, took)
-	}
-	answered("slow", 100*time.Millisecond)
-	for range 2 {
-		if !<-enter("slow") {
-			t.Error("a free place was not taken")
+	synctest.Test(t, func(t *testing.T) {
+		webhooks := limit.NewWebhooks(limit.Limits{Total: 512, PerWebhook: 2, MaxWait: time.Minute})
+		d := &Dispatcher{Webhooks: webhooks}
+		enter := func(id string) <-chan bool {
+			answered := make(chan bool, 1)
+			go func() { answered <- d.enter(t.Context(), id, true) }()
+			synctest.Wait()
+			return answered
 		}
-	}
-	if <-enter("slow") {
-		t.Error("there was no place")
-	}
+		answered := func(id string, took time.Duration) {
+			webhooks.TryEnter(id)
+			webhooks.Leave(id, took)
+		}
+		answered("slow", 100*time.Millisecond)
+		for range 2 {
+			if !<-enter("slow") {
+				t.Error("a free place was not taken")
+			}
+		}
+		began := time.Now()
+		if <-enter("slow") || time.Since(began) != 0 {
+			t.Error("there was no place")
+		}
 
-	answered("fast", time.Microsecond)
-	for range 2 {
-		if !<-enter("fast") {
-			t.Error("a free place was not taken")
+		answered("fast", time.Microsecond)
+		for range 2 {
+			if !<-enter("fast") {
+				t.Error("a free place was not taken")
+			}
 		}
-	}
-	entered := enter("fast") // it keeps up, and is waited for
-	webhooks.Leave("fast", time.Microsecond).Run()
-	if !<-entered {
-		t.Error("a webhook that keeps up was not waited for")
-	}
+		entered := enter("fast") // it keeps up, and is waited for
+		webhooks.Leave("fast", time.Microsecond)
+		if !<-entered {
+			t.Error("a webhook that keeps up was not waited for")
+		}
+	})
 }
 
-// finder finds one webhook, or none.
-type finder struct{ found *match.Target }
-
-func (finder) Match(context.Context, string, event.Type) ([]*match.Target, error) { return nil, nil }
-
-func (f finder) Find(context.Context, string, string) (*match.Target, error) { return f.found, nil }
-
-// courier notes what it is given.
-type courier struct{ did string }
-
-func (c *courier) CarryThen(_ context.Context, _ *match.Target, _ delivery.Delivery, _ int, slot *inflight.Slot, then record.Then) inflight.Next {
-	c.did = "sent"
-	slot.Free()
-	then(delivery.Step{Decision: delivery.Decision{Action: delivery.Done}}, nil)
-	return inflight.Next{}
+// now is what a webhook is at the moment, and what was done with its delivery.
+type now struct {
+	webhook *webhook.Webhook // nil when it is deleted
+	did     string
 }
 
-func (c *courier) DeclineThen(_ context.Context, _ *match.Target, _ delivery.Delivery, result delivery.Result, _ string, then record.Then) {
-	c.did = string(result)
-	then(delivery.Step{}, nil)
+func (*now) Fresh() bool { return false } // so that the webhook is read each time
+
+func (n *now) All(context.Context, string) ([]webhook.Webhook, error) {
+	if n.webhook == nil {
+		return nil, nil
+	}
+	return []webhook.Webhook{*n.webhook}, nil
+}
+
+func (n *now) Send(context.Context, egress.Request) delivery.Outcome {
+	n.did = "sent"
+	return delivery.Outcome{Result: delivery.Succeeded}
+}
+
+func (n *now) Record(_ context.Context, _ delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error) {
+	if attempts[0].Number == 0 {
+		n.did = string(attempts[0].Outcome.Result)
+	}
+	return []delivery.Step{{Decision: delivery.Decision{Action: delivery.Done}}}, nil
+}
+
+// dispatcher returns a dispatcher whose recorder runs for the life of the test.
+func (n *now) dispatcher(t *testing.T, conn *stream.Conn) *Dispatcher {
+	t.Helper()
+	log, m := slog.New(slog.DiscardHandler), metrics.New(prometheus.NewRegistry())
+	matcher, err := match.New(n, n, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorder := record.New(n, delivery.DefaultPolicy(), record.Options{Batch: 8, Pending: 8}, log, m)
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- recorder.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	webhooks := limit.NewWebhooks(limit.Limits{Total: 8, PerWebhook: 2, MaxWait: time.Minute})
+	d := &deliver.Deliverer{
+		Sender: n, Recorder: recorder, Matcher: matcher, Announcer: conn, Webhooks: webhooks,
+		Metrics: m.By(metrics.Direct), Now: time.Now, Log: log,
+	}
+	return &Dispatcher{
+		Matcher: matcher, Deliverer: d, Webhooks: webhooks, Slots: limit.NewSlots(1), Now: time.Now, Log: log,
+		Lanes: queue.NewLanes(queue.Parts{Stream: conn, Log: log}, 1),
+	}
 }
 
 // What is sent goes to the webhook of the moment it is sent, not to that of the
 // moment its event was matched.
 func TestAWebhookThatChangedWhileADeliveryWaitedForItsTurn(t *testing.T) {
 	t.Parallel()
-	calls := webhook.Webhook{ID: "wh_1", Event: webhook.SendCallLogs}
+	conn, err := stream.Connect(stream.Settings{URL: natstest.Start(t).ClientURL()}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	if err := conn.Ensure(t.Context(), stream.Topology{Retention: time.Hour, Replicas: 1}); err != nil {
+		t.Fatal(err)
+	}
+	calls := webhook.Webhook{ID: "wh_1", OrganizationID: "acme", Event: webhook.SendCallLogs, URL: "https://example.com", Secret: "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"}
 	notes, off, stopped := calls, calls, calls
 	notes.Event, off.Event = webhook.SendNotes, webhook.Disabled
 	stopped.Health.AutoDisabled = webhook.DisabledForFailures
 	for _, c := range []struct {
 		name string
-		now  *match.Target
+		now  *webhook.Webhook
 		want string
+		held int64
 	}{
-		{"as it was", &match.Target{Webhook: calls}, "sent"},
-		{"with another event", &match.Target{Webhook: notes}, "skipped"},
-		{"disabled by hand", &match.Target{Webhook: off}, "skipped"},
-		{"disabled automatically", &match.Target{Webhook: stopped}, "deferred"},
-		{"deleted", nil, ""},
+		{"as it was", &calls, "sent", 0},
+		{"with another event", &notes, "skipped", 0},
+		{"disabled by hand", &off, "skipped", 0},
+		{"disabled automatically", &stopped, "deferred", 1},
+		{"deleted", nil, "", 1},
 	} {
-		webhooks := inflight.NewWebhooks(inflight.Limits{Total: 8, PerWebhook: 2, Patience: time.Minute})
-		done := &courier{}
-		d := &Dispatcher{Matcher: finder{c.now}, Carrier: done, Lanes: fixedLanes{}, Webhooks: webhooks, Log: slog.New(slog.DiscardHandler)}
-		slots := inflight.NewSlots(1)
-		slot, err := slots.Take(t.Context())
+		n := &now{webhook: c.now}
+		d := n.dispatcher(t, conn)
+		slot, err := d.Slots.Take(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		before := &match.Target{Webhook: calls}
-		told := 0
-		d.Deliver(t.Context(), before, delivery.Delivery{WebhookID: "wh_1", EventType: event.CallCompleted}, stream.NotRedelivered, slot, func(err error) {
-			told++
-			if err != nil {
-				t.Errorf("%s: %v", c.name, err)
-			}
-		}).Run()
-		if told != 1 {
-			t.Errorf("%s: was told %d times what became of it", c.name, told)
+		of := delivery.Delivery{ID: "dlv_1", WebhookID: "wh_1", OrganizationID: "acme", EventType: event.CallCompleted}
+		if err := d.deliver(t.Context(), before, of, stream.NotRedelivered, slot); err != nil {
+			t.Errorf("%s: %v", c.name, err)
 		}
-		if c.want == "sent" {
-			webhooks.Leave("wh_1", time.Millisecond) // the courier's to do
+		if n.did != c.want || d.Webhooks.InFlight() != 0 || d.Slots.Used() != 0 {
+			t.Errorf("%s: it was %q, want %q; %d in flight, %d slots used", c.name, n.did, c.want, d.Webhooks.InFlight(), d.Slots.Used())
 		}
-		if done.did != c.want || webhooks.InFlight() != 0 {
-			t.Errorf("%s: it was %q, want %q; %d in flight", c.name, done.did, c.want, webhooks.InFlight())
+		if held, err := conn.Held(t.Context(), calls); err != nil || held != c.held {
+			t.Errorf("%s: %d deliveries wait, want %d; %v", c.name, held, c.held, err)
 		}
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/egress"
 	"github.com/dialnote/webhooks/pkg/stream"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/attempt"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/deliver"
 )
 
 const (
@@ -34,7 +34,7 @@ type Stream interface {
 // Speaker says farewells.
 type Speaker struct {
 	Stream Stream
-	Sender attempt.Sender
+	Sender deliver.Sender
 	Log    *slog.Logger
 }
 
@@ -42,7 +42,7 @@ type Speaker struct {
 // is the context of the requests.
 func (s *Speaker) Run(ctx, work context.Context) {
 	var waiting *stream.UnsubscribeRequests
-	err := retry.Until(ctx, s.Log, "the stream of farewells cannot be opened", func() (err error) {
+	err := backoff.Retry(ctx, s.Log, backoff.Broker, "open the stream of farewells", func() (err error) {
 		waiting, err = s.Stream.UnsubscribeRequests(ctx)
 		return err
 	})
@@ -53,7 +53,7 @@ func (s *Speaker) Run(ctx, work context.Context) {
 		})
 		saying.Wait()
 		if pullErr != nil {
-			retry.Pause(ctx, retry.Backoff(2))
+			backoff.Sleep(ctx, backoff.Pause(2))
 		}
 	}
 }
@@ -92,6 +92,5 @@ func pause(out delivery.Outcome, times uint64) time.Duration {
 	if out.Result == delivery.Succeeded || !out.Reason.HoldsEndpoint() || out.Reason == delivery.ReasonBlockedAddress {
 		return 0
 	}
-	const most = 10 * time.Minute
-	return min(most, 10*time.Second<<min(times, 10))
+	return backoff.Exponential(10*time.Second, 10*time.Minute, int(times)) //nolint:gosec // a message is an hour old at most
 }

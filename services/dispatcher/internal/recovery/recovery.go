@@ -13,11 +13,12 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/deliver"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/retry"
 )
 
 const (
@@ -58,24 +59,13 @@ type Matcher interface {
 	Drop(organizationID string)
 }
 
-// Courier queues deliveries and records that they wait.
-type Courier interface {
-	Requeue(ctx context.Context, t *match.Target, ds []delivery.Delivery, why string, put func(delivery.Delivery) error) error
-}
-
-// Room waits while too many outcomes are unrecorded.
-type Room interface {
-	WaitForCapacity(ctx context.Context) error
-}
-
 // Runner works on recoveries.
 type Runner struct {
-	Replica string // its name as the holder of leases
-	Store   Store
-	Stream  Stream
-	Matcher Matcher
-	Courier Courier
-	Room    Room
+	Replica   string // its name as the holder of leases
+	Store     Store
+	Stream    Stream
+	Matcher   Matcher
+	Deliverer *deliver.Deliverer
 
 	// Settled is how old an event is that the log would know if it had ever
 	// been this webhook's, even while others keep the dispatchers busy.
@@ -92,13 +82,13 @@ func (r *Runner) Run(ctx, work context.Context) {
 		pause, err := r.step(ctx, work)
 		if err != nil && ctx.Err() == nil {
 			r.Log.Warn("a recovery cannot go on; trying until it can", slog.Any("error", err))
-			pause = retry.Backoff(try)
+			pause = backoff.Pause(try)
 			try++
 		} else {
 			try = 0
 		}
 		if pause > 0 {
-			retry.Pause(ctx, pause)
+			backoff.Sleep(ctx, pause)
 		}
 	}
 }
@@ -106,7 +96,7 @@ func (r *Runner) Run(ctx, work context.Context) {
 // step works on one batch of the job that waited longest, and returns how long
 // to wait before the next.
 func (r *Runner) step(ctx, work context.Context) (time.Duration, error) {
-	if err := r.Room.WaitForCapacity(ctx); err != nil {
+	if err := r.Deliverer.WaitForCapacity(ctx); err != nil {
 		return 0, err
 	}
 	job, ok, err := r.Store.ClaimRecovery(ctx, r.Replica, r.Now(), Lease)
@@ -189,7 +179,7 @@ func (r *Runner) queue(ctx context.Context, t *match.Target, job delivery.Recove
 		return job, nil
 	}
 	put := func(d delivery.Delivery) error { return r.Stream.Requeue(ctx, d, job.ID) }
-	return job, r.Courier.Requeue(ctx, t, missed, "Waiting to be delivered: it was missed and is being recovered.", put)
+	return job, r.Deliverer.Requeue(ctx, t, missed, "Waiting to be delivered: it was missed and is being recovered.", put)
 }
 
 // find returns the job's webhook, nil when it is gone. That it is gone, or has

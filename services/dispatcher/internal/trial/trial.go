@@ -15,7 +15,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/pkg/webhook"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/attempt"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/deliver"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
 
@@ -29,16 +29,11 @@ type Matcher interface {
 	Drop(organizationID string)
 }
 
-// Courier records a test.
-type Courier interface {
-	Test(ctx context.Context, t *match.Target, d delivery.Delivery, a delivery.Attempt) error
-}
-
 // Tester makes tests. Safe for concurrent use.
 type Tester struct {
 	Matcher   Matcher
-	Sender    attempt.Sender
-	Courier   Courier
+	Sender    deliver.Sender
+	Deliverer *deliver.Deliverer
 	UserAgent string // as the sender's: it is set here to be shown
 	Now       func() time.Time
 	Tracer    *trace.Tracer
@@ -59,7 +54,7 @@ func (t *Tester) Test(ctx context.Context, call stream.TestCall) (delivery.TestR
 	d := delivery.Of(e, e.Body(), target.Webhook.ID, 0, t.Now())
 	w := &witness{sender: t.Sender, userAgent: t.UserAgent}
 	sending, span := t.Tracer.Attempt(ctx, &d, target.Webhook.Provider, 1)
-	a, ok := attempt.NewMaker(w, t.Now).Make(sending, target, d, 1)
+	a, ok := deliver.Attempt(sending, w, t.Now, target, d, 1)
 	span.Attempted(&a.Outcome)
 	if !ok {
 		return delivery.TestResult{}, fault.New(fault.Unavailable, "no-dispatcher", "The test was interrupted. Try again in a moment.").Because(context.Cause(ctx))
@@ -67,7 +62,7 @@ func (t *Tester) Test(ctx context.Context, call stream.TestCall) (delivery.TestR
 	a.Test, a.Body = true, d.Body
 	recording, cancel := context.WithTimeout(ctx, recordWithin)
 	defer cancel()
-	if err := t.Courier.Test(recording, target, d, a); err != nil {
+	if err := t.Deliverer.RecordTest(recording, target, d, a); err != nil {
 		return delivery.TestResult{}, fault.New(fault.Unavailable, "test-not-recorded",
 			"The test was sent, but our database cannot record what came of it at the moment. Try again soon.").Because(err)
 	}
@@ -94,12 +89,12 @@ func (t *Tester) find(ctx context.Context, call stream.TestCall, kind event.Type
 
 // witness keeps the one request that is sent through it.
 type witness struct {
-	sender    attempt.Sender
+	sender    deliver.Sender
 	userAgent string
 	sent      egress.Request
 }
 
-// Send implements attempt.Sender.
+// Send implements deliver.Sender.
 func (w *witness) Send(ctx context.Context, r egress.Request) delivery.Outcome {
 	r.Fields = append(slices.Clone(r.Fields), delivery.Field{Name: "User-Agent", Value: w.userAgent})
 	w.sent = r

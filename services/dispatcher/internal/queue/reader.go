@@ -1,0 +1,336 @@
+package queue
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/backoff"
+	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/webhook"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/limit"
+)
+
+const (
+	// pullWait is how long a pull waits for company to its first message.
+	pullWait = 25 * time.Millisecond
+
+	// crowdedWait is how long a reader sleeps when slow webhooks have all the places
+	// that they may have.
+	crowdedWait = 250 * time.Millisecond
+
+	// idleWait is how long a reader sleeps, at most, when its queue has messages
+	// that it is not given: another replica holds them, or their time has not come.
+	idleWait = time.Second
+
+	// parkedWait is how long a reader sleeps, at most, while its webhook is disabled
+	// automatically.
+	parkedWait = 100 * time.Second
+)
+
+// source is where the messages of a webhook's queue come from: a lane or an ordered
+// place.
+type source interface {
+	// streamName returns the name of the stream that keeps the queue.
+	streamName() string
+
+	// mode returns how the queue of a webhook is read at a time. w is nil when the
+	// webhook no longer exists.
+	mode(w *webhook.Webhook, now time.Time) mode
+
+	// inFlight returns how many deliveries of a webhook may be in flight at once.
+	inFlight(w *webhook.Webhook) int
+
+	// open opens the queue for reading: inFlight of its deliveries at once; until
+	// pauses it on the server, for every replica, zero not.
+	open(ctx context.Context, w *webhook.Webhook, inFlight int, until time.Time) (*stream.Lane, error)
+
+	// park has the server hand nothing out until the queue is opened again.
+	park(ctx context.Context, webhookID string) error
+
+	// remove removes the queue of a webhook that no longer exists. It reports
+	// false when the webhook exists after all.
+	remove(ctx context.Context, r *reader) (bool, error)
+
+	// settle does what was decided after an attempt, and reports whether the message
+	// is done with. The zero Decision is that of an attempt of which nothing is known
+	// to be recorded.
+	settle(ctx context.Context, r *reader, h held, d delivery.Decision) bool
+}
+
+// held is a delivery off the queue.
+type held struct {
+	delivery delivery.Delivery
+	message  *stream.Message
+	webhook  *webhook.Webhook // after the attempt; nil when it is not known
+	attempts int              // made of the delivery
+}
+
+// reader reads one webhook's queue.
+type reader struct {
+	*readers
+
+	source         source
+	organizationID string
+	webhookID      string
+	wake           backoff.Signal
+	mode           atomic.Int32 // how it reads, to be shown
+	arrivals       uint64       // guarded by readers.mu
+	placed         uint64       // where the ordered place begins that is known to be kept; guarded by readers.mu
+	failing        atomic.Bool  // deliveries may wait in it because of a failure
+
+	lane        *stream.Lane
+	applied     setting      // how the queue was last opened
+	parked      bool         // nothing is handed out
+	next        time.Time    // when a delivery that was given back may be tried again; set while the reader waits
+	outstanding atomic.Int64 // deliveries with a slot
+	failure     atomic.Pointer[error]
+	deliveries  sync.WaitGroup
+}
+
+// setting is how the server hands out a queue's messages.
+type setting struct {
+	inFlight int
+	until    time.Time
+	from     uint64          // where an ordered webhook's place begins
+	event    webhook.Setting // of an ordered webhook's place
+}
+
+// run reads until the queue is empty or pulling ends.
+func (r *reader) run(pulling, work context.Context) {
+	defer r.deliveries.Wait()
+	for try := 0; pulling.Err() == nil; {
+		ended, err := r.step(pulling, work)
+		switch {
+		case ended:
+			return
+		case err == nil:
+			try = 0
+			continue
+		case try == 0 && pulling.Err() == nil:
+			r.Log.Warn("queue not readable, retrying", slog.String("stream", r.source.streamName()),
+				slog.String("webhook", r.webhookID), slog.Any("error", err))
+		}
+		r.applied = setting{} // open it again, whatever the server knows
+		r.wake.Sleep(pulling, backoff.Pause(try))
+		try++
+	}
+}
+
+// step does what the queue needs now. It reports true when the reader has ended.
+func (r *reader) step(pulling, work context.Context) (bool, error) {
+	seen := r.readers.arrivals(r)
+	w, err := r.find(pulling, r.organizationID, r.webhookID)
+	if err != nil {
+		return false, err
+	}
+	now := r.source.mode(w, r.Now())
+	r.mode.Store(int32(now))
+	if now != open {
+		r.failing.Store(true)
+	}
+	switch now {
+	case gone:
+		return r.remove(pulling, seen)
+	case parked:
+		return false, r.park(pulling)
+	case onHold:
+		return false, r.hold(pulling, w)
+	case probe:
+		return r.read(pulling, work, w, 1, seen)
+	case open:
+		return r.read(pulling, work, w, r.source.inFlight(w), seen)
+	}
+	return false, nil
+}
+
+func (r *reader) remove(ctx context.Context, seen uint64) (bool, error) {
+	removed, err := r.source.remove(ctx, r)
+	return removed && r.end(r, seen), err
+}
+
+// park leaves the queue without a consumer until the webhook changes.
+func (r *reader) park(ctx context.Context) error {
+	if !r.parked {
+		if err := r.source.park(ctx, r.webhookID); err != nil {
+			return err
+		}
+		r.lane, r.parked = nil, true
+	}
+	r.wake.Sleep(ctx, parkedWait)
+	return nil
+}
+
+// hold pauses the queue on the server, for every replica, and waits.
+func (r *reader) hold(ctx context.Context, w *webhook.Webhook) error {
+	until := w.Health.HoldUntil
+	if err := r.open(ctx, w, 1, until); err != nil {
+		return err
+	}
+	r.wake.Sleep(ctx, until.Sub(r.Now()))
+	return nil
+}
+
+func (r *reader) open(ctx context.Context, w *webhook.Webhook, inFlight int, until time.Time) error {
+	s := setting{inFlight: inFlight, until: until, from: w.OrderedFrom, event: w.Event}
+	if r.lane != nil && r.applied == s {
+		return nil
+	}
+	lane, err := r.source.open(ctx, w, inFlight, until)
+	if err != nil {
+		return err
+	}
+	r.lane, r.applied, r.parked = lane, s, false
+	return nil
+}
+
+// read takes deliveries off the queue, as many as the webhook has use for, and
+// delivers each in a goroutine of its own, in their order. It reports true when the
+// queue is empty and the reader has ended.
+func (r *reader) read(pulling, work context.Context, w *webhook.Webhook, inFlight int, seen uint64) (bool, error) {
+	if failure := r.failure.Swap(nil); failure != nil {
+		return false, *failure
+	}
+	if err := r.open(pulling, w, inFlight, time.Time{}); err != nil {
+		return false, err
+	}
+	slots, err := r.acquire(pulling, inFlight)
+	if err != nil || slots == 0 {
+		return false, err
+	}
+	got := 0
+	_, err = r.lane.Pull(pulling, slots, pullWait, func(d delivery.Delivery, m *stream.Message) {
+		got++
+		r.begin(work, d, m)
+	})
+	r.Slots.Release(slots - got)
+	switch {
+	case err != nil:
+		return false, err
+	case got == 0:
+		return r.idle(pulling, seen)
+	case inFlight == 1:
+		r.deliveries.Wait() // the probe, or the one in order, decides how the queue goes on
+	}
+	return false, nil
+}
+
+// acquire takes slots for as many more deliveries as the webhook has use for. It
+// takes none, after a while, when there are too few to be worth a request, and
+// waits while too many outcomes are unrecorded.
+func (r *reader) acquire(ctx context.Context, inFlight int) (int, error) {
+	const worth = 4 // a quarter of what may be held
+	if err := r.Deliverer.WaitForCapacity(ctx); err != nil {
+		return 0, err
+	}
+	outstanding := int(r.outstanding.Load())
+	window := r.Webhooks.Window(r.webhookID, inFlight, outstanding)
+	more := window - outstanding
+	switch {
+	case window == 0:
+		r.wake.Sleep(ctx, crowdedWait)
+		return 0, nil
+	case more < max(1, window/worth):
+		r.wake.Sleep(ctx, pullWait)
+		return 0, nil
+	}
+	return r.Slots.Acquire(ctx, more)
+}
+
+// idle is what a reader does when it is given nothing: it ends when the queue is
+// empty, and else waits until something may have changed.
+func (r *reader) idle(ctx context.Context, seen uint64) (bool, error) {
+	if r.outstanding.Load() > 0 {
+		r.wake.Sleep(ctx, idleWait)
+		return false, nil
+	}
+	waiting, out, err := r.lane.Remaining(ctx)
+	if err != nil {
+		return false, err
+	}
+	if waiting == 0 && out == 0 && r.end(r, seen) {
+		return true, nil
+	}
+	sleep := idleWait
+	if untilNext := r.next.Sub(r.Now()); untilNext > 0 {
+		sleep = min(sleep, untilNext)
+	} else {
+		r.applied = setting{} // perhaps the server keeps an older setting: a delivery or another replica was late
+	}
+	r.wake.Sleep(ctx, sleep)
+	return false, nil
+}
+
+// begin delivers in the background. The delivery's turn comes after those of the
+// deliveries before it.
+func (r *reader) begin(work context.Context, d delivery.Delivery, m *stream.Message) {
+	r.outstanding.Add(1)
+	slot := r.Slots.SlotThen(func() { // long before the outcome is recorded
+		r.outstanding.Add(-1)
+		r.wake.Set()
+	})
+	turn := r.Webhooks.Join(r.webhookID)
+	r.deliveries.Go(func() {
+		defer r.wake.Set()
+		defer slot.Free()
+		defer m.KeepAlive()()
+		work, span := r.Tracer.Consume(work, r.source.streamName(), m.Headers())
+		defer span.End()
+		if !r.deliver(work, held{delivery: d, message: m}, turn, slot) {
+			return
+		}
+		if err := m.Ack(); err != nil {
+			r.Log.WarnContext(work, "delivery not acknowledged, will be redelivered",
+				slog.String("webhook", r.webhookID), slog.Any("error", err))
+		}
+	})
+}
+
+// deliver delivers one delivery of the queue, and reports whether its message is
+// done with. It reads how far the delivery is while it waits for its turn: the log
+// knows how many attempts were made, whatever became of their messages.
+func (r *reader) deliver(work context.Context, h held, turn limit.Turn, slot *limit.Slot) bool {
+	progress, err := r.Deliverer.Progress.Of(work, h.delivery)
+	if !turn.Wait(work) {
+		if work.Err() == nil {
+			_ = h.message.Return(0) // it keeps its place in the queue; when that is lost it comes again all the same
+		}
+		return false
+	}
+	t, findErr := r.Matcher.Find(work, r.organizationID, r.webhookID)
+	if err = cmp.Or(err, findErr); err != nil {
+		r.Webhooks.Leave(r.webhookID, 0)
+		r.giveUp(h.message, err)
+		return false
+	}
+	result, err := r.Deliverer.Deliver(work, t, delivery.Turn{
+		Delivery: h.delivery, Progress: progress, Probes: true, Retention: r.Retention,
+	}, slot)
+	h.attempts = result.Number
+	switch {
+	case err != nil:
+		if work.Err() == nil {
+			r.Log.ErrorContext(work, "attempt not recorded, delivery will be redelivered",
+				slog.String("webhook", r.webhookID), slog.Any("error", err))
+		}
+		return r.source.settle(work, r, h, delivery.Decision{})
+	case result.Plan.Step == delivery.PlanSend:
+		h.webhook = result.Recorded.After
+		return r.source.settle(work, r, h, result.Recorded.Decision)
+	case result.Plan.Step == delivery.PlanHold: // the webhook was stopped meanwhile
+		h.webhook = &t.Webhook
+		return r.source.settle(work, r, h, delivery.Decision{Action: delivery.Wait, At: t.Webhook.Health.HoldUntil})
+	}
+	return result.Plan.Step != delivery.PlanDrop // the queue of a deleted webhook is removed whole
+}
+
+// giveUp gives a delivery back, before later ones; when that is lost it comes
+// again all the same. The reader rests before it asks for more.
+func (r *reader) giveUp(m *stream.Message, failure error) {
+	r.failure.Store(&failure)
+	_ = m.Return(0)
+}
