@@ -16,17 +16,14 @@ import (
 	"github.com/dialnote/webhooks/pkg/endpoint"
 )
 
-// maxAddresses bounds how many of a name's addresses are tried: a name's owner
-// can publish thousands.
-const maxAddresses = 8
-
 // dialer makes guarded connections: a name with any address that is not
 // allowed is refused before anything is connected, and each connection's
 // actual address is judged once more as its socket is about to connect.
 type dialer struct {
 	policy  endpoint.Policy
 	names   *names
-	connect func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	connect connectFunc
+	reaches func(ctx context.Context, to netip.AddrPort) bool // an IPv6 address, from here
 	tls     *tls.Config
 }
 
@@ -65,6 +62,9 @@ func (e *blockedError) Error() string {
 	if e.class.Public {
 		return fmt.Sprintf("port of %s is not allowed", e.addr)
 	}
+	if !e.addr.IsValid() {
+		return fmt.Sprintf("an address is not allowed: %s (%s)", e.class.Name, e.class.RFC)
+	}
 	return fmt.Sprintf("address %s is not allowed: %s (%s)", e.addr.Addr(), e.class.Name, e.class.RFC)
 }
 
@@ -76,7 +76,8 @@ func newDialer(cfg Config, roots *x509.CertPool) *dialer {
 		connect: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 			return newStream(guarded.DialContext(ctx, "tcp", to.String()))
 		},
-		tls: tlsConfig(roots),
+		reaches: reachesIPv6,
+		tls:     tlsConfig(roots),
 	}
 }
 
@@ -138,26 +139,31 @@ func (d *dialer) open(ctx context.Context, address string) (*stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial %q: %w", address, err)
 	}
-	port, err := strconv.ParseUint(portText, 10, 16)
+	number, err := strconv.ParseUint(portText, 10, 16)
 	if err != nil {
 		return nil, fmt.Errorf("dial %q: %w", address, err)
 	}
+	port := uint16(number)
+	judge := func(found []netip.Addr) ([]netip.AddrPort, error) { return d.targets(ctx, found, port) }
 	start := time.Now()
-	found, err := d.names.resolve(ctx, host)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop() // of a lookup that is not waited for
+	found, later, err := d.names.resolve(ctx, host)
+	if blocked(err) {
+		return nil, &dialError{stage: guarding, err: err}
+	}
 	if err != nil {
 		return nil, &dialError{stage: resolving, took: durations{resolve: time.Since(start)}, err: err}
 	}
 	resolved := time.Now()
-	targets := make([]netip.AddrPort, 0, len(found))
-	for _, addr := range found {
-		to := netip.AddrPortFrom(addr.Unmap(), uint16(port))
-		if err := permit(d.policy, to); err != nil {
-			return nil, err
-		}
-		targets = append(targets, to)
+	targets, err := judge(found)
+	if err != nil {
+		return nil, err
 	}
-	targets = interleave(targets)
-	c, err := connectAny(ctx, targets[:min(len(targets), maxAddresses)], d.connect)
+	c, err := (&race{connect: d.connect, waiting: targets, later: later, judge: judge}).run(ctx)
+	if blocked(err) {
+		return nil, err
+	}
 	took := durations{resolve: resolved.Sub(start), connect: time.Since(resolved)}
 	if err != nil {
 		return nil, &dialError{stage: connecting, took: took, err: err}
@@ -165,6 +171,40 @@ func (d *dialer) open(ctx context.Context, address string) (*stream, error) {
 	s := c.(*stream) //nolint:forcetypeassert // connect returns one
 	s.took = took
 	return s, nil
+}
+
+// targets returns a name's addresses in the order in which they are to be tried,
+// or a dialError when one of them is not allowed.
+func (d *dialer) targets(ctx context.Context, found []netip.Addr, port uint16) ([]netip.AddrPort, error) {
+	var v4, v6 []netip.AddrPort
+	for _, addr := range found {
+		to := netip.AddrPortFrom(addr.Unmap(), port)
+		if err := permit(d.policy, to); err != nil {
+			return nil, err
+		}
+		if to.Addr().Is4() {
+			v4 = append(v4, to)
+		} else {
+			v6 = append(v6, to)
+		}
+	}
+	if len(v4) > 0 && len(v6) > 0 && !d.reaches(ctx, v6[0]) {
+		return alternate(v4, v6), nil
+	}
+	return alternate(v6, v4), nil
+}
+
+// reachesIPv6 reports whether this machine has an address to send to an IPv6
+// address from: a public one for a public one. It is the part of RFC 6724,
+// section 5, that decides between the families. Nothing is sent.
+func reachesIPv6(ctx context.Context, to netip.AddrPort) bool {
+	c, err := new(net.Dialer).DialContext(ctx, "udp", to.String())
+	if err != nil {
+		return false
+	}
+	defer c.Close() //nolint:errcheck // nothing was sent on it
+	from, err := netip.ParseAddrPort(c.LocalAddr().String())
+	return err == nil && (endpoint.Classify(from.Addr()).Public || !endpoint.Classify(to.Addr()).Public)
 }
 
 // address returns the host and port that connections of a key lead to.

@@ -3,14 +3,17 @@ package egress
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
@@ -81,6 +84,20 @@ func (ns *nameserver) run() {
 	}
 }
 
+// has reports whether a name's first label is trouble, or trouble and the type
+// of the question: "broken", or "broken-a" and "broken-aaaa". Several are joined
+// by "-and-".
+func has(name string, asked dnsmessage.Type, trouble string) bool {
+	label, _, _ := strings.Cut(name, ".")
+	kind := map[dnsmessage.Type]string{dnsmessage.TypeA: "a", dnsmessage.TypeAAAA: "aaaa"}[asked]
+	for one := range strings.SplitSeq(label, "-and-") {
+		if one == trouble || one == trouble+"-"+kind {
+			return true
+		}
+	}
+	return false
+}
+
 // reply returns the answer to a question, nil for none.
 func (ns *nameserver) reply(m dnsmessage.Message) *dnsmessage.Message {
 	ns.mu.Lock()
@@ -90,10 +107,12 @@ func (ns *nameserver) reply(m dnsmessage.Message) *dnsmessage.Message {
 	m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
 	rows, known := ns.zone[name]
 	switch {
-	case strings.HasPrefix(name, "silent."):
+	case has(name, q.Type, "silent"):
 		return nil
-	case strings.HasPrefix(name, "broken."):
+	case has(name, q.Type, "broken"):
 		m.RCode = dnsmessage.RCodeServerFailure
+		return &m
+	case has(name, q.Type, "empty"):
 		return &m
 	case !known:
 		ns.strange = append(ns.strange, name)
@@ -167,7 +186,7 @@ func TestNameServerCannotBeAsked(t *testing.T) {
 		n.dial = func(context.Context, string, string) (net.Conn, error) {
 			return nil, os.NewSyscallError("socket", cause)
 		}
-		_, err := n.resolve(t.Context(), "hooks.example.com")
+		_, _, err := n.resolve(t.Context(), "hooks.example.com")
 		reason, _ := explain(&dialError{stage: resolving, err: err}, circumstances{host: "hooks.example.com"})
 		if reason != delivery.ReasonInternal || !errors.Is(err, cause) {
 			t.Errorf("%v: reason %s, %v", cause, reason, err)
@@ -266,14 +285,15 @@ func TestBothFamiliesAreTried(t *testing.T) {
 func TestNamesAreComplete(t *testing.T) {
 	t.Parallel()
 	for policy, want := range map[bool]string{true: "hooks.example.com.", false: "hooks.example.com"} {
-		asked := ""
+		asked := make(chan string, 2)
 		n := newNames(nil, policy)
-		n.lookup = func(_ context.Context, _, host string) ([]netip.Addr, error) {
-			asked = host
+		n.lookup = func(_ context.Context, network, host string) ([]netip.Addr, error) {
+			asked <- network + " " + host
 			return []netip.Addr{netip.MustParseAddr("93.184.215.14")}, nil
 		}
-		if _, err := n.resolve(t.Context(), "hooks.example.com"); err != nil || asked != want {
-			t.Errorf("absolute %t: asked for %q, %v", policy, asked, err)
+		_, _, err := n.resolve(t.Context(), "hooks.example.com")
+		if both := []string{<-asked, <-asked}; err != nil || !slices.Contains(both, "ip4 "+want) || !slices.Contains(both, "ip6 "+want) {
+			t.Errorf("absolute %t: asked for %q, %v", policy, both, err)
 		}
 	}
 }
@@ -308,4 +328,54 @@ func TestInChildBehindProxy(t *testing.T) {
 	ns := newNameserver(t, map[string][][]string{"hooks.example.com": {{"127.0.0.1"}}})
 	c := client(t, func(cfg *Config) { cfg.Resolver = ns.resolver() })
 	want(t, c.Send(t.Context(), post("http://hooks.example.com:"+s.port()+"/")), "", "")
+}
+
+// A name server that answers for one family, and not for the other, costs a
+// request nothing but the delay that the families have for each other.
+func TestNameServerThatAnswersForOneFamily(t *testing.T) {
+	t.Parallel()
+	s4 := listen(t, "tcp", "127.0.0.1:0", answer("HTTP/1.1 204 No Content\r\n\r\n"))
+	s6 := listen(t, "tcp", "[::1]:0", answer("HTTP/1.1 204 No Content\r\n\r\n"))
+	rows := [][]string{{"127.0.0.1", "::1"}}
+	ns := newNameserver(t, map[string][][]string{
+		"silent-aaaa.example.com": rows, "broken-aaaa.example.com": rows, "empty-aaaa.example.com": rows, "empty-a-and-silent-aaaa.example.com": rows,
+		"silent-a.example.com": rows, "broken-a.example.com": rows, "empty-a.example.com": rows, "empty-a-and-broken-aaaa.example.com": rows, "broken-a-and-empty-aaaa.example.com": rows,
+	})
+	c := client(t, func(cfg *Config) { cfg.Resolver = ns.resolver() })
+	for host, s := range map[string]*listener{
+		"silent-aaaa": s4, "broken-aaaa": s4, "empty-aaaa": s4,
+		"silent-a": s6, "broken-a": s6, "empty-a": s6,
+	} {
+		out := c.Send(t.Context(), post("http://"+host+".example.com:"+s.port()+"/"))
+		want(t, out, "", "")
+		if out.RemoteAddr != s.Addr().String() || out.Phases.Resolve <= 0 || out.Phases.Total > 4*time.Second { // Go asks a silent one again after five
+			t.Errorf("%s: address %q, phases %+v", host, out.RemoteAddr, out.Phases)
+		}
+	}
+	for host, message := range map[string]string{
+		"empty-a-and-broken-aaaa": "The address could not be looked up: empty-a-and-broken-aaaa.example.com",
+		"broken-a-and-empty-aaaa": "The address could not be looked up: broken-a-and-empty-aaaa.example.com",
+	} {
+		want(t, c.Send(t.Context(), post("http://"+host+".example.com/")), delivery.ReasonDNS, message)
+	}
+	hasty := client(t, func(cfg *Config) { cfg.Resolver, cfg.Timeout = ns.resolver(), short })
+	want(t, hasty.Send(t.Context(), post("http://empty-a-and-silent-aaaa.example.com/")), delivery.ReasonTimeout, "No answer within 300ms")
+}
+
+// Nine addresses at which nothing listens do not keep the tenth from being tried.
+func TestManyAddresses(t *testing.T) {
+	t.Parallel()
+	s := listen(t, "tcp", "127.0.0.10:0", answer("HTTP/1.1 204 No Content\r\n\r\n"))
+	var addrs []string
+	for i := range 10 {
+		addrs = append(addrs, fmt.Sprintf("127.0.0.%d", i+1))
+	}
+	ns := newNameserver(t, map[string][][]string{"many.example.com": {addrs}, "dead.example.com": {addrs[:9]}})
+	c := client(t, func(cfg *Config) { cfg.Resolver = ns.resolver() })
+	out := c.Send(t.Context(), post("http://many.example.com:"+s.port()+"/"))
+	want(t, out, "", "")
+	if out.RemoteAddr != s.Addr().String() {
+		t.Errorf("address %q", out.RemoteAddr)
+	}
+	want(t, c.Send(t.Context(), post("http://dead.example.com:"+s.port()+"/")), delivery.ReasonConnect, "The server refused the connection: dead.example.com")
 }
