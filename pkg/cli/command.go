@@ -169,7 +169,7 @@ func (p Program) code(err error, errs io.Writer) int {
 // usage is the program's manual in short, with some of its commands.
 func (p Program) usage(commands []Command) string {
 	var b strings.Builder
-	_, _ = fmt.Fprintf(&b, "%s\n\nWithout a command it serves, until it is told to stop. Its settings are environment\nvariables: README.md lists them.\n", p.About)
+	_, _ = fmt.Fprintf(&b, "%s\n\nWithout a command it serves, until it is told to stop. Its settings are environment\nvariables: docs/settings.md lists them.\n", p.About)
 	if len(commands) == 0 {
 		return b.String()
 	}

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -143,5 +147,36 @@ func TestListsOfNetworksAndHosts(t *testing.T) {
 	}
 	if len(s.TrustedProxies) != 2 || s.TrustedProxies[1].Bits() != 8 || len(s.EmbedHosts) != 2 {
 		t.Errorf("got %v, %v", s.TrustedProxies, s.EmbedHosts)
+	}
+}
+
+// The table in docs/settings.md has every setting, each with its default, and no
+// other.
+func TestTheDocumentedSettings(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "settings.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]string{} // the column of defaults, by name
+	name := regexp.MustCompile("`([A-Z_]+)`")
+	for line := range strings.Lines(string(text)) {
+		if cells := strings.Split(line, "|"); len(cells) == 5 {
+			for _, found := range name.FindAllStringSubmatch(cells[1], -1) {
+				documented[found[1]] = cells[2]
+			}
+		}
+	}
+	delete(documented, "DIALNOTE_")
+	for field := range reflect.TypeFor[config.Settings]().Fields() {
+		variable, value := field.Tag.Get("env"), field.Tag.Get("envDefault")
+		column, is := documented[variable]
+		if !is || !strings.Contains(column, value) {
+			t.Errorf("%s, %q by default, is documented: %t, as %q", variable, value, is, column)
+		}
+		delete(documented, variable)
+	}
+	for variable := range documented {
+		t.Errorf("%s is documented and not a setting", variable)
 	}
 }

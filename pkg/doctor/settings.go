@@ -18,7 +18,7 @@ func (e *examination) examineSettings(environ map[string]string) bool {
 	s, err := config.Load(environ, e.service.Needs...)
 	if wrong, is := errors.AsType[*config.Error](err); is {
 		for _, problem := range wrong.Problems {
-			e.report(Finding{Fail, "settings", problem, "Set it as README.md says, and run this again."})
+			e.report(Finding{Fail, "settings", problem, "Set it as docs/settings.md says, and run this again."})
 		}
 		return false
 	}
@@ -71,7 +71,7 @@ func judgeNames(environ map[string]string) []Finding {
 	if len(odd) == 0 {
 		return nil
 	}
-	return []Finding{{Warn, "settings", strings.Join(odd, ", ") + ": no such setting, so it does nothing here", "Look for a slip of the pen: README.md lists the settings."}}
+	return []Finding{{Warn, "settings", strings.Join(odd, ", ") + ": no such setting, so it does nothing here", "Look for a slip of the pen: docs/settings.md lists the settings."}}
 }
 
 // judgeFiles returns the files that the settings name and that cannot be read.
