@@ -15,17 +15,17 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// Activity is what has just happened to an organization's webhooks, for those
-// who watch live. It is best effort and kept nowhere; Gaps tells when some of
-// it may have been lost.
+// Activity is what has just happened to an organization's webhooks, for readers
+// who watch live. It is sent at most once and not stored; Gaps reports when some
+// of it may have been lost.
 type Activity struct {
-	// Attempts were recorded just now, in this order.
+	// Attempts are those just recorded, in this order.
 	Attempts []RecordedAttempt `json:"attempts,omitempty"`
 
 	// Webhooks are the ids of webhooks that changed otherwise.
 	Webhooks []string `json:"webhooks,omitempty"`
 
-	// More tells that more happened than is listed, to any of the webhooks.
+	// More says that more happened than is listed, to any of the webhooks.
 	More bool `json:"more,omitempty"`
 }
 
@@ -44,9 +44,9 @@ type RecordedAttempt struct {
 	EndedAt    time.Time       `json:"endedAt"`
 }
 
-// TellActivity tells whoever watches an organization live. It does not wait.
-// What cannot be told now is lost, and those who watch find out: the sender's
-// heartbeats give a lost connection away.
+// TellActivity publishes activity to the watchers of an organization. It does
+// not wait for the server. What cannot be sent now is lost; watchers learn of the
+// loss from the sender's heartbeats, which say that its connection was lost.
 func (c *Conn) TellActivity(organizationID string, a Activity) error {
 	body, err := json.Marshal(a)
 	if err != nil {
@@ -62,9 +62,9 @@ func (c *Conn) TellActivity(organizationID string, a Activity) error {
 const flushWithin = 5 * time.Second
 
 // WatchActivity calls hear with what happens to one organization's webhooks,
-// also from two goroutines at once, until stop is called; a call may still be
-// under way then. When it returns, everything that is told from now on is
-// heard. While the broker is away it returns a fault of kind Unavailable.
+// possibly from two goroutines at once, until stop is called; a call may still be
+// under way then. Activity that is published after WatchActivity has returned
+// reaches hear. While the broker is away it returns a fault of kind Unavailable.
 func (c *Conn) WatchActivity(ctx context.Context, organizationID string, hear func(Activity)) (stop func(), err error) {
 	if strings.ContainsAny(organizationID, ".*> \t\r\n") || organizationID == "" {
 		return nil, fmt.Errorf("watch organization %q: not an id", organizationID) // it would match others' subjects
@@ -120,9 +120,10 @@ func (w *activityWatch) changed(msg *nats.Msg) {
 	w.hear(Activity{Webhooks: []string{change.WebhookID}})
 }
 
-// Gaps calls missed whenever something that was told may not have been heard,
-// until ctx ends: this connection was lost and made again, a dispatcher's was,
-// or a dispatcher died between recording and telling. It notices within a lease.
+// Gaps calls missed whenever activity may have been lost, until ctx ends: because
+// this connection or a dispatcher's was lost and made again, or because a
+// dispatcher died after it recorded attempts and before it published them. It
+// notices within a lease.
 func (c *Conn) Gaps(ctx context.Context, missed func()) error {
 	g := &gaps{epoch: c.reconnects(), replicas: make(map[string]pulse)}
 	sub, err := c.nc.Subscribe(proto.SubjectHeartbeat("*"), func(msg *nats.Msg) {
@@ -148,21 +149,21 @@ func (c *Conn) Gaps(ctx context.Context, missed func()) error {
 	}
 }
 
-// gaps is what Gaps knows.
+// gaps is the state of Gaps.
 type gaps struct {
 	mu       sync.Mutex
 	epoch    uint64 // this connection's reconnections
 	replicas map[string]pulse
 }
 
-// pulse is the last that was heard of a replica.
+// pulse is a replica's last heartbeat.
 type pulse struct {
 	at    time.Time
 	epoch uint64 // its connection's reconnections
 }
 
-// heard takes in a heartbeat and reports whether its sender was cut off since
-// the one before.
+// heard stores a heartbeat and reports whether its sender was cut off since the
+// one before.
 func (g *gaps) heard(msg *nats.Msg, now time.Time) bool {
 	_, replica := splitWebhooksSubject(msg.Subject)
 	var h heartbeat
@@ -172,7 +173,7 @@ func (g *gaps) heard(msg *nats.Msg, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	last, known := g.replicas[replica]
-	if h.Left { // it had told everything
+	if h.Left { // it had published everything
 		delete(g.replicas, replica)
 		return false
 	}
@@ -180,14 +181,14 @@ func (g *gaps) heard(msg *nats.Msg, now time.Time) bool {
 	return known && last.epoch != h.Epoch
 }
 
-// looked reports whether the connection was made anew since the last look, or a
-// replica has fallen silent.
+// looked reports whether, since the last call, the connection was made again or a
+// replica stopped sending heartbeats.
 func (g *gaps) looked(epoch uint64, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if epoch != g.epoch {
 		g.epoch = epoch
-		clear(g.replicas) // they could not be heard
+		clear(g.replicas) // their heartbeats could not arrive
 		return true
 	}
 	silent := false

@@ -16,7 +16,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 
-// watch returns what is heard of an organization.
+// watch returns a channel with the activity of an organization.
 func watch(t *testing.T, c *stream.Conn, organization string) <-chan stream.Activity {
 	t.Helper()
 	heard := make(chan stream.Activity, 100)
@@ -60,7 +60,7 @@ func TestActivityIsHeardByThoseWhoWatchTheOrganization(t *testing.T) {
 	want := stream.Activity{Attempts: []stream.RecordedAttempt{attemptOf("wh_1")}, More: true}
 	for _, tell := range []func() error{
 		func() error { return teller.TellActivity("acme", want) },
-		func() error { return teller.TellActivity("acme.x", want) }, // nobody's
+		func() error { return teller.TellActivity("acme.x", want) }, // no organization's
 		func() error { return teller.Announce(stream.Change{OrganizationID: "other", WebhookID: "wh_2"}) },
 	} {
 		await(t, func() bool { return tell() == nil })
@@ -97,7 +97,7 @@ func TestWatchingWhileTheBrokerIsAwayIsUnavailable(t *testing.T) {
 	})
 }
 
-// silent hears nothing.
+// silent fails the test if activity arrives.
 type silent struct{}
 
 func (silent) Changed(stream.Change)  {}
@@ -113,7 +113,7 @@ func TestGapsAreNoticed(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- watcher.Gaps(ctx, func() { missed <- struct{}{} }) }()
 
-	// join starts a replica and returns its connection and its end by leave.
+	// join starts a replica and returns its connection, and what makes it leave.
 	join := func(name string) (*stream.Conn, func()) {
 		c, err := stream.Connect(stream.Settings{URL: srv.ClientURL(), Name: name}, slog.New(slog.DiscardHandler))
 		if err != nil {
@@ -136,7 +136,7 @@ func TestGapsAreNoticed(t *testing.T) {
 	if len(missed) > 0 {
 		t.Error("missed something although nothing was lost")
 	}
-	dies.Close() // without taking leave
+	dies.Close() // without saying that it leaves
 	next(t, "gap after a replica died", missed)
 	stopDying()
 

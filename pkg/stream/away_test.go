@@ -12,8 +12,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/fault"
 )
 
-// What is over by itself is told as the broker's absence, so that whoever
-// publishes tries again; a wrong setting is not.
+// An error that passes by itself is a fault of kind Unavailable, so that the
+// publisher tries again; that of a wrong setting is not.
 func TestTheBrokersAbsence(t *testing.T) {
 	t.Parallel()
 	api := func(code int, errorCode jetstream.ErrorCode) error {
@@ -26,7 +26,7 @@ func TestTheBrokersAbsence(t *testing.T) {
 		{nats.ErrDisconnected, true},
 		{nats.ErrNoResponders, true},
 		{context.DeadlineExceeded, true},
-		{jetstream.ErrAsyncPublishTimeout, true}, // a cluster that has lost its majority says nothing
+		{jetstream.ErrAsyncPublishTimeout, true}, // a cluster without a majority does not reply
 		{jetstream.ErrTooManyStalledMsgs, true},
 		{api(503, 10008), true},  // temporarily unavailable
 		{api(503, 10077), true},  // the stream cannot store

@@ -15,41 +15,41 @@ import (
 )
 
 const (
-	// batchMessages and batchBytes bound what leaves together. The server takes
-	// up to 1,000 messages, and has them twice while it stores them.
+	// batchMessages and batchBytes bound a batch. The server takes up to 1,000
+	// messages, and holds them twice while it stores them.
 	batchMessages = 256
 	batchBytes    = 1 << 20
 
-	// noBatchesFor is for how long messages leave one by one after the server has
-	// said that it takes no batches: it may be replaced.
+	// noBatchesFor is how long messages are published one by one after the server
+	// refused batches as such. Then it may have been replaced by a newer one.
 	noBatchesFor = time.Minute
 )
 
-// batcher stores messages of one stream, several at a time while publishers are
-// many: what comes while others are on their way leaves as one atomic batch,
-// which the server stores whole and syncs once (docs/adr/0009). A publisher alone
-// never waits for company.
+// batcher publishes the messages of one stream, in atomic batches when several
+// publishers are at work: the messages that arrive while a batch is being stored
+// are the next batch, which the server stores whole and syncs once
+// (docs/adr/0009). A message that arrives alone is published at once.
 //
-// No more messages wait than publishers do.
+// No more messages wait than there are callers of store.
 type batcher struct {
 	c *Conn
 
 	mu       sync.Mutex
 	waiting  []*pending
 	flushing bool
-	apart    time.Time // until when messages leave one by one
+	apart    time.Time // until when messages are published one by one
 }
 
-// pending is one message on its way, and who waits for it.
+// pending is one message and the caller of store that waits for its result.
 type pending struct {
 	msg  *nats.Msg
 	came time.Time
-	done chan error // has room for the answer
+	done chan error // buffered: the result is sent once
 }
 
-// store stores a message and returns when the server has acknowledged it, as
+// store publishes a message and returns when the server has acknowledged it, as
 // Conn.store does. While the server does not answer it may take twice as long,
-// for what was on its way before.
+// because the batch before it has to end first.
 func (b *batcher) store(ctx context.Context, msg *nats.Msg) error {
 	p := &pending{msg: msg, came: time.Now(), done: make(chan error, 1)}
 	b.mu.Lock()
@@ -58,7 +58,7 @@ func (b *batcher) store(ctx context.Context, msg *nats.Msg) error {
 	b.flushing = true
 	b.mu.Unlock()
 	if first {
-		go b.flush() //nolint:contextcheck // it publishes for others too, who may wait longer
+		go b.flush() //nolint:contextcheck // it also publishes for callers whose contexts last longer
 	}
 	select {
 	case err := <-p.done:
@@ -69,15 +69,15 @@ func (b *batcher) store(ctx context.Context, msg *nats.Msg) error {
 	}
 }
 
-// length returns how many messages wait to leave.
+// length returns how many messages wait to be published.
 func (b *batcher) length() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.waiting)
 }
 
-// forget takes out a message that nobody waits for any longer, unless it is on
-// its way: so no more wait than there are publishers, whatever the server does.
+// forget removes a message whose caller has left, unless it is being published.
+// So no more messages wait than there are callers, even if the server is silent.
 func (b *batcher) forget(p *pending) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -86,7 +86,7 @@ func (b *batcher) forget(p *pending) {
 	}
 }
 
-// flush publishes what waits until nothing does.
+// flush publishes until no message waits.
 func (b *batcher) flush() {
 	for {
 		some, together := b.take()
@@ -103,8 +103,8 @@ func (b *batcher) flush() {
 	}
 }
 
-// take returns what leaves next, and whether it may leave together; nothing
-// when nothing waits, and the next that comes has to flush again.
+// take returns the messages to publish next, and whether they may be a batch. It
+// returns none when none wait; the next caller of store then starts flush again.
 func (b *batcher) take() (some []*pending, together bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -123,9 +123,9 @@ func (b *batcher) take() (some []*pending, together bool) {
 	return some, !time.Now().Before(b.apart)
 }
 
-// dismiss answers those who have waited for as long as the server may take: it is
-// silent, and they would wait longer and longer behind each other. The lock is
-// held.
+// dismiss returns an error to the callers that have waited for publishTimeout:
+// the server is silent, and each would wait longer than the one before. The
+// caller holds the lock.
 func (b *batcher) dismiss() {
 	n := 0
 	for ; n < len(b.waiting) && time.Since(b.waiting[n].came) >= publishTimeout; n++ {
@@ -134,13 +134,13 @@ func (b *batcher) dismiss() {
 	b.waiting = slices.Delete(b.waiting, 0, n)
 }
 
-// single stores one message. It is nobody's context that bounds it: who waits
-// may leave sooner.
+// single publishes one message. No caller's context bounds it, since the caller
+// may leave while the message is being published.
 func (b *batcher) single(p *pending) {
 	p.done <- b.c.store(context.Background(), p.msg)
 }
 
-// singles stores messages one by one, side by side.
+// singles publishes messages one by one, concurrently.
 func (b *batcher) singles(some []*pending) {
 	var all sync.WaitGroup
 	for _, p := range some {
@@ -149,9 +149,9 @@ func (b *batcher) singles(some []*pending) {
 	all.Wait()
 }
 
-// batch stores messages together. One that cannot be stored, or is stored
-// already, makes the server refuse them all: each then goes by itself, so that
-// nobody suffers for another's.
+// batch publishes messages together. The server refuses the whole batch when one
+// of its messages cannot be stored, or is stored already. Each is then published
+// by itself, so that no caller gets an error for another one's message.
 func (b *batcher) batch(some []*pending) {
 	messages := make([]*nats.Msg, len(some))
 	for n, p := range some {
@@ -178,8 +178,9 @@ func (b *batcher) batch(some []*pending) {
 	b.singles(some)
 }
 
-// noteRefusal notices why a batch was refused: a stream of an earlier version
-// allows none, and a server before 2.12.1 none with message ids.
+// noteRefusal stops batches for a while when the server refused one because it
+// takes none: a stream of an earlier version allows none, and a server before
+// 2.12.1 none with message ids.
 func (b *batcher) noteRefusal(code jetstream.ErrorCode) {
 	if code != jetstreamext.JSErrCodeBatchPublishNotEnabled && code != jetstreamext.JSErrCodeBatchPublishUnsupportedHeader {
 		return

@@ -21,8 +21,8 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// busy returns a connection whose batcher lets everything wait, until let is
-// called: what was published by then leaves together.
+// busy returns a connection whose batcher keeps messages waiting until let is
+// called: those that were published by then are one batch.
 func busy(t *testing.T, srv *natstest.Server) (c *Conn, let func(waiting int)) {
 	t.Helper()
 	c, err := Connect(Settings{URL: srv.ClientURL(), Name: t.Name(), SyncsAlways: true}, slog.New(slog.DiscardHandler))
@@ -131,8 +131,8 @@ func TestWhatComesAtTheSameTimeIsStoredTogether(t *testing.T) {
 	}
 }
 
-// One that was published before, or twice at once, is the same event, and none
-// of its company suffers.
+// An event that was published before, or twice at once, is stored once, and the
+// other events of its batch are stored too.
 func TestARepeatedEventIsStoredOnceAmongOthers(t *testing.T) {
 	t.Parallel()
 	srv := natstest.Start(t)
@@ -148,8 +148,8 @@ func TestARepeatedEventIsStoredOnceAmongOthers(t *testing.T) {
 	}
 }
 
-// A stream that an earlier version made allows no batches: what comes is stored
-// all the same, and no more batches are tried for a while.
+// A stream that an earlier version made allows no batches: events are stored one
+// by one, and no more batches are tried for a while.
 func TestAStreamWithoutBatchesIsServedOneByOne(t *testing.T) {
 	t.Parallel()
 	srv := natstest.Start(t)
@@ -198,8 +198,8 @@ func TestAMessageThatIsTooLargeIsRefusedAlone(t *testing.T) {
 	}
 }
 
-// Whoever leaves leaves nothing behind, so that no more wait than publishers do
-// while the server answers nothing.
+// A caller that leaves takes its message along, so that no more messages wait
+// than there are callers while the server is silent.
 func TestWhoeverLeavesIsForgotten(t *testing.T) {
 	t.Parallel()
 	c, _ := busy(t, natstest.Start(t))
@@ -216,8 +216,8 @@ func TestWhoeverLeavesIsForgotten(t *testing.T) {
 	awaitWaiting(t, c, 0)
 }
 
-// While the server answers nothing, what leaves takes its time each time. Nobody
-// waits for more than that of one before them: the line must not grow without end.
+// While the server is silent, each batch takes publishTimeout. No caller waits for
+// more than one batch before its own: the line must not grow without end.
 func TestNobodyWaitsForMoreThanOneSilence(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -238,7 +238,7 @@ func TestNobodyWaitsForMoreThanOneSilence(t *testing.T) {
 	})
 }
 
-// With the broker gone everybody hears so.
+// With the broker gone every caller gets the error.
 func TestABatchWithoutABrokerFailsAsAwayForAll(t *testing.T) {
 	t.Parallel()
 	srv := natstest.Start(t)
@@ -254,7 +254,7 @@ func TestABatchWithoutABrokerFailsAsAwayForAll(t *testing.T) {
 	}
 }
 
-// What leaves together is bounded, in messages and in bytes, and keeps its order.
+// A batch is bounded, in messages and in bytes, and keeps its order.
 func TestWhatLeavesTogetherIsBounded(t *testing.T) {
 	t.Parallel()
 	i := &batcher{}

@@ -1,7 +1,7 @@
-// Package stream is the NATS side of the project: the JetStream topology, the
-// publishing and pulling of events, the lanes of waiting deliveries, and the
-// announcements by which replicas stay of one mind. No other package imports
-// the NATS client.
+// Package stream is the NATS side of the project: the JetStream topology,
+// publishing and pulling events, the lanes of waiting deliveries, and the
+// announcements that keep replicas' caches true. No other package imports the
+// NATS client.
 package stream
 
 import (
@@ -39,15 +39,16 @@ type Settings struct {
 
 	Security Security
 
-	// Inbox begins the subjects that answers and pulled messages come to,
-	// "_INBOX_" and the service's name. Nobody else may be allowed to subscribe
-	// there: who reads another's inbox reads its events. "" is the client's
-	// "_INBOX".
+	// Inbox begins the subjects on which replies and pulled messages arrive:
+	// "_INBOX_" and the service's name. The server must let no other user
+	// subscribe there, because a subscriber reads the service's events. "" is the
+	// client's own "_INBOX".
 	Inbox string
 
 	// SyncsAlways says that the server syncs its files before it acknowledges
-	// (sync_interval: always): events that are published at the same time then
-	// share a sync. With another server that costs more than it gives.
+	// (sync_interval: always). Events that are published at the same time are then
+	// one batch, which is synced once. With any other server a batch costs more
+	// than it saves.
 	SyncsAlways bool
 
 	// InProcess connects to an embedded server without a socket; URL is then
@@ -55,8 +56,8 @@ type Settings struct {
 	InProcess nats.InProcessConnProvider
 }
 
-// Conn is a connection that never gives up: it reconnects for as long as it is
-// open. Safe for concurrent use.
+// Conn is a connection that reconnects for as long as it is open. Safe for
+// concurrent use.
 type Conn struct {
 	nc *nats.Conn
 	js jetstream.JetStream
@@ -76,7 +77,7 @@ func Connect(s Settings, log *slog.Logger) (*Conn, error) {
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(100*time.Millisecond, 250*time.Millisecond),
-		nats.ReconnectBufSize(-1),   // what cannot be sent now fails now: the caller decides
+		nats.ReconnectBufSize(-1),   // publishing fails at once while disconnected: the caller decides
 		nats.IgnoreAuthErrorAbort(), // credentials are replaced while programs run
 		nats.PingInterval(5 * time.Second),
 		nats.MaxPingsOutstanding(2),
@@ -113,8 +114,8 @@ func Connect(s Settings, log *slog.Logger) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", withoutURL(err))
 	}
-	// Without a timeout, a publisher whose acknowledgement is lost (a stream that
-	// changes its leader) would wait for ever.
+	// Without a timeout, a publisher whose acknowledgement is lost, because the
+	// stream changed its leader, would wait for ever.
 	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(8192), jetstream.WithPublishAsyncTimeout(publishTimeout))
 	if err != nil {
 		nc.Close()
@@ -127,8 +128,8 @@ func Connect(s Settings, log *slog.Logger) (*Conn, error) {
 	return c, nil
 }
 
-// Close closes the connection. What was published and not yet acknowledged is
-// in doubt.
+// Close closes the connection. Messages that were published and not yet
+// acknowledged may or may not be stored.
 func (c *Conn) Close() { c.nc.Close() }
 
 // reconnects counts how often the connection was lost and made again.
@@ -160,7 +161,7 @@ func (c *Conn) checkVersion() error {
 }
 
 // versionAtLeast reports whether a version like 2.15.2 or 2.12.0-beta.1 is at
-// least major.minor. What cannot be read is not.
+// least major.minor. It returns false for one that it cannot read.
 func versionAtLeast(version string, major, minor int) bool {
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
 	if len(parts) < 2 {
@@ -174,7 +175,8 @@ func versionAtLeast(version string, major, minor int) bool {
 	return gotMajor > major || gotMajor == major && gotMinor >= minor
 }
 
-// unavailable marks an error as the broker's absence when it is one.
+// unavailable makes an error a fault of kind Unavailable when the broker's absence
+// is its cause.
 func unavailable(err error) error {
 	for _, away := range []error{
 		nats.ErrConnectionClosed, nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrReconnectBufExceeded,
@@ -194,9 +196,9 @@ func unavailable(err error) error {
 	return err
 }
 
-// passing reports whether an error that is not called passing (503) is over in a
-// moment all the same, when the cluster is whole again or its disk has room:
-// unlike one of a wrong setting, which may have the same code.
+// passing reports whether an error passes by itself, when the cluster is whole
+// again or its disk has room, although its code is not 503. An error of a wrong
+// setting may have the same code.
 func passing(code jetstream.ErrorCode) bool {
 	return slices.Contains([]jetstream.ErrorCode{
 		10047, 10028, // storage, memory resources exceeded

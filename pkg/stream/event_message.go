@@ -6,8 +6,8 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// Event reads the event off a message of the event stream. Its error is a
-// fault that says what is wrong with the message.
+// Event returns the event that a message of the event stream holds. Its error is
+// a fault that says what is wrong with the message.
 func (m *Message) Event() (event.Event, error) {
 	switch m.ContentType {
 	case "", proto.ContentTypeJSON:
@@ -20,7 +20,7 @@ func (m *Message) Event() (event.Event, error) {
 	}
 }
 
-// Published is Event that also holds the subject against the event: a publisher
+// Published is Event that also compares the subject with the event: a publisher
 // may publish for the organization that its subject names and for no other.
 func (m *Message) Published() (event.Event, error) {
 	organization, kind, ok := proto.ParseEventSubject(m.Subject)

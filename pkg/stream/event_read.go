@@ -12,9 +12,9 @@ import (
 )
 
 // Event reads the message of the event stream with this sequence. It returns
-// NotFound when the stream no longer keeps it, and for 0. A caller that means a
-// certain event must look whether it is the one: a stream that was made anew
-// counts from the start. The message is not to be acknowledged.
+// NotFound when the stream no longer keeps it, and for 0. A caller that wants a
+// certain event must compare its id: a stream that was deleted and made again
+// counts from 1. The message must not be acknowledged.
 func (c *Conn) Event(ctx context.Context, sequence uint64) (*Message, error) {
 	events, err := c.js.Stream(ctx, proto.StreamEvents)
 	if err != nil {

@@ -57,17 +57,17 @@ type Message struct {
 	Sequence    uint64      // in its stream
 	Stored      time.Time   // when the server stored it
 	Deliveries  uint64      // how often it was handed out, this time included, as far as the server knows
-	Redelivered Redelivered // whether it was handed out before, here or to another
+	Redelivered Redelivered // whether it was handed out before, to any replica
 
 	raw  jetstream.Msg
 	keep *sync.Pool // of *keeper
 }
 
-// Redelivered says whether a message was handed out before: whoever had it then may have
-// gone some way with it.
+// Redelivered says whether a message was handed out before. The replica that had
+// it then may have made some of its deliveries.
 type Redelivered uint8
 
-// What is known of it.
+// The values of Redelivered.
 const (
 	NotRedelivered    Redelivered = iota
 	MaybeRedelivered              // the server may have forgotten
@@ -82,8 +82,8 @@ func (m *Message) Headers() trace.Headers {
 	return m.raw.Headers()
 }
 
-// Ack tells the server that the message is done with. It does not wait for the
-// server: a lost acknowledgement means that the message comes again.
+// Ack acknowledges the message. It does not wait for the server: when the
+// acknowledgement is lost, the message is redelivered.
 func (m *Message) Ack() error {
 	if err := m.raw.Ack(); err != nil {
 		return fmt.Errorf("acknowledge message %d: %w", m.Sequence, err)
@@ -91,8 +91,8 @@ func (m *Message) Ack() error {
 	return nil
 }
 
-// KeepAlive tells the server again and again that the message is being worked
-// on, until stop is called, which must be once.
+// KeepAlive tells the server periodically that the message is being worked on,
+// until stop is called. stop must be called once.
 func (m *Message) KeepAlive() (stop func()) {
 	k := m.keep.Get().(*keeper)
 	k.begin(m.raw)
@@ -102,8 +102,8 @@ func (m *Message) KeepAlive() (stop func()) {
 	}
 }
 
-// keeper keeps one message after the other alive. Every message has one, for a
-// short time.
+// keeper keeps a message alive, and then another one: every message needs one
+// for a short time, and a timer is worth keeping.
 type keeper struct {
 	mu      sync.Mutex
 	message jetstream.Msg // nil between two
@@ -124,8 +124,8 @@ func (k *keeper) begin(message jetstream.Msg) {
 	k.timer.Reset(ackWait / 3)
 }
 
-// tell may come late, and then tells of the next message before its time, which
-// is no harm.
+// tell may run late, and then extends the next message before it has to, which
+// does no harm.
 func (k *keeper) tell() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -160,7 +160,7 @@ type Events struct {
 	mu         sync.Mutex
 	looked     bool
 	reconnects uint64 // of the connection, when it looked
-	suspect    uint64 // events up to this sequence may have been handed out before
+	suspect    uint64 // events up to this sequence may have been redelivered
 }
 
 // Events opens the shared consumer. Ensure must have made it.
@@ -173,9 +173,9 @@ func (c *Conn) Events(ctx context.Context) (*Events, error) {
 }
 
 // Pull asks for at most n events, calls handle for each as it arrives, and
-// returns how many came: when n have, or after wait. It holds no others back.
-// The end of ctx does not cut it short: an event that the server has just
-// handed out would be lost on its way, until its time with us is up.
+// returns how many came: when n have, or after wait. It keeps no others from the
+// other replicas. It does not end before wait when ctx does: an event that the
+// server has just handed out would be lost until its AckWait is over.
 func (e *Events) Pull(ctx context.Context, n int, wait time.Duration, handle func(*Message)) (int, error) {
 	suspect, err := e.look(ctx)
 	if err != nil {
@@ -190,9 +190,9 @@ func (e *Events) Pull(ctx context.Context, n int, wait time.Duration, handle fun
 }
 
 // look returns up to which sequence events may have been handed out before,
-// whatever the server counts. It writes down lazily what it has handed out, so
-// that a server that crashed starts counting again: what it had when this
-// connection was made is to be held against the log.
+// whatever the server counts. The server stores lazily what it has handed out,
+// and forgets some of it when it crashes. So every event that was stored when
+// this connection was made has to be compared with the log.
 func (e *Events) look(ctx context.Context) (uint64, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -208,7 +208,7 @@ func (e *Events) look(ctx context.Context) (uint64, error) {
 	return e.suspect, nil
 }
 
-// Pending returns how many events no replica has been given yet.
+// Pending returns how many events have not been handed out to any replica.
 func (e *Events) Pending(ctx context.Context) (uint64, error) {
 	info, err := e.consumer.Info(ctx)
 	if err != nil {
@@ -217,8 +217,8 @@ func (e *Events) Pending(ctx context.Context) (uint64, error) {
 	return info.NumPending, nil
 }
 
-// pull leaves it to the server to say that the time is up: all that it handed
-// out before has then arrived.
+// pull lets the server end the wait: everything that the server handed out before
+// has then arrived.
 func (c *Conn) pull(ctx context.Context, consumer jetstream.Consumer, n int, wait time.Duration, handle func(*Message)) (int, error) {
 	if ctx.Err() != nil {
 		return 0, nil
@@ -245,7 +245,8 @@ func (c *Conn) pull(ctx context.Context, consumer jetstream.Consumer, n int, wai
 	return got, nil
 }
 
-// quiet reports whether a pull ended as it may: without enough messages.
+// quiet reports whether a pull ended because too few messages came, which is no
+// failure.
 func quiet(err error) bool {
 	return errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, jetstream.ErrNoMessages) || errors.Is(err, jetstream.ErrBatchCompleted) ||
@@ -275,9 +276,9 @@ func (c *Conn) message(raw jetstream.Msg) (*Message, error) {
 }
 
 // Reject stores a message that cannot be understood in the rejected stream,
-// with the reason, and returns when the server has acknowledged it. The
-// message itself is still to be acknowledged. One of the largest size that the
-// server takes is kept without its end, because the reason needs room too.
+// with the reason, and returns when the server has acknowledged it. The caller
+// still has to acknowledge the message itself. The end of a message of the largest
+// size is cut off, because the reason needs space too.
 func (c *Conn) Reject(ctx context.Context, m *Message, reason string) error {
 	organization, _, _ := proto.ParseEventSubject(m.Subject)
 	msg := &nats.Msg{
@@ -297,7 +298,7 @@ func (c *Conn) Reject(ctx context.Context, m *Message, reason string) error {
 	return nil
 }
 
-// fit cuts a message's data to what the server takes beside its headers.
+// fit cuts a message's data to the size that the server takes beside its headers.
 func (c *Conn) fit(msg *nats.Msg) {
 	const slack = 64 // the framing of the headers
 	if over := msg.Size() + slack - int(c.nc.MaxPayload()); over > 0 {

@@ -26,7 +26,7 @@ import (
 //     proves that every announcement made before it was seen, and extends the
 //     lease from the moment it was sent.
 //
-// So a replica that was frozen, cut off or slow finds its lease run out and
+// So the lease of a replica that was frozen, cut off or slow has run out, and it
 // asks the database; and the config API never waits longer than one lease.
 const (
 	// Lease is how long after its last proven heartbeat a replica may use its
@@ -35,30 +35,30 @@ const (
 
 	heartbeatEvery = 500 * time.Millisecond
 
-	// left stands for a lease that nothing extends again.
+	// left is the lease of a replica that has left: no heartbeat extends it again.
 	left = -1
 )
 
-// Change tells that a webhook was created, changed or deleted, or that its
-// health changed what may be sent.
+// Change says that a webhook was created, changed or deleted, or that its health
+// changed what may be sent.
 type Change struct {
 	OrganizationID string `json:"organizationId"`
 	WebhookID      string `json:"webhookId"`
 }
 
-// Arrival tells that a message entered a webhook's lane, wherever it came
-// from: a replica that put it there, or a schedule that came due.
+// Arrival says that a message entered a webhook's lane: a replica put it there,
+// or a schedule came due.
 type Arrival struct {
 	OrganizationID string
 	WebhookID      string
 }
 
-// Listener is told what happens to webhooks, one call at a time and in the
-// order in which it happened on the server.
+// Listener receives what happens to webhooks, one call at a time and in the order
+// in which it happened on the server.
 type Listener interface {
-	// Changed must have dropped what is known of the webhook when it returns.
-	// The zero Change means that anything may have been missed: everything must
-	// be dropped.
+	// Changed drops everything that is known of the webhook before it returns.
+	// The zero Change means that any announcement may have been missed: Changed
+	// drops everything.
 	Changed(change Change)
 	// Arrived must not block.
 	Arrived(arrival Arrival)
@@ -71,7 +71,7 @@ type Member struct {
 	listener Listener
 	started  time.Time
 	proven   atomic.Int64 // the lease's start, in nanoseconds after started; 0 for none, or left
-	epoch    uint64       // the connection's reconnections that receive has seen
+	epoch    uint64       // number of reconnections that receive has seen
 	sub      *nats.Subscription
 }
 
@@ -83,15 +83,15 @@ func (c *Conn) Join(replica string, listener Listener) (*Member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to changes of webhooks: %w", unavailable(err))
 	}
-	if err := sub.SetPendingLimits(-1, -1); err != nil { // a dropped announcement would be a lie
+	if err := sub.SetPendingLimits(-1, -1); err != nil { // the cache would be wrong after a dropped announcement
 		return nil, fmt.Errorf("lift limits of the changes subscription: %w", err)
 	}
 	m.sub = sub
 	return m, nil
 }
 
-// Run sends heartbeats until ctx ends, then takes leave, so that nobody waits
-// for this replica.
+// Run sends heartbeats until ctx ends. Then it says that the replica leaves, so
+// that no caller of Announce waits for it.
 func (m *Member) Run(ctx context.Context) error {
 	tick := time.NewTicker(heartbeatEvery)
 	defer tick.Stop()
@@ -112,8 +112,8 @@ func (m *Member) Fresh() bool {
 	return proven > 0 && time.Since(m.started)-time.Duration(proven) < Lease
 }
 
-// beat sends a heartbeat that carries when it was sent. One that fails leaves
-// the lease to run out.
+// beat sends a heartbeat with the time at which it was sent. When that fails, the
+// lease runs out.
 func (m *Member) beat() {
 	sent := time.Since(m.started).Nanoseconds()
 	body, err := json.Marshal(heartbeat{Sent: sent, Epoch: m.c.reconnects()})
@@ -162,12 +162,12 @@ func (m *Member) receive(msg *nats.Msg) {
 	}
 }
 
-// prove extends the lease for a heartbeat that came back. The first one after a
-// reconnection drops everything before it does.
+// prove extends the lease for a heartbeat that came back. For the first one after
+// a reconnection it drops everything that is cached first.
 func (m *Member) prove(h heartbeat) {
 	epoch := m.c.reconnects()
 	if h.Epoch != epoch {
-		return // sent over an earlier connection: it proves nothing of this one
+		return // sent over an earlier connection: it proves nothing about this one
 	}
 	if epoch != m.epoch {
 		m.epoch = epoch
@@ -175,7 +175,7 @@ func (m *Member) prove(h heartbeat) {
 	}
 	for {
 		proven := m.proven.Load()
-		if proven == left { // it came back while the replica took its leave
+		if proven == left { // it came back after the replica had left
 			return
 		}
 		if m.proven.CompareAndSwap(proven, max(h.Sent, 1)) {
@@ -190,7 +190,7 @@ func splitWebhooksSubject(subject string) (kind, name string) {
 	return kind, name
 }
 
-// Announce tells every replica of a change and does not wait for them.
+// Announce publishes a change to every replica and does not wait for them.
 func (c *Conn) Announce(change Change) error {
 	return c.announce(change, "")
 }
@@ -207,13 +207,13 @@ func (c *Conn) announce(change Change, reply string) error {
 	return nil
 }
 
-// Fleet knows which dispatchers are alive, from their heartbeats.
+// Fleet knows from their heartbeats which dispatchers are alive.
 type Fleet struct {
 	c     *Conn
 	sub   *nats.Subscription
 	mu    sync.Mutex
 	seen  map[string]time.Time
-	epoch uint64    // the connection's reconnections when listening began
+	epoch uint64    // number of reconnections when listening began
 	since time.Time // when listening without a break began
 }
 
@@ -231,7 +231,7 @@ func (c *Conn) WatchFleet() (*Fleet, error) {
 // Close stops listening.
 func (f *Fleet) Close() { _ = f.sub.Unsubscribe() }
 
-// Size returns how many replicas were heard within a lease.
+// Size returns how many replicas sent a heartbeat within the last lease.
 func (f *Fleet) Size() int {
 	alive, _ := f.alive()
 	return len(alive)
@@ -252,9 +252,9 @@ func (f *Fleet) heard(msg *nats.Msg) {
 	f.seen[replica] = time.Now()
 }
 
-// alive returns the replicas heard within a lease, and forgets the others. all
-// is false when there may be more: listening began, or began again after a lost
-// connection, less than a lease ago.
+// alive returns the replicas that sent a heartbeat within the last lease, and
+// forgets the others. all is false when there may be more, because listening
+// began, or began again after a lost connection, less than a lease ago.
 func (f *Fleet) alive() (replicas map[string]bool, all bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -272,10 +272,10 @@ func (f *Fleet) alive() (replicas map[string]bool, all bool) {
 	return alive, time.Since(f.since) > Lease
 }
 
-// Announce tells every replica of a change and returns when none will act on
-// what it knew before: when all replicas that are alive have confirmed, or
-// after one lease, when those that did not may no longer use their cache. It
-// waits for the lease when it cannot know all replicas yet.
+// Announce publishes a change and returns when no replica acts on the state
+// before it: when all replicas that are alive have confirmed, or after one lease,
+// when the others may no longer use their caches. It waits for the lease when it
+// does not know all replicas yet.
 func (f *Fleet) Announce(ctx context.Context, change Change) error {
 	inbox := f.c.nc.NewRespInbox()
 	replies := make(chan *nats.Msg, 64)

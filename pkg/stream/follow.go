@@ -10,15 +10,15 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// followAhead is how many events the client may have from the server before
-// they are handled: a slow reader costs no more memory than these.
+// followAhead bounds the events that the client has received and not yet handled,
+// and so the memory that a slow reader costs.
 const followAhead = 16
 
 // Follow calls handle for each event of an organization that is stored after a
 // sequence, in order, as they come: of one type, or of all for "". It returns
 // nil when ctx has ended, handle's error, or a fault of kind Unavailable when
-// the broker went away; whoever goes on after the last sequence then misses
-// nothing that is kept.
+// the broker went away. A caller that goes on after the last sequence then misses
+// no event that is still stored.
 func (c *Conn) Follow(ctx context.Context, organizationID string, t event.Type, after uint64, handle func(*Message) error) error {
 	cfg := jetstream.OrderedConsumerConfig{
 		FilterSubjects: []string{proto.SubjectEvent(organizationID, ">")},

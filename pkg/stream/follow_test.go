@@ -48,7 +48,7 @@ func TestEventsAreFollowedFromWhereOneWas(t *testing.T) {
 		t.Errorf("followed %q, want %q", all, want)
 	}
 
-	// What comes is told as it comes, and the end is no error.
+	// Events are handled as they are published, and the end of ctx is no error.
 	next, err := c.NextSequence(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -15,13 +15,13 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// Counting what waits asks the stream's leader for its subjects, each time: an
-// answer that is kept, or a follower's, is about a moment ago. The server takes
-// one filter a request, and a webhook has two subjects, its lane and its
-// retries. So a list of webhooks is counted in one of two ways. When few subjects
-// wait in all, as on most days, one request lists them. When many do, each
-// webhook is asked about: 100,000 lanes of others are nothing to an organization
-// with three webhooks.
+// Each count of waiting deliveries asks the stream's leader for its subjects: a
+// cached answer, or a follower's, may be out of date. The server takes one filter
+// a request, and a webhook has two subjects, its lane and its retries. So a list
+// of webhooks is counted in one of two ways. When few subjects wait in all, as on
+// most days, one request lists them. When many do, there are requests for each
+// webhook: listing 100,000 lanes would cost too much for an organization with
+// three webhooks.
 
 const (
 	// listUpTo is how many subjects there may be for each webhook that is counted
@@ -35,7 +35,7 @@ const (
 	askAtOnce = 16
 )
 
-// standing is what the stream of the lanes says of itself.
+// standing is the part of the lanes' stream information that counting needs.
 type standing struct {
 	Total int `json:"total"` // subjects that the filter matches
 	State struct {
@@ -70,7 +70,7 @@ func (c *Conn) HeldEach(ctx context.Context, ws []webhook.Webhook) (map[string]i
 	switch {
 	case err != nil:
 		count.fail(err)
-	case first.State.Everything == len(first.State.Subjects): // nothing else waits for anybody
+	case first.State.Everything == len(first.State.Subjects): // no other lane has messages
 		count.add(ws[0].ID, first.sum())
 	case first.State.Everything <= min(listUpTo*len(ws), listMost):
 		count.fail(c.listHeld(ctx, &count, ws, first))
@@ -90,7 +90,7 @@ func (c *Conn) listHeld(ctx context.Context, count *counting, ws []webhook.Webho
 	if err != nil {
 		return err
 	}
-	if all.Total > len(all.State.Subjects) { // many have come since, more than an answer holds
+	if all.Total > len(all.State.Subjects) { // meanwhile there are more than a response holds
 		c.askEach(ctx, count, ws, first)
 		return nil
 	}
@@ -113,7 +113,8 @@ func laneOf(subject string) string {
 	return id
 }
 
-// askEach asks about each webhook, but for the first one's lane, which is known.
+// askEach makes requests for each webhook, except for the first one's lane, which
+// is known.
 func (c *Conn) askEach(ctx context.Context, count *counting, ws []webhook.Webhook, first standing) {
 	count.add(ws[0].ID, first.sum())
 	for i, w := range ws {
@@ -161,7 +162,7 @@ func (s standing) sum() uint64 {
 	return n
 }
 
-// counting is a count under way.
+// counting is a count in progress.
 type counting struct {
 	under sync.WaitGroup
 	free  chan struct{}
@@ -171,7 +172,7 @@ type counting struct {
 	errs []error
 }
 
-// ask has how many wait asked for and added to a webhook's.
+// ask calls how in a goroutine and adds what it returns to a webhook's count.
 func (c *counting) ask(webhookID string, how func() (uint64, error)) {
 	c.free <- struct{}{}
 	c.under.Go(func() {
@@ -188,7 +189,7 @@ func (c *counting) add(webhookID string, n uint64) {
 	c.held[webhookID] += int64(n) //nolint:gosec // a stream never holds 2^63 messages
 }
 
-// fail notes an error, if it is one.
+// fail keeps err unless it is nil.
 func (c *counting) fail(err error) {
 	if err == nil {
 		return

@@ -23,8 +23,8 @@ func waitingFor(webhookID string, n int) delivery.Delivery {
 	return d
 }
 
-// wait has so many deliveries wait in a webhook's lane, and so many for the time
-// of a retry.
+// wait puts so many deliveries into a webhook's lane, and schedules so many
+// retries.
 func wait(t *testing.T, c *stream.Conn, webhookID string, inLane, scheduled int) {
 	t.Helper()
 	for n := range inLane {
@@ -39,8 +39,8 @@ func wait(t *testing.T, c *stream.Conn, webhookID string, inLane, scheduled int)
 	}
 }
 
-// wantHeld fails the test unless each of these webhooks holds what it should, as
-// a list and by itself.
+// wantHeld fails the test unless each of these webhooks has so many waiting
+// deliveries, counted as a list and by itself.
 func wantHeld(t *testing.T, c *stream.Conn, want map[string]int64) {
 	t.Helper()
 	var ws []webhook.Webhook
@@ -61,8 +61,8 @@ func wantHeld(t *testing.T, c *stream.Conn, want map[string]int64) {
 	}
 }
 
-// What a webhook holds does not depend on how much others do, nor on which of a
-// list it is.
+// A webhook's count does not depend on others' counts, nor on its place in the
+// list.
 func TestHeldEachCountsEveryWebhooksOwn(t *testing.T) {
 	t.Parallel()
 	for name, others := range map[string]int{"nothing else waits": 0, "a few others wait": 20, "many others wait": 1200} {

@@ -13,8 +13,9 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// What was stored is read again, for the log, redelivery and recovery. Reading
-// takes nothing from anybody: its messages need no acknowledgement.
+// Stored events are read again for the log, for redelivery and for recovery. A
+// reader has a consumer of its own without acknowledgements, so that it takes no
+// event from the dispatchers.
 
 // historyInactive is how long the server keeps a history's consumer when its
 // reader could not remove it.
@@ -45,7 +46,7 @@ func (c *Conn) History(ctx context.Context, s EventRange, n int) ([]*Message, er
 	if err != nil {
 		return nil, err
 	}
-	if len(messages) < want { // lost on the way: nobody sends them again
+	if len(messages) < want { // lost in transit: the server does not send them again
 		return nil, fmt.Errorf("read %d events and got %d: %w", want, len(messages), unavailable(context.DeadlineExceeded))
 	}
 	return messages, nil
@@ -95,13 +96,12 @@ func (c *Conn) openHistory(ctx context.Context, s EventRange) (jetstream.Consume
 }
 
 func (c *Conn) closeHistory(ctx context.Context, consumer jetstream.Consumer) {
-	// When it fails, the server removes the consumer by itself.
+	// When this fails, the server removes the consumer after historyInactive.
 	_ = c.js.DeleteConsumer(context.WithoutCancel(ctx), proto.StreamEvents, consumer.CachedInfo().Name)
 }
 
-// Handled returns the sequence up to which every event is done with for a
-// webhook: delivered, recorded, or safely in its lane. Later ones may be on
-// their way.
+// Handled returns the sequence up to which every event is settled for a webhook:
+// delivered and recorded, or stored in its lane. Later ones may be in progress.
 func (c *Conn) Handled(ctx context.Context, w webhook.Webhook) (uint64, error) {
 	name := dispatchers
 	if w.Ordered() {

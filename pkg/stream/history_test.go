@@ -155,7 +155,7 @@ func TestADeliveryThatIsAskedForAgainIsNoDuplicate(t *testing.T) {
 	d := waiting("1")
 	again := d
 	again.PriorAttempts = 3
-	for range 2 { // what a replica that died had begun
+	for range 2 { // as when a replica repeats the work of one that died
 		if err := c.Enqueue(t.Context(), d, 3); err != nil {
 			t.Fatal(err)
 		}

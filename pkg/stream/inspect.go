@@ -16,22 +16,22 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// Inspection is what an operator should know of the broker.
+// Inspection is the state of the broker that an operator should know.
 type Inspection struct {
 	Version    string         // of the server that answered
 	TooOld     bool           // for message schedules
-	Servers    int            // of the cluster, that the connection knows
+	Servers    int            // servers of the cluster that the connection knows
 	Stored     uint64         // bytes of this account's streams
 	StoreLimit int64          // bytes that the account may have, -1 for no limit
 	Streams    []StreamHealth // those of the topology
-	Waiting    uint64         // events that no dispatcher has been given yet
+	Waiting    uint64         // events that were not handed out to a dispatcher yet
 
 	// Ahead is how far the server's clock is ahead of this machine's, give or take
 	// Precision; both are zero while there is no stream.
 	Ahead, Precision time.Duration
 }
 
-// StreamHealth is how one of the streams is.
+// StreamHealth is the state of one stream.
 type StreamHealth struct {
 	Name     string
 	Missing  bool // no service has made it yet
@@ -100,10 +100,10 @@ func (c *Conn) inspectStream(ctx context.Context, name string, i *Inspection) (S
 // Role is what a service does over NATS, as subjects to try.
 type Role struct{ publish, subscribe []string }
 
-// nobody is part of the subjects that are tried.
+// nobody stands for an organization or a webhook in the subjects that are tried.
 const nobody = "doctor"
 
-// ConfigAPI is what config-api and its commands do.
+// ConfigAPI is the role of config-api and its commands.
 func ConfigAPI() Role {
 	return Role{
 		publish: []string{
@@ -116,7 +116,7 @@ func ConfigAPI() Role {
 	}
 }
 
-// Dispatcher is what dispatchers do.
+// Dispatcher is the role of dispatchers.
 func Dispatcher() Role {
 	return Role{
 		publish: []string{
@@ -131,10 +131,10 @@ func Dispatcher() Role {
 	}
 }
 
-// Refused returns what the server does not let this connection do of what a
-// role does: "publish to …", "subscribe to …". It finds out by trying, in ways
-// that change nothing: what would be stored expects a stream that is not there,
-// and a request to JetStream cannot be read.
+// Refused returns the actions of a role that the server does not permit to this
+// connection: "publish to …", "subscribe to …". It tries each in a way that
+// changes nothing: a message to be stored expects a stream that does not exist,
+// and a request to JetStream is malformed.
 func (c *Conn) Refused(ctx context.Context, r Role) ([]string, error) {
 	var refused []string
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
@@ -143,7 +143,7 @@ func (c *Conn) Refused(ctx context.Context, r Role) ([]string, error) {
 		if err := do(); err != nil {
 			return fmt.Errorf("try %s: %w", subject, unavailable(err))
 		}
-		if err := c.nc.FlushWithContext(ctx); err != nil { // the server has answered what came before
+		if err := c.nc.FlushWithContext(ctx); err != nil { // after it the server has replied to everything before
 			return fmt.Errorf("try %s: %w", subject, unavailable(err))
 		}
 		err := c.nc.LastError()

@@ -10,8 +10,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 
-// Each service may do what it does; what it may not is found, and nothing is
-// left behind.
+// Each service has the permissions that it needs; a missing one is found, and
+// trying leaves nothing behind.
 func TestRefused(t *testing.T) {
 	srv := shipped(t)
 	api := connectAs(t, srv, "config-api")

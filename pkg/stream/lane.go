@@ -17,8 +17,8 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// A waiting delivery carries the body that will be sent, so that a lane needs
-// nothing but itself, and the trace that it is in.
+// laneMessage returns the message of a waiting delivery. It has the body that will
+// be sent, so that reading a lane needs no other stream, and the trace's context.
 func laneMessage(ctx context.Context, d delivery.Delivery, subject, messageID string) *nats.Msg {
 	msg := &nats.Msg{
 		Subject: subject,
@@ -40,9 +40,9 @@ func laneMessage(ctx context.Context, d delivery.Delivery, subject, messageID st
 	return msg
 }
 
-// laneMessageID names a message of a lane. The same delivery after the same
-// number of attempts is the same message: a replica that repeats another's work
-// changes nothing.
+// laneMessageID returns the id of a message of a lane. The same delivery after the
+// same number of attempts is the same message: when a replica repeats another's
+// work, nothing is stored twice.
 func laneMessageID(kind string, d delivery.Delivery, attempts int) string {
 	return kind + ":" + d.ID + ":" + strconv.Itoa(attempts)
 }
@@ -95,8 +95,8 @@ func (c *Conn) Enqueue(ctx context.Context, d delivery.Delivery, attempts int) e
 }
 
 // EnqueueAt schedules a delivery into its webhook's lane: the server holds it
-// until at and then puts it there, whoever is alive. A delivery has at most
-// one schedule; a later one replaces it.
+// until at and then puts it there, even if no replica is alive. A delivery has at
+// most one schedule; a later one replaces it.
 func (c *Conn) EnqueueAt(ctx context.Context, d delivery.Delivery, attempts int, at time.Time) error {
 	msg := laneMessage(ctx, d, proto.SubjectRetry(d.WebhookID, d.ID), laneMessageID("retry", d, attempts))
 	msg.Header.Set(headerSchedule, "@at "+at.UTC().Format(time.RFC3339Nano))
@@ -118,8 +118,8 @@ func (c *Conn) Requeue(ctx context.Context, d delivery.Delivery, request string)
 	return nil
 }
 
-// store publishes without holding up other publishers and waits for the
-// server's acknowledgement.
+// store publishes a message, which does not block other publishers, and waits for
+// the server's acknowledgement.
 func (c *Conn) store(ctx context.Context, msg *nats.Msg) error {
 	ack, err := c.js.PublishMsgAsync(msg)
 	if err != nil {
@@ -135,8 +135,8 @@ func (c *Conn) store(ctx context.Context, msg *nats.Msg) error {
 	}
 }
 
-// Lane is the consumer of what waits for one webhook, shared by the replicas
-// that read it.
+// Lane is the consumer of one webhook's lane, shared by the replicas that read
+// it.
 type Lane struct {
 	c         *Conn
 	webhookID string
@@ -144,9 +144,10 @@ type Lane struct {
 	parse     func(*Message) (delivery.Delivery, error)
 }
 
-// OpenLane opens a webhook's lane for reading, or changes how it is read:
+// OpenLane opens a webhook's lane for reading, or changes how it is read.
 // inFlight is how many of its messages all replicas together may hold, 1 for a
-// half-open probe; until pauses it on the server, for every replica, zero not.
+// half-open probe. until pauses it on the server, for every replica, unless it is
+// zero.
 func (c *Conn) OpenLane(ctx context.Context, webhookID string, inFlight int, until time.Time) (*Lane, error) {
 	consumer, err := c.js.CreateOrUpdateConsumer(ctx, proto.StreamLanes, laneConsumer(webhookID, inFlight, until))
 	if err != nil {
@@ -158,9 +159,9 @@ func (c *Conn) OpenLane(ctx context.Context, webhookID string, inFlight int, unt
 	return &Lane{c: c, webhookID: webhookID, consumer: consumer, parse: parseLaneMessage}, nil
 }
 
-// pause has the server hand nothing out to a consumer until a time; zero lifts
-// the pause. The server takes a pause from a consumer's configuration only when
-// it makes the consumer, and ignores it in an update.
+// pause makes the server hand out no message of a consumer until a time; zero
+// ends the pause. The server takes a pause from a consumer's configuration only
+// when it makes the consumer, and ignores it in an update.
 func (c *Conn) pause(ctx context.Context, consumer jetstream.Consumer, until time.Time) error {
 	info := consumer.CachedInfo()
 	var current time.Time
@@ -185,8 +186,8 @@ func (c *Conn) pause(ctx context.Context, consumer jetstream.Consumer, until tim
 	return nil
 }
 
-// CloseLane removes a lane's consumer: its messages wait in the stream. A lane
-// that has none is closed already.
+// CloseLane removes a lane's consumer, if it has one: its messages wait in the
+// stream.
 func (c *Conn) CloseLane(ctx context.Context, webhookID string) error {
 	err := c.js.DeleteConsumer(ctx, proto.StreamLanes, webhookID)
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
@@ -197,7 +198,7 @@ func (c *Conn) CloseLane(ctx context.Context, webhookID string) error {
 
 // Pull asks for at most n deliveries of the lane, calls handle for each as it
 // arrives, and returns how many came: when n have, or after wait. A message
-// that is no waiting delivery is removed and reported through the error.
+// that cannot be read is removed and reported by the error.
 func (l *Lane) Pull(ctx context.Context, n int, wait time.Duration, handle func(delivery.Delivery, *Message)) (int, error) {
 	var bad error
 	got, err := l.c.pull(ctx, l.consumer, n, wait, func(m *Message) {
@@ -211,8 +212,8 @@ func (l *Lane) Pull(ctx context.Context, n int, wait time.Duration, handle func(
 	return got, errors.Join(err, bad)
 }
 
-// Remaining returns how many messages the lane still has: those not given to
-// any replica and those given and not acknowledged.
+// Remaining returns how many messages the lane still has: those that were not
+// handed out, and those that were and are not acknowledged.
 func (l *Lane) Remaining(ctx context.Context) (waiting, held uint64, err error) {
 	info, err := l.consumer.Info(ctx)
 	if err != nil {

@@ -17,8 +17,8 @@ const latestRead = 64
 // Latest returns the last n events of an organization of one type, the newest
 // first, or fewer when there are no more. n is at most 64.
 //
-// A stream is read forwards only, so it looks for a place near the end with
-// enough events after it: back by doubled steps, then by halves.
+// A stream can only be read forwards, so Latest looks for a place near the end
+// with enough events after it: back by doubled steps, then by halves.
 func (c *Conn) Latest(ctx context.Context, organizationID string, t event.Type, n int) ([]*Message, error) {
 	events, err := c.js.Stream(ctx, proto.StreamEvents)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 // An ordered webhook has a durable consumer of its own on the event stream,
 // which hands out one event at a time: the server itself keeps the order and
-// the place, whatever becomes of the replicas. Its events never enter a lane.
+// the place, even if replicas die. Its events never enter a lane.
 
 const (
 	orderedPrefix       = "ordered-"
@@ -27,13 +27,13 @@ const (
 )
 
 // orderedConsumer names the consumer by where it begins: a webhook that begins
-// anew gets a new one.
+// at another place gets a new one.
 func orderedConsumer(w webhook.Webhook) string {
 	return orderedPrefix + w.ID + "-" + strconv.FormatUint(w.OrderedFrom, 10)
 }
 
 // OpenOrdered opens the place of an ordered webhook in the event stream for
-// reading. until pauses it on the server, for every replica, zero not.
+// reading. until pauses it on the server, for every replica, unless it is zero.
 func (c *Conn) OpenOrdered(ctx context.Context, w webhook.Webhook, until time.Time) (*Lane, error) {
 	cfg := jetstream.ConsumerConfig{
 		Durable:       orderedConsumer(w),
@@ -88,7 +88,7 @@ func (c *Conn) Waiting(ctx context.Context, w webhook.Webhook) (uint64, error) {
 	return info.NumPending + uint64(max(info.NumAckPending, 0)), nil
 }
 
-// Place is the ordered place of a webhook as the stream knows it.
+// Place is the consumer of an ordered webhook.
 type Place struct {
 	OrganizationID string
 	WebhookID      string
@@ -125,7 +125,7 @@ func (c *Conn) Places(ctx context.Context) ([]Place, error) {
 	return places, nil
 }
 
-// RemovePlace removes an ordered place that no webhook has any more.
+// RemovePlace removes the place of a webhook that is no longer ordered, or gone.
 func (c *Conn) RemovePlace(ctx context.Context, p Place) error {
 	name := orderedConsumer(webhook.Webhook{ID: p.WebhookID, OrderedFrom: p.OrderedFrom})
 	err := c.js.DeleteConsumer(ctx, proto.StreamEvents, name)

@@ -13,16 +13,16 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// Overview is how the streams stand: what the broker knows, whoever asks.
+// Overview is the state of the streams, the same for every replica that asks.
 type Overview struct {
 	Streams []StreamLevel
 
-	// EventsPending is how many events no dispatcher has been given yet,
-	// EventsHeld how many were given out and are not acknowledged.
+	// EventsPending is how many events were not handed out to a dispatcher yet,
+	// EventsHeld how many were and are not acknowledged.
 	EventsPending, EventsHeld uint64
 
-	// OldestWaiting is when the oldest event was stored that is not
-	// acknowledged, zero when there is none.
+	// OldestWaiting is when the oldest event that is not acknowledged was stored,
+	// zero when there is none.
 	OldestWaiting time.Time
 }
 
@@ -70,8 +70,8 @@ func level(info *jetstream.StreamInfo) StreamLevel {
 	return l
 }
 
-// storedAfter returns when the first event was stored that has a greater
-// sequence, zero when there is none: the retention may have just removed it.
+// storedAfter returns when the first event with a greater sequence was stored,
+// zero when there is none: the retention may have just removed it.
 func (c *Conn) storedAfter(ctx context.Context, sequence uint64) (time.Time, error) {
 	events, err := c.js.Stream(ctx, proto.StreamEvents)
 	if err != nil {
@@ -87,7 +87,7 @@ func (c *Conn) storedAfter(ctx context.Context, sequence uint64) (time.Time, err
 	return m.Time, nil
 }
 
-// Link is how the connection stands.
+// Link is the state of the connection.
 type Link struct {
 	Connected  bool
 	Reconnects uint64 // how often it was lost and made again
@@ -98,7 +98,7 @@ type Link struct {
 	CertificateExpires time.Time
 }
 
-// Link returns how the connection stands now.
+// Link returns the connection's state.
 func (c *Conn) Link() Link {
 	l := Link{Connected: c.nc.IsConnected(), Reconnects: c.reconnects()}
 	if c.events != nil {
@@ -110,9 +110,9 @@ func (c *Conn) Link() Link {
 	return l
 }
 
-// noticeCertificate is an option that keeps, of each handshake, when the
-// server's certificate expires. Asking the client for it afterwards races with
-// its reconnecting (nats.go 1.55).
+// noticeCertificate is an option that stores at each handshake when the server's
+// certificate expires. Reading it from the client afterwards races with
+// reconnecting (nats.go 1.55).
 func (c *Conn) noticeCertificate(o *nats.Options) error {
 	if o.TLSConfig == nil {
 		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12} // as the client's own

@@ -8,9 +8,9 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 
-// The server ignores a pause in the update of a consumer, so that both ways are
-// to be seen: that a hold begins on a lane that is being read, and that it ends
-// before its time.
+// The server ignores a pause in the update of a consumer, so both directions are
+// tested: a hold that begins on a lane that is being read, and one that ends
+// early.
 func TestAHoldBeginsAndEndsWhileItsLaneIsRead(t *testing.T) {
 	t.Parallel()
 	c := ensured(t)

@@ -42,7 +42,7 @@ func connectAs(t *testing.T, srv *natstest.Server, user string) *stream.Conn {
 	return c
 }
 
-// intruder is a client with somebody's credentials that does what it likes.
+// intruder is a client with a service's credentials that goes beyond them.
 type intruder struct {
 	*nats.Conn
 
@@ -61,7 +61,7 @@ func newIntruder(t *testing.T, srv *natstest.Server, user string) *intruder {
 	return &intruder{nc, refused}
 }
 
-// isRefused waits for the server's refusal of what was just done.
+// isRefused waits until the server refuses the last action.
 func (i *intruder) isRefused(t *testing.T, what string) {
 	t.Helper()
 	select {
@@ -153,7 +153,7 @@ func TestAcknowledgementsGoNowhereElse(t *testing.T) {
 	}
 }
 
-// The services have no more than they need either.
+// The services too have only the permissions that they need.
 func TestServicesArePermittedWhatTheyNeed(t *testing.T) {
 	srv := shipped(t)
 	if err := connectAs(t, srv, "dispatcher").Ensure(t.Context(), topology()); err != nil {

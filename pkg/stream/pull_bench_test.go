@@ -78,7 +78,7 @@ func fill(b *testing.B, url string, n int) jetstream.JetStream {
 	return js
 }
 
-// fromTheStart opens the shared consumer, made anew.
+// fromTheStart opens the shared consumer after making it again.
 func fromTheStart(b *testing.B, c *stream.Conn, js jetstream.JetStream) *stream.Events {
 	b.Helper()
 	if err := js.DeleteConsumer(b.Context(), proto.StreamEvents, "dispatchers"); err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// Lanes are read with short pulls. A delivery that the server hands out as one
-// ends must not be lost on its way: it would come again only a minute later.
+// Lanes are read with short pulls. A delivery that the server hands out as a pull
+// ends must not be lost: it would be redelivered only a minute later.
 func TestNothingIsLostBetweenTwoShortPulls(t *testing.T) {
 	t.Parallel()
 	const n = 400
@@ -77,8 +77,8 @@ func TestPullWhileTheBrokerIsAwayIsUnavailable(t *testing.T) {
 	})
 }
 
-// A message of the very size that the server takes leaves no room for the
-// reason; it must be kept all the same, or it would be tried for ever.
+// A message of the largest size that the server takes leaves no space for the
+// reason; it must be stored all the same, or it would be tried for ever.
 func TestTheLargestMessageCanBeRejected(t *testing.T) {
 	t.Parallel()
 	srv := natstest.Start(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 
-// What a broker had handed out when it crashed, it may not remember: whatever
-// was stored before this connection is said to come again, and only that.
+// A broker that crashed may have forgotten what it had handed out: every event
+// that was stored before this connection may be a redelivery, and no later one.
 func TestEventsFromBeforeTheConnectionMayComeAgain(t *testing.T) {
 	t.Parallel()
 	srv := natstest.Start(t)

@@ -21,7 +21,7 @@ type Rejected struct {
 	Reason         string    // as it was then
 
 	// Message is the message as it was published. Its end is missing when it was
-	// of the largest size; it is not to be acknowledged.
+	// of the largest size. It must not be acknowledged.
 	Message Message
 }
 
@@ -32,8 +32,8 @@ type RejectedRange struct {
 	After          uint64    // and with a later sequence than this, 0 for any
 }
 
-// Rejected returns the first n of a span's messages, in order, or fewer when
-// there are no more.
+// Rejected returns the first n messages of a range, in order, or fewer when there
+// are no more.
 func (c *Conn) Rejected(ctx context.Context, s RejectedRange, n int) ([]Rejected, error) {
 	cfg := jetstream.ConsumerConfig{
 		FilterSubject:     proto.PrefixRejected + ".>",
@@ -83,8 +83,8 @@ func (c *Conn) RejectedAt(ctx context.Context, sequence uint64) (Rejected, error
 	return rejected(m.Header, m.Subject, m.Sequence, m.Time, m.Data), nil
 }
 
-// RemoveRejected removes a rejected message. One that is gone already is no
-// error.
+// RemoveRejected removes a rejected message. It returns nil when the message is
+// gone already.
 func (c *Conn) RemoveRejected(ctx context.Context, sequence uint64) error {
 	kept, err := c.js.Stream(ctx, proto.StreamRejected)
 	if err != nil {
@@ -99,7 +99,7 @@ func (c *Conn) RemoveRejected(ctx context.Context, sequence uint64) error {
 	return nil
 }
 
-// header is what is read of a message's headers.
+// header is a message's headers, for reading.
 type header interface{ Get(key string) string }
 
 func rejected(h header, subject string, sequence uint64, at time.Time, data []byte) Rejected {

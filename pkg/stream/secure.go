@@ -11,22 +11,22 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Security says how a connection proves who it is, and whom it believes. The
-// creds file and the client's certificate are read again at each connection, so
-// that they can be replaced while the program runs.
+// Security says how a connection authenticates itself and the server. The creds
+// file and the client's certificate are read at each connection, so that they can
+// be replaced while the program runs.
 type Security struct {
 	User, Password string // together, or neither
 	CredsFile      string // a user's JWT and its seed
 	NKeyFile       string // the seed of a user's nkey
 
-	// CAFile names a PEM file with the authority of the server's certificate. It
-	// makes TLS a condition, as CertFile and KeyFile do: the client's own
-	// certificate.
+	// CAFile names a PEM file with the authority of the server's certificate;
+	// CertFile and KeyFile hold the client's own certificate. Any of them makes TLS
+	// a condition.
 	CAFile, CertFile, KeyFile string
 }
 
-// options returns the client's options. It returns an error for what can be
-// seen now to work never: a file that is not there or is none of its kind.
+// options returns the client's options. It returns an error for a file that does
+// not exist or cannot be read as what it should be: retrying would not help.
 func (s Security) options() ([]nats.Option, error) {
 	var opts []nats.Option
 	switch {
@@ -40,7 +40,7 @@ func (s Security) options() ([]nats.Option, error) {
 	case s.NKeyFile != "":
 		nkey, err := nats.NkeyOptionFromSeed(s.NKeyFile)
 		if err != nil {
-			// Its error may quote the file.
+			// The library's error may quote the file.
 			return nil, fmt.Errorf("nkey file %s cannot be read or holds no seed", s.NKeyFile)
 		}
 		opts = append(opts, nkey)
@@ -55,8 +55,8 @@ func (s Security) options() ([]nats.Option, error) {
 	return opts, nil
 }
 
-// tls returns the configuration, nil when nothing asks for it: then the URL and
-// the server decide.
+// tls returns the configuration, nil when no setting asks for TLS: then the URL
+// and the server decide.
 func (s Security) tls() (*tls.Config, error) {
 	if s.CAFile == "" && s.CertFile == "" {
 		return nil, nil
@@ -98,8 +98,8 @@ func readable(file string) error {
 	return nil
 }
 
-// withoutURL returns an error of the client's that does not quote the URL, as
-// that may have a password.
+// withoutURL returns an error of the client without the URL, which may hold a
+// password.
 func withoutURL(err error) error {
 	if _, is := errors.AsType[*url.Error](err); is {
 		return errors.New("its URL cannot be read")

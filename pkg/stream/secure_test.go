@@ -245,7 +245,8 @@ func newCertificate(t *testing.T, by *certificate) *certificate {
 	}
 }
 
-// What can never work is said at once, without what is secret in it.
+// Settings that can never work are refused at once, by an error without their
+// secrets.
 func TestSecurityThatCannotWork(t *testing.T) {
 	t.Parallel()
 	noSeed, absent := write(t, "user.nk", []byte("hunter2")), filepath.Join(t.TempDir(), "absent")

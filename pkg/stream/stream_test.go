@@ -253,7 +253,7 @@ func TestProbeIsAloneAndKeepsItsPlace(t *testing.T) {
 	if err != nil || n != 1 {
 		t.Fatalf("pulled %d, %v; want the probe alone", n, err)
 	}
-	// The probe failed: the hold goes on, and it is the next probe.
+	// The probe failed: the hold goes on, and the delivery is the next probe.
 	if _, err := c.OpenLane(t.Context(), "wh_1", 1, time.Now().Add(200*time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
@@ -402,7 +402,7 @@ func TestReplicaThatLeftIsNotWaitedFor(t *testing.T) {
 	defer fleet.Close()
 	await(t, func() bool { return fleet.Size() == 1 })
 	leave()
-	m.BeatReturns() // one that was on its way
+	m.BeatReturns() // one that was in transit
 	if m.Fresh() {
 		t.Error("a replica that left may still use its cache")
 	}

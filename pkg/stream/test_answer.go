@@ -8,23 +8,22 @@ import (
 	"github.com/dialnote/webhooks/pkg/fault"
 )
 
-// What is said about a test over NATS. Both services of two versions speak it
-// while an upgrade rolls, so it changes only by further fields that a reader can
-// do without: testdata/test-answer.json holds it. Times are RFC 3339 in UTC,
-// durations whole nanoseconds, bytes base64.
+// The JSON of a reply to a TestCall. Services of two versions exchange it during
+// an upgrade, so it may only gain fields that a reader can do without; a test
+// compares it with testdata/test-answer.json. Times are RFC 3339 in UTC, durations
+// whole nanoseconds, bytes base64.
 
 // testReply is the answer to a TestCall: a result, or a fault.
 type testReply struct {
 	Result *testResultMessage `json:"trial,omitempty"`
 	Fault  *faultMessage      `json:"fault,omitempty"`
 
-	// Leaving says that the test was not begun, for the dispatcher stops. The fault
-	// beside it is for a caller that does not know this field.
+	// Leaving says that the test was not begun, because the dispatcher stops. Fault
+	// says the same to a caller that does not know this field.
 	Leaving bool `json:"leaving,omitempty"`
 }
 
-// faultMessage is what may be told of a fault. Its cause stays with the
-// dispatcher.
+// faultMessage is a fault without its cause, which stays in the dispatcher's log.
 type faultMessage struct {
 	Kind   string        `json:"kind"` // by its name
 	Code   string        `json:"code"`
@@ -92,7 +91,7 @@ func messageOfTestResult(t delivery.TestResult) *testResultMessage {
 	}
 }
 
-// result returns what the message says. What is tested is a test.
+// result returns the result that the message holds. Its attempt is a test.
 func (m *testResultMessage) result() delivery.TestResult {
 	a, o := m.Attempt, m.Attempt.Outcome
 	return delivery.TestResult{

@@ -13,8 +13,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/fault"
 )
 
-// The form of an answer is what services of two versions share: what the file
-// holds is written and read, also by a reader that knows more or fewer fields.
+// Services of two versions exchange replies: one is written as the file has it,
+// and the file is read by a reader that knows more or fewer fields.
 func TestTheFormOfTestAnswers(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 2, 9, 30, 0, 123_000_000, time.UTC)

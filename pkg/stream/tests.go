@@ -18,10 +18,10 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// A test is asked of the dispatchers by request and reply, so that the address
-// guard, signing and the deadline live in one place.
+// Tests are requests to the dispatchers, so that the address guard, signing and
+// the deadline are in one service.
 
-// testers is the queue group of which one dispatcher answers.
+// testers is the queue group: one dispatcher of it receives each request.
 const testers = "dispatchers"
 
 // testsAtOnce bounds the tests that one dispatcher makes at a time.
@@ -34,17 +34,17 @@ type TestCall struct {
 	Event          []byte `json:"event"` // as JSON
 }
 
-// askedAtMost is how many dispatchers are asked for one test: each but the last
-// was about to stop.
+// askedAtMost bounds how many dispatchers are asked for one test, when those
+// before were about to stop.
 const askedAtMost = 4
 
-// errLeaving says that a dispatcher that is about to stop had already been handed
-// a test, and has not begun it: another may be asked.
+// errLeaving says that a dispatcher received a test while it was about to stop,
+// and did not begin it: another may be asked.
 var errLeaving = errors.New("the dispatcher is about to stop")
 
-// Test has a dispatcher test a webhook and returns what came of it. A fault of
-// the dispatcher comes back as it is. While no dispatcher runs, or none answers
-// until ctx ends, it returns a fault of kind Unavailable.
+// Test has a dispatcher test a webhook and returns the result. A fault of the
+// dispatcher is returned as it is. While no dispatcher runs, or none replies until
+// ctx ends, Test returns a fault of kind Unavailable.
 func (c *Conn) Test(ctx context.Context, call TestCall) (delivery.TestResult, error) {
 	for asked := 1; ; asked++ {
 		result, err := c.test(ctx, call)
@@ -98,7 +98,7 @@ type TestService struct {
 	log    *slog.Logger
 	handle func(context.Context, TestCall) (delivery.TestResult, error)
 	free   chan struct{}
-	mu     sync.Mutex // no test begins while Run waits for those that have
+	mu     sync.Mutex // no test begins while Run waits for those in progress
 	ended  bool
 	active sync.WaitGroup
 }
@@ -108,12 +108,12 @@ func (c *Conn) NewTestService(log *slog.Logger, handle func(context.Context, Tes
 	return &TestService{c: c, log: log, handle: handle, free: make(chan struct{}, testsAtOnce)}
 }
 
-// flushTimeout bounds how long the end waits for the tests that NATS has handed
-// out and that are still on their way.
+// flushTimeout bounds how long Run waits, at its end, for requests that the server
+// has already sent.
 const flushTimeout = time.Second
 
-// Run answers until ctx ends, and then waits for the tests under way. work is
-// the context of the tests. One that was on its way meanwhile is asked of another
+// Run makes tests until ctx ends, and then waits for those in progress. work is
+// the context of the tests. The caller of one that arrives meanwhile asks another
 // dispatcher.
 func (s *TestService) Run(ctx, work context.Context) error {
 	service, err := micro.AddService(s.c.nc, micro.Config{
@@ -168,15 +168,15 @@ func (s *TestService) receive(work context.Context, r micro.Request) {
 	})
 }
 
-// answer replies. The replier is not asked to do it: it may not be used by
-// another goroutine.
+// answer sends the reply. It does not use the micro request, which must not be
+// used by another goroutine.
 func (s *TestService) answer(to string, result delivery.TestResult, failure error) {
 	reply := testReply{Result: messageOfTestResult(result)}
 	if failure != nil {
 		f := fault.Of(failure)
 		reply = testReply{Fault: messageOfFault(f), Leaving: errors.Is(failure, errLeaving)}
 		if f.Kind == fault.Internal {
-			s.log.Error("a test was not made", slog.Any("error", failure))
+			s.log.Error("test failed", slog.Any("error", failure))
 		}
 	}
 	body, err := json.Marshal(reply)
@@ -184,6 +184,6 @@ func (s *TestService) answer(to string, result delivery.TestResult, failure erro
 		err = s.c.nc.Publish(to, body)
 	}
 	if err != nil {
-		s.log.Warn("a test was not answered", slog.Any("error", err))
+		s.log.Warn("test result not sent", slog.Any("error", err))
 	}
 }

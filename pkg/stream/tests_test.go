@@ -18,8 +18,8 @@ import (
 
 type handler func(context.Context, stream.TestCall) (delivery.TestResult, error)
 
-// offer answers tests on a connection of its own until stop is called, which
-// waits for those under way.
+// offer makes tests on a connection of its own until stop is called, which waits
+// for those in progress.
 func offer(t *testing.T, srv *natstest.Server, handle handler) (stop func()) {
 	t.Helper()
 	c := connect(t, srv)
@@ -36,7 +36,7 @@ func offer(t *testing.T, srv *natstest.Server, handle handler) (stop func()) {
 	return stop
 }
 
-// asked is a test that is answered by whoever is there, once somebody is.
+// asked asks for a test until a dispatcher is there, and returns its result.
 func asked(t *testing.T, c *stream.Conn, call stream.TestCall) (delivery.TestResult, error) {
 	t.Helper()
 	var (
@@ -181,7 +181,7 @@ func TestASlowTestDelaysNoOtherAndOneDispatcherAnswersEach(t *testing.T) {
 	}
 }
 
-// A dispatcher that stops has been handed tests that it does not begin.
+// A dispatcher that stops has received tests that it does not begin.
 func TestATestIsMadeWhileDispatchersComeAndGo(t *testing.T) {
 	t.Parallel()
 	srv := natstest.Start(t)

@@ -17,13 +17,13 @@ import (
 // times.
 
 const (
-	// topologyVersion counts the changes of this file: raise it with each. A
-	// stream says which version it has. A program leaves what a later one has made
-	// as it is, so that a replica of the version before, which starts or comes back
-	// while an upgrade rolls, does not undo it.
+	// topologyVersion counts the changes of this file: raise it with each. It is
+	// stored with each stream. A program leaves a stream of a later version as it is,
+	// so that a replica of the version before, which starts or reconnects during an
+	// upgrade, does not undo it.
 	topologyVersion = 2
 
-	// topologyKey is where a stream says it, among its metadata.
+	// topologyKey is the key of the version in a stream's metadata.
 	topologyKey = "dialnote.topology"
 
 	// duplicateWindow is how long the same event id is recognised as the same
@@ -37,8 +37,8 @@ const (
 	// maxAckPending bounds the events that all replicas together hold.
 	maxAckPending = 65_536
 
-	// ackWait is how long a replica may keep silent about a message before it
-	// is given to another. Replicas say InProgress several times within it.
+	// ackWait is how long a replica may be silent about a message before the
+	// server hands it to another. Replicas send InProgress several times within it.
 	ackWait = 15 * time.Second
 
 	// laneConsumers is how many lanes may be read at once. The server's default
@@ -49,18 +49,17 @@ const (
 	// lane needs no consumer to keep its messages.
 	laneInactive = 5 * time.Minute
 
-	// rejectedMaxBytes bounds what is kept of messages nobody can deliver.
+	// rejectedMaxBytes bounds the stream of rejected messages.
 	rejectedMaxBytes = 1 << 30
 
-	// unsubscribeRequestsKept is how long Zapier may be away and is still told of a deleted
-	// webhook.
+	// unsubscribeRequestsKept is how long a dispatcher goes on trying to tell Zapier
+	// that a webhook was deleted.
 	unsubscribeRequestsKept = time.Hour
 
-	// unsubscribeRequestsMaxBytes bounds what is kept for Zapier: at most 2 KiB each.
+	// unsubscribeRequestsMaxBytes bounds their stream: each has at most 2 KiB.
 	unsubscribeRequestsMaxBytes = 64 << 20
 
-	// noticesMaxBytes bounds what is kept for the platform: about a million
-	// notices.
+	// noticesMaxBytes bounds the stream of notices: it holds about a million.
 	noticesMaxBytes = 512 << 20
 )
 
@@ -124,8 +123,8 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			MaxAge:      t.Retention,
 			MaxBytes:    noticesMaxBytes,
 			Discard:     jetstream.DiscardOld,
-			// For as long as a notice is kept: whoever stored one and died before
-			// saying so may be away for days. Notices are few.
+			// As long as a notice is kept: a replica that stored one, and died before it
+			// could remove it from the outbox, may be away for days. Notices are few.
 			Duplicates: t.Retention,
 			Replicas:   t.Replicas,
 		},
@@ -166,8 +165,8 @@ func dispatchersConsumer() jetstream.ConsumerConfig {
 	}
 }
 
-// laneConsumer is the consumer of one webhook's lane. inFlight bounds what all
-// replicas together have out; until pauses the lane, zero not.
+// laneConsumer is the consumer of one webhook's lane. inFlight bounds the messages
+// that all replicas together hold; until pauses the lane unless it is zero.
 func laneConsumer(webhookID string, inFlight int, until time.Time) jetstream.ConsumerConfig {
 	cfg := jetstream.ConsumerConfig{
 		Durable:           webhookID,
@@ -186,9 +185,8 @@ func laneConsumer(webhookID string, inFlight int, until time.Time) jetstream.Con
 }
 
 // Ensure creates the streams and the shared consumers, or updates them to this
-// version's configuration, unless a later version made them. It returns
-// ErrServerTooOld before anything is touched when the server lacks message
-// schedules.
+// version's configuration, unless a later version made them. It changes nothing
+// and returns ErrServerTooOld when the server lacks message schedules.
 func (c *Conn) Ensure(ctx context.Context, t Topology) error {
 	if err := c.checkVersion(); err != nil {
 		return err
@@ -223,8 +221,8 @@ func sharedConsumers() map[string]jetstream.ConsumerConfig {
 	}
 }
 
-// madeLater reports whether a later version of the program has made a stream, or
-// changed it last.
+// madeLater reports whether a later version of the program made or changed a
+// stream.
 func (c *Conn) madeLater(ctx context.Context, name string) (bool, error) {
 	s, err := c.js.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {

@@ -14,8 +14,8 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// What the streams are like stands in a file beside its version: whoever changes
-// one sees the other.
+// The file has the streams' configuration beside its version, so that a change of
+// one is seen beside the other.
 func TestTheTopologyHasAVersion(t *testing.T) {
 	t.Parallel()
 	text, err := json.MarshalIndent(struct {
@@ -35,8 +35,8 @@ func TestTheTopologyHasAVersion(t *testing.T) {
 	}
 }
 
-// A program of the version before, which starts while an upgrade rolls, undoes
-// nothing; one of this version brings up to date what an earlier one made.
+// A program of the version before, which starts during an upgrade, undoes
+// nothing; one of this version updates what an earlier one made.
 func TestALaterTopologyIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	srv := natstest.Start(t)

@@ -12,18 +12,18 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// UnsubscribeRequest is a Zapier webhook that was deleted on our side. Zapier is told by
-// a DELETE of its URL, which pauses the Zap. A dispatcher does that, because
-// requests leave there only.
+// UnsubscribeRequest is a Zapier webhook that was deleted on our side. A DELETE of
+// its URL tells Zapier, which pauses the Zap. A dispatcher sends it, because only
+// dispatchers send requests.
 type UnsubscribeRequest struct {
 	OrganizationID string `json:"organizationId"`
 	WebhookID      string `json:"webhookId"`
 	URL            string `json:"url"`
 }
 
-// PublishUnsubscribeRequest stores an unsubscribe request and returns when the server has acknowledged
-// it. The same webhook's again is not stored twice. While the broker is away it
-// returns a fault of kind Unavailable.
+// PublishUnsubscribeRequest stores a request and returns when the server has
+// acknowledged it. A second one for the same webhook is not stored. While the
+// broker is away it returns a fault of kind Unavailable.
 func (c *Conn) PublishUnsubscribeRequest(ctx context.Context, f UnsubscribeRequest) error {
 	body, err := json.Marshal(f)
 	if err != nil {
@@ -40,7 +40,7 @@ func (c *Conn) PublishUnsubscribeRequest(ctx context.Context, f UnsubscribeReque
 	return nil
 }
 
-// UnsubscribeRequests is the consumer of unsubscribe requests, which all dispatchers share.
+// UnsubscribeRequests is their consumer, which all dispatchers share.
 type UnsubscribeRequests struct {
 	c        *Conn
 	consumer jetstream.Consumer
@@ -55,7 +55,7 @@ func (c *Conn) UnsubscribeRequests(ctx context.Context) (*UnsubscribeRequests, e
 	return &UnsubscribeRequests{c: c, consumer: consumer}, nil
 }
 
-// Pull asks for at most n unsubscribe requests; see Events.Pull.
+// Pull asks for at most n requests; see Events.Pull.
 func (f *UnsubscribeRequests) Pull(ctx context.Context, n int, wait time.Duration, handle func(*Message)) (int, error) {
 	return f.c.pull(ctx, f.consumer, n, wait, handle)
 }

@@ -1,9 +1,10 @@
 // Package publish is for platform services: it publishes events so that they
 // reach customers' webhooks.
 //
-// An event is checked before it is sent and stored when Publish returns. The
-// same id of the same organization again, within ten minutes, is the same event
-// and is stored once: after an error that leaves doubt, publish it again.
+// An event is checked before it is sent, and stored when Publish returns. A second
+// one with the same id of the same organization, within ten minutes, is the same
+// event and is not stored again: after an error that leaves doubt, publish it
+// again.
 package publish
 
 import (
@@ -25,16 +26,16 @@ type Publisher struct{ conn *stream.Conn }
 // Options say how to reach NATS.
 type Options struct {
 	URL     string       // nats://…, comma separated for a cluster
-	Service string       // who publishes; shown in the server's list of connections
-	Log     *slog.Logger // told of lost connections; nil for nobody
+	Service string       // the publishing service; shown in the server's list of connections
+	Log     *slog.Logger // for lost connections; nil for none
 
-	// Security is how the service proves who it is: a user and password, a creds
-	// file or an nkey, and the server's CA. Services need no more than the
-	// permissions of the user "publisher" in deploy/nats.
+	// Security is how the service authenticates itself: a user and password, a creds
+	// file or an nkey, and the server's CA. Services need the permissions of the
+	// user "publisher" in deploy/nats, and no others.
 	Security stream.Security
 
 	// SyncsAlways says that the NATS server syncs before it acknowledges
-	// (sync_interval: always), as that of deploy/nats does: events that are
+	// (sync_interval: always), as that of deploy/nats does. Events that are
 	// published at the same time then share a sync.
 	SyncsAlways bool
 
@@ -62,11 +63,11 @@ func Open(o Options) (*Publisher, error) {
 // Close closes the connection.
 func (p *Publisher) Close() { p.conn.Close() }
 
-// Publish publishes a typed event, as protobuf, and returns when it is stored.
-// An OpenTelemetry span in ctx goes with it: what becomes of the event is in its
-// trace.
-// A wrong event is a *fault.Error of kind Invalid that names each field; while
-// the broker is away the error is one of kind Unavailable.
+// Publish publishes a typed event, as protobuf, and returns when it is stored. The
+// event's deliveries are in the trace of ctx's OpenTelemetry span.
+//
+// For a wrong event it returns a *fault.Error of kind Invalid that names each
+// field; while the broker is away, one of kind Unavailable.
 func (p *Publisher) Publish(ctx context.Context, e *webhooksv1.Event) error {
 	message, err := proto.Marshal(e)
 	if err != nil {
