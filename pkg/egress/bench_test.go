@@ -2,16 +2,21 @@ package egress
 
 import (
 	"bytes"
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/egress/http1"
 )
 
 const inFlight = 64
@@ -84,6 +89,49 @@ func BenchmarkSend(b *testing.B) {
 		again := r
 		again.Fields = slices.Clone(r.Fields)
 		out := c.Send(b.Context(), again)
+		if out.Result != delivery.Succeeded {
+			return out.Cause
+		}
+		return nil
+	})
+}
+
+// BenchmarkTransport is what Send would cost by net/http's transport: the same
+// guard, deadline, phases and captured answer.
+func BenchmarkTransport(b *testing.B) {
+	c := client(b, nil)
+	r := benchmarkRequest(benchmarkServer(b))
+	target, err := local.Target(r.URL)
+	if err != nil {
+		b.Fatal(err)
+	}
+	transport := &http.Transport{
+		MaxIdleConns: 1024, MaxIdleConnsPerHost: inFlight, DisableCompression: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return c.dialer.dial(ctx, http1.Key{Host: target.Host}, true)
+		},
+	}
+	b.Cleanup(transport.CloseIdleConnections)
+	runInFlight(b, func() error {
+		again := r
+		again.Normal, again.Fields = target, c.complete(slices.Clone(r.Fields))
+		if err := valid(again); err != nil {
+			return err
+		}
+		ctx, stop := context.WithDeadlineCause(b.Context(), time.Now().Add(c.timeout), errDeadline)
+		defer stop()
+		var got, first atomic.Int64
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+			GotConn:              func(httptrace.GotConnInfo) { got.Store(time.Now().UnixNano()) },
+			GotFirstResponseByte: func() { first.Store(time.Now().UnixNano()) },
+		})
+		resp, err := transport.RoundTrip(httpRequest(ctx, again))
+		if err != nil {
+			return err
+		}
+		out := judge(resp.StatusCode, resp.Header, time.Now())
+		out.Response = c.capture(resp)
+		out.Phases.FirstByte = time.Duration(first.Load() - got.Load())
 		if out.Result != delivery.Succeeded {
 			return out.Cause
 		}

@@ -119,6 +119,12 @@ func New(cfg Config) (*Client, error) {
 	}, nil
 }
 
+// Connections returns how many connections are kept for reuse, by protocol: the
+// idle ones of "http1", and all of "http2".
+func (c *Client) Connections() map[string]int {
+	return map[string]int{"http1": c.http1.Idle(), "http2": c.http2.Conns()}
+}
+
 // Close closes the idle connections. Requests in flight go on.
 func (c *Client) Close() {
 	c.http1.Close()

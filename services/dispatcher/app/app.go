@@ -14,6 +14,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/egress"
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/outbox"
 	"github.com/dialnote/webhooks/pkg/store"
@@ -63,7 +64,7 @@ type Config struct {
 type Dependencies struct {
 	Store    store.Store
 	Stream   *stream.Conn // whose topology is there
-	Sender   deliver.Sender
+	Sender   *egress.Client
 	Log      *slog.Logger
 	Registry prometheus.Registerer
 	Health   *ops.Health
@@ -176,7 +177,7 @@ func (a *App) assemble() (*parts, error) {
 	}
 	lanes, ordered := queue.NewLanes(queued(metrics.Lane), a.cfg.WebhookMaxInFlight), queue.NewOrdered(queued(metrics.Ordered))
 	listener.begin(matcher, lanes, ordered)
-	metrics.Watch(a.deps.Registry, state(slots, webhooks, recorder, lanes, matcher))
+	metrics.Watch(a.deps.Registry, state(a.deps.Sender, slots, webhooks, recorder, lanes, matcher))
 	return &parts{
 		member: member, recorder: recorder, outbox: notices, lanes: lanes, ordered: ordered,
 		dispatcher: &dispatch.Dispatcher{
@@ -237,13 +238,14 @@ func (a *App) dispatch(ctx, work context.Context, stop context.CancelFunc, p *pa
 	_ = group.Run() // its actors return nil
 }
 
-func state(slots *limit.Slots, webhooks *limit.Webhooks, recorder *record.Recorder, lanes *queue.Lanes, matcher *match.Matcher) metrics.State {
+func state(sender *egress.Client, slots *limit.Slots, webhooks *limit.Webhooks, recorder *record.Recorder, lanes *queue.Lanes, matcher *match.Matcher) metrics.State {
 	return metrics.State{
 		SlotsUsed:    func() float64 { return float64(slots.Used()) },
 		SlotsLimit:   func() float64 { return float64(slots.Limit()) },
 		Lanes:        lanes.Modes,
 		InFlight:     func() float64 { return float64(webhooks.InFlight()) },
 		Unrecorded:   func() float64 { return float64(recorder.Pending()) },
+		Connections:  sender.Connections,
 		LanesOpen:    func() float64 { return float64(lanes.Open()) },
 		CacheSize:    func() float64 { return float64(matcher.Size()) },
 		CacheBytes:   func() float64 { return float64(matcher.Bytes()) },

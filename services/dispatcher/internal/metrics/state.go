@@ -14,6 +14,7 @@ type State struct {
 	Unrecorded   func() float64
 	LanesOpen    func() float64
 	Lanes        func() map[string]int // by how they are read; always with the same keys
+	Connections  func() map[string]int // to receivers, by protocol; always with the same keys
 	CacheSize    func() float64
 	CacheBytes   func() float64
 	CacheHits    func() float64
@@ -42,6 +43,9 @@ func Watch(r prometheus.Registerer, s State) {
 	r.MustRegister(&counted{
 		desc:  desc("lanes", "Lanes that this replica knows of, by how they are read.", "mode"),
 		count: s.Lanes,
+	}, &counted{
+		desc:  desc("receiver_connections", "Connections to receivers that are kept for reuse: of HTTP/1.1 the idle ones, of HTTP/2 all.", "protocol"),
+		count: s.Connections,
 	})
 }
 
