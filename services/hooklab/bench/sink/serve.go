@@ -23,6 +23,7 @@ type Places struct {
 	HTTPS     string   `json:"https"`     // URL; HTTP/1.1 only
 	HTTP2     string   `json:"http2"`     // URL; https, HTTP/2 offered
 	Hosts     []string `json:"hosts"`     // URLs on distinct addresses and ports
+	Secure    []string `json:"secure"`    // URLs on the same addresses; https, HTTP/1.1 only
 	Authority string   `json:"authority"` // PEM that the certificates are trusted by
 }
 
@@ -53,7 +54,11 @@ type server struct {
 }
 
 func (s *server) listen(ctx context.Context, hosts int) (p Places, err error) {
-	authority, err := receiver.NewAuthority()
+	names := []string{"127.0.0.1"}
+	for n := range hosts {
+		names = append(names, loopback(n))
+	}
+	authority, err := receiver.NewAuthority(names...)
 	if err != nil {
 		return p, err
 	}
@@ -62,7 +67,7 @@ func (s *server) listen(ctx context.Context, hosts int) (p Places, err error) {
 		return p, err
 	}
 	p.Authority = string(authority.PEM())
-	plain := s.server(s.sink)
+	plain, secure := s.server(s.sink), s.secure(certificate, "http/1.1")
 	if p.HTTP, err = s.serve(ctx, plain, "http", "127.0.0.1:0"); err != nil {
 		return p, err
 	}
@@ -72,8 +77,12 @@ func (s *server) listen(ctx context.Context, hosts int) (p Places, err error) {
 			return p, err
 		}
 		p.Hosts = append(p.Hosts, where)
+		if where, err = s.serve(ctx, secure, "https", net.JoinHostPort(loopback(n), "0")); err != nil {
+			return p, err
+		}
+		p.Secure = append(p.Secure, where)
 	}
-	if p.HTTPS, err = s.serve(ctx, s.secure(certificate, "http/1.1"), "https", "127.0.0.1:0"); err != nil {
+	if p.HTTPS, err = s.serve(ctx, secure, "https", "127.0.0.1:0"); err != nil {
 		return p, err
 	}
 	if p.HTTP2, err = s.serve(ctx, s.secure(certificate, "h2", "http/1.1"), "https", "127.0.0.1:0"); err != nil {
