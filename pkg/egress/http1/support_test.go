@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -66,13 +67,19 @@ func post() Request {
 	return Request{Method: http.MethodPost, Target: "/", Host: "hooks.example.com", Body: []byte("{}")}
 }
 
-// send sends a request, reads its answer to the end, and closes it.
-func send(tb testing.TB, c *Conn, r Request) (*http.Response, error) {
+// send sends a request, reads its answer to the end and closes it. It returns the
+// answer's status.
+func send(tb testing.TB, c *Conn, r Request) (int, error) {
 	tb.Helper()
-	resp, err := c.RoundTrip(tb.Context(), time.Now().Add(time.Minute), r)
-	if err == nil {
-		_, _ = io.Copy(io.Discard, resp.Body)
-		err = resp.Body.Close()
+	return sendUntil(tb.Context(), c, time.Now().Add(time.Minute), r)
+}
+
+// sendUntil is send with a deadline and a context.
+func sendUntil(ctx context.Context, c *Conn, deadline time.Time, r Request) (int, error) {
+	resp, err := c.RoundTrip(ctx, deadline, r)
+	if err != nil {
+		return 0, err
 	}
-	return resp, err
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, resp.Body.Close()
 }
