@@ -143,8 +143,14 @@ func (x *exchange) overHTTP2(ctx context.Context, c *http2.Conn) (*http.Response
 		x.client.onlyHTTP1.add(x.key.Host)
 		return nil, true, err
 	}
-	again := seen.Started.IsZero() && (seen.Reused || !seen.Sent || errors.Is(err, http2.ErrRefused))
-	return nil, again, err
+	again := errors.Is(err, http2.ErrRefused) || lost(err) && (seen.Reused || !seen.Sent)
+	return nil, again && seen.Started.IsZero(), err
+}
+
+// lost reports whether an HTTP/2 connection ended without a word about the request.
+// A stream that the server ended, or an answer that cannot be read, is one.
+func lost(err error) bool {
+	return !errors.Is(err, http2.ErrStreamEnded) && !errors.Is(err, http2.ErrMalformed)
 }
 
 // complete adds the fields that every request has, unless they are there: its

@@ -21,6 +21,11 @@ var (
 	// head exceeds its bound.
 	ErrMalformed = errors.New("malformed answer")
 
+	// ErrStreamEnded says that the server ended the stream of the request without a
+	// whole answer (RST_STREAM), for another reason than those above. The connection
+	// remains.
+	ErrStreamEnded = errors.New("the server ended the stream")
+
 	// ErrTooMuch says that the server sent more on the connection than the answers
 	// to the requests on it may take: empty frames, PINGs, settings or header blocks
 	// without end.
@@ -30,11 +35,8 @@ var (
 // explain wraps an error of x/net's with what it means.
 func (c *Conn) explain(err error) error {
 	meaning := meaning(err)
-	if code, seen := c.meter.goAway(); seen && meaning == nil {
-		meaning = ErrRefused
-		if code == http2.ErrCodeHTTP11Required {
-			meaning = ErrNeedsHTTP1
-		}
+	if meaning == nil {
+		meaning = c.meaningOfGoAway(err)
 	}
 	if meaning == nil {
 		return err
@@ -46,21 +48,34 @@ func (c *Conn) explain(err error) error {
 // for none of them.
 func meaning(err error) error {
 	if errors.Is(err, ErrMalformed) {
-		return nil // the meter's
+		return ErrMalformed // the meter's
 	}
 	if stream, is := errors.AsType[http2.StreamError](err); is {
 		return meaningOfCode(stream.Code)
-	}
-	if goAway, is := errors.AsType[http2.GoAwayError](err); is { //nolint:staticcheck // deprecated: see the package's comment
-		if goAway.ErrCode == http2.ErrCodeHTTP11Required {
-			return ErrNeedsHTTP1
-		}
-		return ErrRefused
 	}
 	if _, is := errors.AsType[http2.ConnectionError](err); is || errors.Is(err, http2.ErrFrameTooLarge) {
 		return ErrMalformed
 	}
 	return nil
+}
+
+// meaningOfGoAway returns what an error means on a connection on which the server
+// has sent GOAWAY. x/net fails requests that the frame refuses at once, by errors of
+// unexported types. It returns a GoAwayError for one that the server may have
+// processed, and whose connection has ended without an answer.
+func (c *Conn) meaningOfGoAway(err error) error {
+	code, seen := c.meter.goAway()
+	_, processed := errors.AsType[http2.GoAwayError](err) //nolint:staticcheck // deprecated: see the package's comment
+	switch {
+	case !seen:
+		return nil
+	case code == http2.ErrCodeHTTP11Required:
+		return ErrNeedsHTTP1
+	case processed:
+		return nil
+	default:
+		return ErrRefused
+	}
 }
 
 // meaningOfCode returns what the end of a stream with an error code means. A code
@@ -74,6 +89,6 @@ func meaningOfCode(code http2.ErrCode) error {
 	case http2.ErrCodeProtocol, http2.ErrCodeFlowControl, http2.ErrCodeFrameSize, http2.ErrCodeCompression:
 		return ErrMalformed
 	default:
-		return nil
+		return ErrStreamEnded
 	}
 }
