@@ -95,7 +95,7 @@ func (x *exchange) try(ctx context.Context) (resp *http.Response, again bool, er
 
 // keptHTTP2 returns a kept HTTP/2 connection to the server, nil if there is none.
 func (x *exchange) keptHTTP2() *http2.Conn {
-	if !x.key.Secure {
+	if !x.key.Secure || x.client.onlyHTTP1.has(x.key.Host) {
 		return nil // HTTP/2 is agreed on in TLS
 	}
 	return x.client.http2.Take(x.key.Host)
