@@ -14,6 +14,10 @@ import (
 const (
 	idleAllowance   = 64 << 10  // while no request is under way: settings, PINGs
 	answerAllowance = 768 << 10 // for each request: interim answers, head and body
+
+	// frameCost is taken from the allowance for each frame, beside its bytes: a PING
+	// is cheap for the server, and an answer to it is not for the client.
+	frameCost = 128
 )
 
 // meter is a connection that ends when its server sends more than it may. It also
@@ -57,8 +61,8 @@ func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.Conn.Read(p)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.frames.follow(p[:n])
-	if m.left -= n; m.left < 0 {
+	frames := m.frames.follow(p[:n])
+	if m.left -= n + frames*frameCost; m.left < 0 {
 		return 0, ErrTooMuch
 	}
 	return n, err //nolint:wrapcheck // x/net looks for the connection's own error
@@ -78,13 +82,15 @@ type frames struct {
 	code   http2.ErrCode
 }
 
-func (f *frames) follow(p []byte) {
+// follow takes in what was read, and returns how many frames began in it.
+func (f *frames) follow(p []byte) (begun int) {
 	for len(p) > 0 {
 		if f.rest == 0 {
 			n := copy(f.header[f.got:], p)
 			p = p[n:]
 			if f.got += n; f.got == len(f.header) {
 				f.got, f.kept = 0, 0
+				begun++
 				f.rest = int(f.header[0])<<16 | int(f.header[1])<<8 | int(f.header[2])
 			}
 			continue
@@ -94,6 +100,7 @@ func (f *frames) follow(p []byte) {
 		f.rest -= n
 		p = p[n:]
 	}
+	return begun
 }
 
 // keep keeps what a GOAWAY says. A later one counts, as it says more (RFC 9113,
