@@ -16,6 +16,7 @@ type Conn struct {
 	client *http2.ClientConn //nolint:staticcheck // deprecated: see the package's comment
 	meter  *meter
 	reused atomic.Bool
+	dead   atomic.Bool // a request could not be sent on it
 }
 
 // Exchange is what is known of one request on a connection after RoundTrip.
@@ -47,6 +48,9 @@ func (c *Conn) RoundTrip(r *http.Request) (*http.Response, Exchange, error) {
 	}
 	if err != nil {
 		c.meter.end()
+		if !x.Sent && r.Context().Err() == nil {
+			c.dead.Store(true)
+		}
 		return nil, x, c.explain(err)
 	}
 	resp.Body = &body{ReadCloser: resp.Body, meter: c.meter}
@@ -54,8 +58,9 @@ func (c *Conn) RoundTrip(r *http.Request) (*http.Response, Exchange, error) {
 }
 
 // usable reports whether the connection can take a request, and reserves a stream
-// for it.
-func (c *Conn) usable() bool { return c.client.ReserveNewRequest() }
+// for it. x/net would have a connection that ended before its first request take
+// one, to tell it the error, and so each request after that.
+func (c *Conn) usable() bool { return !c.dead.Load() && c.client.ReserveNewRequest() }
 
 // Reused reports whether the connection has carried a request.
 func (c *Conn) Reused() bool { return c.reused.Load() }
