@@ -32,13 +32,22 @@ var (
 	ErrTooMuch = fmt.Errorf("%w: the server sends without end", ErrMalformed)
 )
 
+// Errors of a server that agreed on HTTP/2 and does not keep to it.
+var (
+	errForeign   = fmt.Errorf("%w: the server's first frame is not SETTINGS", ErrMalformed)
+	errLongFrame = fmt.Errorf("%w: a frame is longer than %d bytes", ErrMalformed, maxFrame)
+)
+
 // explain wraps an error of x/net's with what it means.
 func (c *Conn) explain(err error) error {
 	meaning := meaning(err)
 	if meaning == nil {
-		meaning = c.meaningOfGoAway(err)
+		meaning = c.meter.failure() // x/net does not tell it to a request that came later
 	}
 	if meaning == nil {
+		meaning = c.meaningOfGoAway(err)
+	}
+	if meaning == nil || errors.Is(err, meaning) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", meaning, err)
@@ -64,7 +73,7 @@ func meaning(err error) error {
 // unexported types. It returns a GoAwayError for one that the server may have
 // processed, and whose connection has ended without an answer.
 func (c *Conn) meaningOfGoAway(err error) error {
-	code, seen := c.meter.goAway()
+	code, seen := c.meter.wentAway()
 	_, processed := errors.AsType[http2.GoAwayError](err) //nolint:staticcheck // deprecated: see the package's comment
 	switch {
 	case !seen:

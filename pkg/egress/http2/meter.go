@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"bufio"
 	"encoding/binary"
 	"io"
 	"net"
@@ -18,20 +19,33 @@ const (
 	// frameCost is taken from the allowance for each frame, beside its bytes: a PING
 	// is cheap for the server, and an answer to it is not for the client.
 	frameCost = 128
+
+	maxFrame = 16 << 10 // of a frame's payload, the default of RFC 9113, section 6.5.2
 )
 
-// meter is a connection that ends when its server sends more than it may. It also
-// notes the server's GOAWAY, of which x/net does not tell the code.
+// meter is a connection that ends when its server sends more than it may. It
+// follows the frames (RFC 9113, section 4.1) to charge for each, to note GOAWAY, of
+// which x/net does not tell the code, and to drop those that a client ignores.
 type meter struct {
 	net.Conn
+
+	in     *bufio.Reader
+	begun  bool    // the first frame has come
+	header [9]byte // of the last frame
+	head   []byte  // the part of header that has not been read
+	rest   int     // bytes of the frame's payload that have not been read
 
 	mu       sync.Mutex
 	left     int // bytes that may still be read
 	requests int // under way
-	frames   frames
+	goAway   bool
+	code     http2.ErrCode // of GOAWAY
+	failed   error         // what the server broke, which ended the connection
 }
 
-func newMeter(c net.Conn) *meter { return &meter{Conn: c, left: idleAllowance} }
+func newMeter(c net.Conn) *meter {
+	return &meter{Conn: c, in: bufio.NewReader(c), left: idleAllowance}
+}
 
 // begin allows for the answer to one more request.
 func (m *meter) begin() {
@@ -49,70 +63,88 @@ func (m *meter) end() {
 	m.left = min(m.left, idleAllowance+m.requests*answerAllowance)
 }
 
-// goAway returns the error code of the server's GOAWAY, and whether one has come.
-func (m *meter) goAway() (http2.ErrCode, bool) {
+// wentAway returns the error code of the server's GOAWAY, and whether one has come.
+func (m *meter) wentAway() (http2.ErrCode, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.frames.code, m.frames.goAway
+	return m.code, m.goAway
+}
+
+// failure returns what the server broke, nil if it broke nothing yet.
+func (m *meter) failure() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failed
 }
 
 // Read implements io.Reader.
 func (m *meter) Read(p []byte) (int, error) {
-	n, err := m.Conn.Read(p)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	frames := m.frames.follow(p[:n])
-	if m.left -= n + frames*frameCost; m.left < 0 {
-		return 0, ErrTooMuch
+	for len(m.head) == 0 && m.rest == 0 {
+		if err := m.next(); err != nil {
+			return 0, err
+		}
 	}
+	if len(m.head) > 0 {
+		n := copy(p, m.head)
+		m.head = m.head[n:]
+		return n, nil
+	}
+	n, err := m.in.Read(p[:min(len(p), m.rest)])
+	m.rest -= n
 	return n, err //nolint:wrapcheck // x/net looks for the connection's own error
 }
 
-// frames follows the frames of a connection (RFC 9113, section 4.1), and notes a
-// GOAWAY among them.
-type frames struct {
-	header [9]byte // of the frame that is being read
-	got    int     // bytes of header that have come
-	rest   int     // bytes of the frame's payload that have not come
-
-	payload [8]byte // how a GOAWAY's payload begins: its last stream, its code
-	kept    int     // bytes of payload that have come
-
-	goAway bool
-	code   http2.ErrCode
-}
-
-// follow takes in what was read, and returns how many frames began in it.
-func (f *frames) follow(p []byte) (begun int) {
-	for len(p) > 0 {
-		if f.rest == 0 {
-			n := copy(f.header[f.got:], p)
-			p = p[n:]
-			if f.got += n; f.got == len(f.header) {
-				f.got, f.kept = 0, 0
-				begun++
-				f.rest = int(f.header[0])<<16 | int(f.header[1])<<8 | int(f.header[2])
-			}
-			continue
-		}
-		n := min(f.rest, len(p))
-		f.keep(p[:n])
-		f.rest -= n
-		p = p[n:]
+// next reads the header of the next frame, and the whole frame if it is dropped.
+func (m *meter) next() error {
+	if _, err := io.ReadFull(m.in, m.header[:]); err != nil {
+		return err //nolint:wrapcheck // as in Read
 	}
-	return begun
+	length := int(m.header[0])<<16 | int(m.header[1])<<8 | int(m.header[2])
+	kind := http2.FrameType(m.header[3])
+	if err := m.charge(kind, length); err != nil {
+		return err
+	}
+	switch {
+	case kind == http2.FrameGoAway:
+		m.noteGoAway()
+	case kind == http2.FramePriority, kind > http2.FrameContinuation:
+		// x/net ignores them too, and writes a line to the program's log for each.
+		_, err := m.in.Discard(length)
+		return err //nolint:wrapcheck // as in Read
+	}
+	m.head, m.rest = m.header[:], length
+	return nil
 }
 
-// keep keeps what a GOAWAY says. A later one counts, as it says more (RFC 9113,
+// charge takes a frame with a payload of so many bytes from the allowance. The first
+// frame must be SETTINGS (RFC 9113, section 3.4).
+func (m *meter) charge(kind http2.FrameType, length int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.left -= len(m.header) + length + frameCost
+	switch {
+	case m.failed != nil:
+	case !m.begun && kind != http2.FrameSettings:
+		m.failed = errForeign
+	case length > maxFrame:
+		m.failed = errLongFrame
+	case m.left < 0:
+		m.failed = ErrTooMuch
+	}
+	m.begun = true
+	return m.failed
+}
+
+// noteGoAway notes a GOAWAY's code. A later one counts, as it says more (RFC 9113,
 // section 6.8).
-func (f *frames) keep(p []byte) {
-	if http2.FrameType(f.header[3]) != http2.FrameGoAway || f.kept == len(f.payload) {
-		return
+func (m *meter) noteGoAway() {
+	payload, err := m.in.Peek(8) // the last stream, the code
+	if err != nil {
+		return // x/net meets the error
 	}
-	if f.kept += copy(f.payload[f.kept:], p); f.kept == len(f.payload) {
-		f.goAway = true
-		f.code = http2.ErrCode(binary.BigEndian.Uint32(f.payload[4:]))
-	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.goAway, m.code = true, http2.ErrCode(binary.BigEndian.Uint32(payload[4:]))
 }
 
 // body is the body of an answer, whose end its connection's meter is told of.
