@@ -2,16 +2,17 @@ package cli
 
 import "runtime"
 
-// ballast is how much further than otherwise the heap grows between two runs of
-// the garbage collector.
+// ballast is by how much the heap may grow more than otherwise between two
+// garbage collections.
 const ballast = 48 << 20
 
-// HoldBallast allocates memory that is never touched and so takes no room, until
-// drop is called. The garbage collector counts it as in use and lets the heap
-// grow by as much before it works: with the few megabytes that a busy replica
-// keeps it worked every 2,000 deliveries, for a sixth of all processor time; with
-// the ballast that is less than half. A higher GOGC would do the same, and would
-// double what a large cache takes.
+// HoldBallast allocates memory that is never written, and so takes no physical
+// memory, until drop is called. The garbage collector counts it as live and lets
+// the heap grow by as much more before it collects. With the few megabytes that a
+// busy replica has live, it would collect every 2,000 deliveries, for a sixth of
+// all processor time; with the ballast it takes less than half of that. GOGC and
+// a memory limit do not serve both a small heap and a full cache: see
+// docs/performance.md.
 func HoldBallast() (drop func()) {
 	held := make([]byte, ballast)
 	return func() { runtime.KeepAlive(held) }
