@@ -1,7 +1,7 @@
-// Package access is what opens an organization: API keys, the Zapier key,
+// Package access is the credentials of an organization: API keys, the Zapier key,
 // links to the settings page and the sessions that they begin.
 //
-// It does no I/O. Functions that need the time or chance take it as an
+// It does no I/O. Functions that need the time or randomness take it as an
 // argument.
 package access
 
@@ -58,10 +58,10 @@ func (s Secret) Digest() Digest { return sha256.Sum256([]byte(s)) }
 // LastCharacters returns the last four characters, to tell credentials apart.
 func (s Secret) LastCharacters() string { return string(s[max(0, len(s)-4):]) }
 
-// Digest is the SHA-256 of a credential. Whoever reads digests cannot use them.
+// Digest is the SHA-256 of a credential. It opens nothing.
 type Digest [sha256.Size]byte
 
-// newSecret makes a credential with a prefix and 256 bits of chance.
+// newSecret makes a credential with a prefix and 256 random bits.
 func newSecret(prefix string, random io.Reader) (Secret, error) {
 	var bytes [32]byte
 	if _, err := io.ReadFull(random, bytes[:]); err != nil {
@@ -79,7 +79,7 @@ func NewLink(random io.Reader) (Secret, error) { return newSecret(linkPrefix, ra
 // NewSession makes the text of a session cookie.
 func NewSession(random io.Reader) (Secret, error) { return newSecret(sessionPrefix, random) }
 
-// Key is an organization's API key without its text, which nobody keeps.
+// Key is an organization's API key without its text, which is not kept.
 type Key struct {
 	ID             string // "key_" and a ULID
 	OrganizationID string

@@ -15,7 +15,7 @@ func RecoveryBegun(by Actor, r delivery.Recovery) Entry {
 	}{r.Since.UTC(), r.Until.UTC()})
 }
 
-// RecoveryEnded returns the entry of a recovery that somebody cancelled.
+// RecoveryEnded returns the entry of a recovery that was cancelled.
 func RecoveryEnded(by Actor, r delivery.Recovery, at time.Time) Entry {
 	return ofRecovery(by, RecoveryCancelled, r, at, struct {
 		Examined int64 `json:"examined"`
@@ -30,8 +30,8 @@ func ofRecovery(by Actor, action Action, r delivery.Recovery, at time.Time, afte
 	}
 }
 
-// Tested returns the entry of a test that somebody sends to a webhook. What came
-// of it is in the delivery log, under the event's id.
+// Tested returns the entry of a test of a webhook. Its outcome is in the delivery
+// log, under the event's id.
 func Tested(by Actor, organizationID, webhookID, eventID string, at time.Time) Entry {
 	return Entry{
 		At: at, OrganizationID: organizationID, Actor: by, Action: WebhookTested,
@@ -44,7 +44,7 @@ type testFacts struct {
 	EventID string `json:"eventId"`
 }
 
-// Redelivered returns the entry of a delivery that somebody has made again.
+// Redelivered returns the entry of a redelivery.
 func Redelivered(by Actor, organizationID, webhookID, deliveryID string, at time.Time) Entry {
 	return Entry{
 		At: at, OrganizationID: organizationID, Actor: by, Action: DeliveryRedelivered,
@@ -52,8 +52,7 @@ func Redelivered(by Actor, organizationID, webhookID, deliveryID string, at time
 	}
 }
 
-// Requeued returns the entry of a rejected event that somebody has published
-// again.
+// Requeued returns the entry of a rejected event that was published again.
 func Requeued(by Actor, organizationID, eventID string, at time.Time) Entry {
 	return Entry{
 		At: at, OrganizationID: organizationID, Actor: by, Action: EventRequeued,
@@ -61,7 +60,7 @@ func Requeued(by Actor, organizationID, eventID string, at time.Time) Entry {
 	}
 }
 
-// keyFacts are what the log tells of an API key.
+// keyFacts are what an entry holds of an API key.
 type keyFacts struct {
 	Name           string `json:"name"`
 	LastCharacters string `json:"lastCharacters"`
@@ -85,8 +84,7 @@ func ofKey(by Actor, action Action, k access.Key, at time.Time) Entry {
 	return Entry{At: at, OrganizationID: k.OrganizationID, Actor: by, Action: action, Target: Target{Kind: Key, ID: k.ID}}
 }
 
-// OfZapierKey returns the entry of what was done to an organization's Zapier
-// key.
+// OfZapierKey returns the entry of an action on an organization's Zapier key.
 func OfZapierKey(by Actor, action Action, organizationID string, at time.Time) Entry {
 	return Entry{At: at, OrganizationID: organizationID, Actor: by, Action: action, Target: Target{Kind: ZapKey}}
 }
@@ -105,7 +103,7 @@ type linkFacts struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
-// Person returns the actor that a portal session is.
+// Person returns the actor of a portal session.
 func Person(s access.Session) Actor { return Actor{Kind: Portal, Name: s.Person, Via: s.Via} }
 
 // SessionBegun returns the entry of a portal session that a link has begun.

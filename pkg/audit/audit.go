@@ -18,29 +18,28 @@ const (
 	APIKey       Kind = "api_key"       // an organization's own program
 	ZapierKey    Kind = "zapier_key"    // the organization's Zapier account
 	Portal       Kind = "portal"        // a person on the settings page
-	Operator     Kind = "operator"      // somebody who ran one of the program's commands
+	Operator     Kind = "operator"      // an operator, by one of the program's commands
 	System       Kind = "system"        // the service itself, as its rules say
 )
 
-// Actor is who did something. The zero Actor is nobody, and the store refuses
-// an entry of nobody.
+// Actor is who made a change. The store refuses entries of the zero Actor.
 type Actor struct {
 	Kind Kind
 
-	// Name is the service token's name, the API key's label at the time, or the
-	// person for whom the platform made the portal link, or what an
-	// operator is to be called; "" when there is none.
+	// Name is the service token's name, the API key's name at the time, the person
+	// for whom the platform made the portal link, or the name that an operator
+	// gave; "" when there is none.
 	Name string
 
 	KeyID string // of an API key
 	Via   string // of a person: the name of the service token that made the link
 }
 
-// Itself is the actor of what the service does by its own rules, such as
-// disabling a webhook that fails.
+// Itself is the actor of the service's own changes, such as disabling a webhook
+// that fails.
 func Itself() Actor { return Actor{Kind: System} }
 
-// Action is what was done: the thing, a dot, and what became of it.
+// Action is what was done: a target's kind, a dot, and a verb.
 type Action string
 
 // The actions.
@@ -80,7 +79,7 @@ func Actions() []Action {
 	}
 }
 
-// TargetKind says what sort of thing something was done to.
+// TargetKind says what an action was done to.
 type TargetKind string
 
 // The kinds of targets.
@@ -95,7 +94,7 @@ const (
 	PortalSession TargetKind = "portal_session"
 )
 
-// Target is what something was done to.
+// Target is what an action was done to.
 type Target struct {
 	Kind TargetKind
 	ID   string // "" for the Zapier key: an organization has one
@@ -116,8 +115,8 @@ type Entry struct {
 	Action         Action
 	Target         Target
 
-	// Before and After are JSON objects with what was changed, nil where there
-	// is nothing to tell.
+	// Before and After are JSON objects with the fields that changed, nil for
+	// none.
 	Before json.RawMessage
 	After  json.RawMessage
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-// facts are what the log tells of a webhook. Its secret is not among them; a
-// value that is to be kept secret goes in as a mask.
+// facts are what an entry holds of a webhook. Its secret is not among them, and a
+// header's value is a mask.
 type facts struct {
 	Name           string                 `json:"name,omitempty"`
 	Provider       webhook.Provider       `json:"provider,omitempty"`
@@ -22,13 +22,13 @@ type facts struct {
 	LastError      string                 `json:"lastError,omitempty"`
 }
 
-// settings returns what people say of a webhook.
+// settings returns the facts that people set.
 func settings(w webhook.Webhook) facts {
 	return facts{Name: w.Name, Provider: w.Provider, URL: w.URL, Event: w.Event, Ordered: w.Ordered(), Headers: masked(w.Headers, w.Headers)}
 }
 
-// masked returns headers with masks for values, and says which values are not as
-// they were.
+// masked returns headers with masks for values; the masks say which values
+// changed.
 func masked(before, headers []webhook.Header) map[string]string {
 	was := make(map[string]webhook.HeaderValue, len(before))
 	for _, h := range before {
@@ -77,9 +77,9 @@ func Updated(by Actor, before, after webhook.Webhook, at time.Time) []Entry {
 	return entries
 }
 
-// Transition returns the entry of a webhook that is disabled automatically or
-// no longer, and false when neither has happened. It costs next to nothing
-// then: every outcome asks.
+// Transition returns the entry of a webhook that was disabled automatically, or
+// enabled again, and false when neither has happened. It is cheap then, because it
+// is called for every outcome.
 func Transition(by Actor, before, after webhook.Webhook, at time.Time) (Entry, bool) {
 	was, is := before.Health.AutoDisabled, after.Health.AutoDisabled
 	if was == is {
@@ -101,7 +101,7 @@ func Deleted(by Actor, w webhook.Webhook, at time.Time) Entry {
 	return ofWebhook(by, WebhookDeleted, w, at, before, nil)
 }
 
-// Of returns the entry of what was done to a webhook without changing it.
+// Of returns the entry of an action on a webhook that does not change it.
 func Of(by Actor, action Action, w webhook.Webhook, at time.Time) Entry {
 	return ofWebhook(by, action, w, at, nil, nil)
 }
@@ -114,8 +114,8 @@ func ofWebhook(by Actor, action Action, w webhook.Webhook, at time.Time, before,
 	}
 }
 
-// object returns v as JSON, nil for nothing. What is given to it here can
-// always be written.
+// object returns v as JSON, nil for an empty v. The types used here always have a
+// JSON form.
 func object(v any) json.RawMessage {
 	if v == nil {
 		return nil

@@ -26,8 +26,8 @@ var (
 // Version returns the version that receivers see in User-Agent.
 func Version() string { return version }
 
-// Commit returns the commit that was built, "unknown" for a build that was not
-// told.
+// Commit returns the commit that was built, "unknown" when the linker did not set
+// it.
 func Commit() string { return cmp.Or(commit, "unknown") }
 
 // build returns the version with the commit, if it is known.

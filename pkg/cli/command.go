@@ -12,13 +12,13 @@ import (
 	"github.com/dialnote/webhooks/pkg/config"
 )
 
-// The codes that a program ends with.
+// Exit codes.
 const (
-	exitFailed = 1 // it could not do what it was asked for
-	exitUsage  = 2 // it was not understood
+	exitFailed = 1 // the command failed
+	exitUsage  = 2 // the command line is wrong
 )
 
-// ErrSaid ends a command without success when it has said why already.
+// ErrSaid ends a command that failed and has already printed why.
 var ErrSaid = errors.New("without success")
 
 // UsageError says what is wrong with a command line.
@@ -30,28 +30,28 @@ func (e UsageError) Error() string { return string(e) }
 // Call is a command as it was called.
 type Call struct {
 	Environ  map[string]string // the environment's variables
-	Settings config.Settings   // as the environment says; none for a command that needs none
-	Args     []string          // what stood after the flags
-	Out      io.Writer         // for what was asked for
-	Err      io.Writer         // for what is told besides
+	Settings config.Settings   // read from the environment; zero for a command that needs none
+	Args     []string          // the arguments after the flags
+	Out      io.Writer         // for the result
+	Err      io.Writer         // for everything else
 }
 
-// Run does what a command is for, until ctx ends.
+// Run runs a command until it is done or ctx ends.
 type Run func(ctx context.Context, c Call) error
 
-// Command is something that a program does besides serving.
+// Command is a command of a program.
 type Command struct {
 	Name    string // as it is typed, like "rejected list"
 	Args    string // what it takes after its flags, like "SEQUENCE…"; "" for nothing
 	Summary string // one line
-	Help    string // what else somebody who calls it should know
+	Help    string // more lines of help; "" for none
 
 	// Needs are the settings that must be there, as config.Load takes them. A nil
 	// list leaves the settings unread, an empty one reads what is there.
 	Needs []string
 
-	// Flags adds the command's flags to a set, and returns what runs it once they
-	// are read.
+	// Flags adds the command's flags to a set, and returns the function that runs
+	// the command once they are parsed.
 	Flags func(*flag.FlagSet) Run
 }
 
@@ -123,7 +123,7 @@ func (p Program) near(word string) []Command {
 
 func (p Program) call(ctx context.Context, command Command, args []string, c Call) int {
 	flags := flag.NewFlagSet(p.Name+" "+command.Name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // its own words are said below
+	flags.SetOutput(io.Discard) // the error is printed below, with the manual
 	run := command.Flags(flags)
 	err := flags.Parse(args)
 	switch {
@@ -166,7 +166,7 @@ func (p Program) code(err error, errs io.Writer) int {
 	return exitFailed
 }
 
-// usage is the program's manual in short, with some of its commands.
+// usage returns the program's short manual, with the given commands.
 func (p Program) usage(commands []Command) string {
 	var b strings.Builder
 	_, _ = fmt.Fprintf(&b, "%s\n\nWithout a command it serves, until it is told to stop. Its settings are environment\nvariables: docs/settings.md lists them.\n", p.About)
@@ -185,7 +185,7 @@ func (p Program) usage(commands []Command) string {
 	return b.String()
 }
 
-// manual is all there is to know of a command.
+// manual returns the whole manual of a command.
 func (p Program) manual(c Command, flags *flag.FlagSet) string {
 	var b strings.Builder
 	_, _ = fmt.Fprintf(&b, "%s\n\n  %s %s", c.Summary, p.Name, c.Name)

@@ -72,7 +72,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// What is near to a wrong command is shown alone.
+// Of a wrong command only those near to it are shown.
 func TestAWrongCommandShowsItsLike(t *testing.T) {
 	t.Parallel()
 	p := demo()

@@ -81,8 +81,8 @@ type Decision struct {
 //   - a failure counts unless it overlaps an already counted one (5.2), began
 //     before that one was known, ended before counting began, or was our own
 //     fault (ReasonInternal);
-//   - a counted failure that tells of trouble sets or lengthens the hold (5.3),
-//     and Retry-After lengthens it further (5.6);
+//   - a counted failure whose reason holds the endpoint sets or lengthens the hold
+//     (5.3), and Retry-After lengthens it further (5.6);
 //   - the AutoDisableAfter-th failure disables (5.4), a 410 at once (5.5);
 //   - a success sets the count to 0 and ends the hold;
 //   - a test changes nothing, but its success ends a hold (section 6).
@@ -111,8 +111,8 @@ func decideTest(h webhook.Health, a Attempt) (webhook.Health, Decision) {
 	return h.EndHold(), Decision{Action: Done, Status: StatusDelivered}
 }
 
-// succeeded folds a successful attempt into the health. Failures that ended
-// after it are not ended by it: it was only recorded late.
+// succeeded folds a successful attempt into the health. It does not reset failures
+// that ended after it, because then it was only recorded late.
 func succeeded(h webhook.Health, a Attempt) webhook.Health {
 	h.Outages = slices.DeleteFunc(slices.Clone(h.Outages), func(o webhook.Interval) bool {
 		return !o.End.After(a.EndedAt)
@@ -184,14 +184,14 @@ func counts(h webhook.Health, reason Reason, took webhook.Interval) bool {
 	return true
 }
 
-// spreading is how long a failure takes at most, in order, to be recorded and
-// to be known to every replica.
+// spreading is how long it normally takes at most until a failure is recorded and
+// every replica knows it.
 const spreading = 500 * time.Millisecond
 
-// unaware widens the time of an attempt that ran into trouble, during a hold, by
-// what a failure takes to become known. Whoever began before that ran into the
-// same outage: an endpoint that is away for an instant is not disabled because
-// thousands were on their way to it.
+// unaware extends the time of a failed attempt, during a hold, by the time until
+// replicas know of a failure. An attempt that began before that ran into the same
+// outage: so an endpoint that is away for an instant is not disabled because
+// thousands of requests were in flight.
 func unaware(h webhook.Health, took webhook.Interval) webhook.Interval {
 	if !h.OnHold() || len(h.Outages) == 0 {
 		return took
@@ -217,9 +217,9 @@ func next(p Policy, w webhook.Webhook, h webhook.Health, a Attempt) Decision {
 		return Decision{Action: Wait, Status: StatusHeld}
 	}
 	at := a.EndedAt.Add(p.pause(a.try(), a.ID))
-	// A delivery that failed in the outage that holds its webhook waits for the
-	// hold, not a moment longer because it failed a moment later: it keeps its
-	// place before what comes meanwhile.
+	// A delivery that failed in the outage that holds its webhook waits until the
+	// hold ends, and no longer although it failed a moment later: it is sent before
+	// the events that arrive meanwhile.
 	sameOutage := a.Outcome.Reason.HoldsEndpoint() && p.step(a.try()) <= p.step(h.FailureCount)
 	if h.OnHold() && (sameOutage || !at.After(h.HoldUntil)) {
 		return Decision{Action: Wait, At: h.HoldUntil, Status: StatusRetrying}
@@ -227,7 +227,7 @@ func next(p Policy, w webhook.Webhook, h webhook.Health, a Attempt) Decision {
 	return Decision{Action: Retry, At: at, Status: StatusRetrying}
 }
 
-// try returns which attempt it is since the delivery was last asked for, counted
+// try returns the attempt's number since the delivery was last requested, counted
 // from 1.
 func (a Attempt) try() int { return max(1, a.Number-a.PriorAttempts) }
 

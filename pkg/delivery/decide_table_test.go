@@ -11,9 +11,9 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-// outcomes are all that can come of an attempt, by what the rules tell apart:
-// whatever is in one class is treated alike, for either provider but where the
-// class names one.
+// outcomes are all outcomes of an attempt, by the classes that the rules
+// distinguish: those of one class are treated alike, for either provider unless
+// the class names one.
 var outcomes = map[string][]delivery.Outcome{
 	"trouble": {
 		failed(delivery.ReasonDNS), failed(delivery.ReasonConnect), failed(delivery.ReasonTLS), failed(delivery.ReasonTimeout),
@@ -59,8 +59,8 @@ func sentAt(seconds float64) webhook.Health {
 }
 
 // TestEveryOutcomeInEverySituation is section 5 of the specification as a table:
-// each thing that can come of an attempt, in each situation that a rule tells
-// from another, on both sides of every border.
+// each outcome of an attempt, in each situation that a rule distinguishes, on both
+// sides of every border.
 func TestEveryOutcomeInEverySituation(t *testing.T) {
 	t.Parallel()
 	type want = map[string]string // by class of outcome
@@ -109,7 +109,7 @@ func TestEveryOutcomeInEverySituation(t *testing.T) {
 			"skipped":     "count 1, hold kept: done, skipped",
 		}},
 		"begun as a counted failure ended": {health(1, 11), attempt(1, 1, 2, delivery.Outcome{}), want{
-			"trouble":  "count 1, hold kept: wait, retrying, at the hold's end", // nobody could know of it
+			"trouble":  "count 1, hold kept: wait, retrying, at the hold's end", // no replica could know of it
 			"refused":  "count 2, hold kept: retry, retrying, after 10s",        // an answer is no outage
 			"internal": "count 1, hold kept: retry, retrying, after 10s",
 		}},

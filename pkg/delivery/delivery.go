@@ -29,8 +29,7 @@ func ID(webhookID, eventID string) string {
 	return string(id[:len(prefix)+letters])
 }
 
-// Delivery is one event on its way to one webhook, with the very bytes to be
-// sent.
+// Delivery is one event for one webhook, with the bytes to be sent.
 type Delivery struct {
 	ID             string
 	WebhookID      string
@@ -41,9 +40,9 @@ type Delivery struct {
 	EventStored    time.Time // when the event was accepted
 	Body           []byte    // canonical; signed and sent as it is
 
-	// PriorAttempts is how many attempts had been made when somebody asked for the
-	// delivery again: it is then made even if one of those succeeded, and has
-	// the attempts of a new delivery after them. It is 0 for any other delivery.
+	// PriorAttempts is how many attempts had been made when a redelivery was
+	// requested: the delivery is then made even if one of those succeeded, and has
+	// all attempts of a new delivery after them. It is 0 for any other delivery.
 	PriorAttempts int
 }
 
@@ -82,9 +81,9 @@ const (
 	ReasonInternal       Reason = "internal"
 )
 
-// HoldsEndpoint reports whether the reason says that the endpoint as a whole is in
-// trouble, so that its webhook is put on hold. A client error or a redirect
-// does not: the endpoint is alive and refuses this payload.
+// HoldsEndpoint reports whether a failure for this reason puts the webhook on hold,
+// because the endpoint as a whole does not work. A client error or a redirect does
+// not: the endpoint is alive and refuses this payload.
 func (r Reason) HoldsEndpoint() bool {
 	switch r {
 	case ReasonDNS, ReasonConnect, ReasonTLS, ReasonTimeout, ReasonReset,
@@ -107,7 +106,7 @@ const (
 	Skipped   Result = "skipped"   // not sent at all: the webhook no longer wants it
 )
 
-// Outcome is what came of an attempt.
+// Outcome is the outcome of an attempt.
 type Outcome struct {
 	Result     Result
 	Reason     Reason        // set when Failed
@@ -169,7 +168,7 @@ type Request struct {
 	Body   []byte
 }
 
-// TestResult is what came of a test: its one attempt, and the very request that was
+// TestResult is the result of a test: its one attempt, and the request that was
 // sent, which is zero when none was.
 type TestResult struct {
 	Attempt Attempt
@@ -198,8 +197,8 @@ type Progress struct {
 	LastSuccess int
 }
 
-// Done reports whether a delivery that was last asked for after so many
-// attempts (Delivery.PriorAttempts) has been made since.
+// Done reports whether a delivery that was last requested after so many attempts
+// (Delivery.PriorAttempts) has succeeded since.
 func (p Progress) Done(earlier int) bool {
 	return p.Delivered && (earlier == 0 || p.LastSuccess > earlier)
 }

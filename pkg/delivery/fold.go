@@ -9,7 +9,7 @@ import (
 // Resolution is the precision of recorded times: what both databases keep.
 const Resolution = time.Microsecond
 
-// Step is what became of one attempt of a batch.
+// Step is the result of one attempt of a batch.
 type Step struct {
 	// Attempt is one of those that were given.
 	Attempt *Attempt

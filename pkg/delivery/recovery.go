@@ -45,16 +45,16 @@ func (r Recovery) End(status RecoveryStatus, message string, at time.Time) Recov
 	return r
 }
 
-// Standing is how a delivery stands by the log: its state, and how many
-// requests were made for it. The zero Standing is that of a delivery that the
-// log does not know.
+// Standing is a delivery's state in the log, and how many requests were made for
+// it. The zero Standing is that of a delivery that the log does not have.
 type Standing struct {
 	Status   Status
 	Attempts int
 }
 
-// Missed reports whether a recovery is to deliver it: when it was given up, not
-// sent, or never heard of. What is held or retried is on its way.
+// Missed reports whether a recovery must deliver it: when it was given up, not
+// sent, or is not in the log. A delivery that is held or retried will be sent
+// anyway.
 func (s Standing) Missed() bool {
 	switch s.Status {
 	case StatusDelivered, StatusRetrying, StatusHeld:

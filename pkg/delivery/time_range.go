@@ -6,8 +6,8 @@ import "time"
 // them and ask for them may be apart.
 const clocksApart = time.Hour
 
-// TimeRange is a part of time in which attempts may have begun: from From on and before
-// To. A zero end is none, so the zero TimeRange is all of time.
+// TimeRange is a range of time in which attempts may have begun: from From on and
+// before To. A zero end is none, so the zero TimeRange is all of time.
 type TimeRange struct{ From, To time.Time }
 
 // Attempted returns when a delivery can have been attempted so far: not before its

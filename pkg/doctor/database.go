@@ -40,7 +40,7 @@ func (e *examination) examineDatabase(ctx context.Context) {
 	}
 	e.report(judgeSchema(schema))
 	if len(schema.Pending) > 0 || schema.Check() != nil {
-		return // what follows reads tables that are not as this version knows them
+		return // the other checks need the tables of this version
 	}
 	e.report(judgeWrite(tryWrite(ctx, db)))
 	e.report(e.examineKeys(ctx, db))
@@ -78,7 +78,7 @@ func judgeSchema(s store.Schema) Finding {
 	}
 }
 
-// tryWrite writes and removes what nobody else reads.
+// tryWrite writes and removes a row that no service reads.
 func tryWrite(ctx context.Context, db store.Store) error {
 	key := "doctor " + rand.Text()
 	if _, err := db.Begin(ctx, key, []byte("doctor"), time.Now(), time.Minute); err != nil {
@@ -106,7 +106,7 @@ func (e *examination) examineKeys(ctx context.Context, db store.Store) Finding {
 			`Put it back behind the first one; when "config-api reencrypt" has run, it is no longer needed.`,
 		}
 	}
-	// A key of the right name and the wrong bytes shows when something is read.
+	// A key of the right name with the wrong bytes shows when a webhook is read.
 	const most = 20
 	organizations, err := db.Organizations(ctx, "", most)
 	for _, organization := range organizations {
@@ -120,12 +120,12 @@ func (e *examination) examineKeys(ctx context.Context, db store.Store) Finding {
 	return ok("keys", "everything stored was encrypted with the keys %s", strings.Join(e.box.KeyIDs(), ", "))
 }
 
-// judgeClock judges how far a clock is ahead of this machine's, as measured with
-// a question that took so long. Leases and holds compare times of different
-// machines; they bear some hundred milliseconds.
+// judgeClock judges how far a clock is ahead of this machine's, as measured by a
+// request that took so long. Leases and holds compare times of different machines;
+// some hundred milliseconds do no harm.
 func judgeClock(whose string, ahead, trip time.Duration) Finding {
 	const (
-		noticed = time.Second      // holds and retries begin and end that much too early or late
+		noticed = time.Second      // holds and retries begin and end too early or late by as much
 		harmful = 10 * time.Second // a recovery's lease, and the first retry's pause
 	)
 	says := fmt.Sprintf("%s is %s ahead of this machine's", whose, ahead.Round(time.Millisecond))
@@ -144,7 +144,7 @@ func judgeClock(whose string, ahead, trip time.Duration) Finding {
 	}
 }
 
-// operatorText is an error with its cause, which customers would not see.
+// operatorText returns an error's text with its cause, which only operators see.
 func operatorText(err error) string {
 	if f := fault.Of(err); f.Cause != nil && f.Kind == fault.Unavailable {
 		return f.Cause.Error()

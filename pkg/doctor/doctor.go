@@ -1,7 +1,7 @@
-// Package doctor looks at everything a service stands on, says what is wrong
-// with it and what to do. It changes nothing.
+// Package doctor examines everything that a service needs, and says what is wrong
+// and what to do. It changes nothing.
 //
-// What is judged is judged by pure functions of what was found.
+// Pure functions judge what was found.
 package doctor
 
 import (
@@ -19,13 +19,13 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 
-// Level says how a finding is to be taken.
+// Level is the severity of a finding.
 type Level int
 
 // The levels.
 const (
 	OK   Level = iota
-	Warn       // it works, and somebody should look
+	Warn       // it works, and should be looked at
 	Fail       // it does not work
 )
 
@@ -41,17 +41,17 @@ func (l Level) String() string {
 	return "FAIL"
 }
 
-// Finding is one thing that was looked at.
+// Finding is the result of one check.
 type Finding struct {
 	Level Level
 	Part  string // settings, database, keys, nats, clock, dns or egress
-	Says  string // what is so
+	Says  string // what was found
 	Do    string // what to do about it; "" for OK
 }
 
-// Service is whom the doctor examines for.
+// Service is the service that the doctor examines for.
 type Service struct {
-	Name  string      // as the broker knows it
+	Name  string      // of its connection to the broker
 	Needs []string    // the settings without which it does not start
 	Role  stream.Role // what it does over NATS
 	Sends bool        // it sends to customers' endpoints
@@ -79,7 +79,7 @@ func Command(s Service) cli.Command {
 	}
 }
 
-// examination is one look at everything.
+// examination is one run of all checks.
 type examination struct {
 	service  Service
 	out      io.Writer
@@ -91,8 +91,8 @@ type examination struct {
 	counts   [Fail + 1]int
 }
 
-// all looks at one part after the other. Without sound settings there is nothing
-// more to look at.
+// all examines one part after the other. It ends with the settings when they are
+// wrong.
 func (e *examination) all(ctx context.Context, environ map[string]string) {
 	if !e.examineSettings(environ) {
 		return
@@ -131,5 +131,5 @@ func ok(part, format string, args ...any) Finding {
 	return Finding{Level: OK, Part: part, Says: fmt.Sprintf(format, args...)}
 }
 
-// silent is a log that nobody reads: what is wrong is found.
+// silent returns a log that discards everything: the findings say what is wrong.
 func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }

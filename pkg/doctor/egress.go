@@ -15,7 +15,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/resources"
 )
 
-// none is the target of an examination that is to send nothing.
+// none is the target of an examination that sends nothing.
 const none = "none"
 
 // target is where a request is tried, nil for nowhere.
@@ -30,7 +30,7 @@ func (e *examination) target() *url.URL {
 	return u
 }
 
-// unless is the level of what only somebody who sends depends on.
+// unless returns the level of a failure that matters only to a service that sends.
 func (e *examination) unless() Level {
 	if e.service.Sends {
 		return Fail
@@ -88,7 +88,7 @@ func (e *examination) examineEgress(ctx context.Context) {
 	}
 }
 
-// judgeGuard judges what came of a request to this machine itself.
+// judgeGuard judges the outcome of a request to this machine itself.
 func judgeGuard(o delivery.Outcome) Finding {
 	if o.Reason != delivery.ReasonBlockedAddress {
 		return Finding{Fail, "egress", "a request to this machine itself was not stopped by the address guard", "Stop the dispatchers and tell us: this must not be possible."}
@@ -96,7 +96,7 @@ func judgeGuard(o delivery.Outcome) Finding {
 	return ok("egress", "the address guard stops requests into this network")
 }
 
-// judgeRequest judges what came of a request to somewhere: any answer will do.
+// judgeRequest judges the outcome of a request to the target: any answer will do.
 func judgeRequest(host string, o delivery.Outcome, failed Level) Finding {
 	if o.StatusCode > 0 {
 		return ok("egress", "%s answers, %d after %s", host, o.StatusCode, o.Phases.Total.Round(time.Millisecond))

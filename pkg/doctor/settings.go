@@ -38,7 +38,7 @@ func (e *examination) examineSettings(environ map[string]string) bool {
 	return true
 }
 
-// judgeSettings returns what is allowed and seldom meant.
+// judgeSettings returns settings that are allowed and seldom intended.
 func judgeSettings(s config.Settings, sends bool) []Finding {
 	var findings []Finding
 	warn := func(when bool, says, do string) {
@@ -57,7 +57,7 @@ func judgeSettings(s config.Settings, sends bool) []Finding {
 	return findings
 }
 
-// judgeNames returns the variables that look like settings and are none.
+// judgeNames returns the variables that begin with the prefix and are no settings.
 func judgeNames(environ map[string]string) []Finding {
 	known := config.Names()
 	var odd []string
@@ -92,9 +92,9 @@ func judgeFiles(s config.Settings, read func(string) ([]byte, error)) []Finding 
 	return findings
 }
 
-// judgeOpenFiles holds the limit of open files, 0 for one that is not known,
-// against what a dispatcher needs: a connection for each attempt, as many that
-// are kept for the next, and some for the rest.
+// judgeOpenFiles compares the limit of open files, 0 for one that is not known,
+// with what a dispatcher needs: a connection for each attempt, as many that are
+// idle, and some for the rest.
 func judgeOpenFiles(limit uint64, maxInFlight int) Finding {
 	const rest = 256
 	need := uint64(3*maxInFlight + rest) //nolint:gosec // at most 65,536 attempts

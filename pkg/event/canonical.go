@@ -60,7 +60,7 @@ type buffers struct {
 
 var pool = sync.Pool{New: func() any { return &buffers{members: make([]member, 0, 32)} }} //nolint:gochecknoglobals // memory, no state
 
-// newParser returns a parser that must be told when it is done.
+// newParser returns a parser; its done method must be called at the end.
 func newParser(text []byte, levels int) parser {
 	return parser{in: text, levels: levels, out: make([]byte, 0, len(text)), buffers: pool.Get().(*buffers)} //nolint:forcetypeassert // nothing else is in it
 }

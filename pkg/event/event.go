@@ -57,7 +57,7 @@ func New(id string, t Type, at time.Time, organizationID string, data []byte) (E
 }
 
 // Body returns the request body that customers receive: canonical, so that
-// Canonical(body) is body. All calls may return the same slice, so nobody may
+// Canonical(body) is body. All calls may return the same slice, so callers must not
 // change it.
 func (e Event) Body() []byte {
 	if e.body != nil {

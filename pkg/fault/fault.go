@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// Kind says what class of trouble an error is. The zero Kind is Internal, so
-// that an error nobody classified can never leak its text.
+// Kind is the class of an error. The zero Kind is Internal, so that an
+// unclassified error never leaks its text.
 type Kind int
 
 // The kinds. The HTTP status of each stands in one table, in config-api.

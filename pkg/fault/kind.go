@@ -10,7 +10,7 @@ func words() map[Kind]string {
 	}
 }
 
-// String returns the kind's name, as it is told to other programs.
+// String returns the kind's name, which other programs see.
 func (k Kind) String() string { return words()[k] }
 
 // ParseKind returns the kind of a name. What it does not know is Internal: a

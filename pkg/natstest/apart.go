@@ -11,10 +11,10 @@ import (
 )
 
 // StartApart runs a server with its own JetStream store in a process of its own
-// until the test ends, and returns its URL. It takes longer than Start, for the
-// server is built first. It is for tests that have the server do several things
-// to one stream at once: in the test's process the race detector would report
-// what the server's own code has of that.
+// until the test ends, and returns its URL. It takes longer than Start, because
+// the server is built first. It is for tests that make the server change one
+// stream concurrently: in the test's process the race detector would report races
+// in the server's own code.
 func StartApart(tb testing.TB) (url string) {
 	tb.Helper()
 	dir := tb.TempDir()

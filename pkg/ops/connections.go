@@ -11,10 +11,9 @@ import (
 // waiting costs about 20 KiB, so all of them about 80 MiB.
 const maxConnections = 4096
 
-// connections bounds a server's connections. When there are too many, the one
-// that has been waiting longest, having sent nothing yet or nothing more, is
-// closed in favour of the new one: who only holds connections open takes places
-// from others who do, and from nobody with a request.
+// connections bounds a server's connections. When there are too many, it closes
+// the one that has been waiting longest without a request. So a client that only
+// holds connections open displaces idle connections, and none with a request.
 type connections struct {
 	mu      sync.Mutex
 	most    int
@@ -33,7 +32,7 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// note takes a change in and returns a connection to be closed, nil for none.
+// note stores a change and returns a connection to be closed, nil for none.
 func (c *connections) note(conn net.Conn, state http.ConnState) net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()

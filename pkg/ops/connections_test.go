@@ -74,8 +74,8 @@ func closed(t *testing.T, c net.Conn) {
 	}
 }
 
-// Whoever has waited longest is displaced, whether it has never sent anything
-// or nothing since its last request.
+// The connection that has waited longest is displaced, whether it has never sent
+// anything or nothing since its last request.
 func TestWaitingConnectionsAreDisplaced(t *testing.T) {
 	t.Parallel()
 	addr, idle := serveBounded(t, 3, func(http.ResponseWriter, *http.Request) {})
@@ -148,7 +148,7 @@ func TestConnectionsAreForgotten(t *testing.T) {
 	}
 }
 
-// What a request may cost before anybody has read it.
+// A request's headers are bounded in size and in time.
 func TestServerLimits(t *testing.T) {
 	t.Parallel()
 	srv := newServer(http.NotFoundHandler(), 1)

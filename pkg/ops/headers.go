@@ -5,10 +5,9 @@ import (
 	"net/http"
 )
 
-// SetSafeHeaders sets the headers of an answer that is no page: it is taken for
-// what it says it is, loads nothing, is shown in no other page, and tells no
-// other site where somebody came from. A handler that answers with a page
-// replaces them.
+// SetSafeHeaders sets the headers of a response that is no page: browsers trust
+// its Content-Type, load nothing for it, show it in no other page, and send no
+// Referer from it. A handler that answers with a page replaces them.
 func SetSafeHeaders(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
@@ -22,7 +21,7 @@ func safely(handler http.Handler) http.Handler {
 	safe := http.Header{}
 	SetSafeHeaders(safe)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		maps.Copy(w.Header(), safe) // whose values nobody changes in place
+		maps.Copy(w.Header(), safe) // handlers replace its values and do not change them in place
 		handler.ServeHTTP(w, r)
 	})
 }

@@ -10,10 +10,9 @@ import (
 	"github.com/dialnote/webhooks/pkg/cli"
 )
 
-// Observe registers what is known of every service: which build it is, whether
-// it is ready, and which of the parts it needs answer. The parts are asked at
-// each scrape, for at most two seconds. It returns an error when the registry
-// has these metrics already.
+// Observe registers the metrics that every service has: its build, whether it is
+// ready, and which of its parts answer. A scrape checks the parts, for at most two
+// seconds. It returns an error when the registry has these metrics already.
 func Observe(r prometheus.Registerer, h *Health, service string) error {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "dialnote_build_info",

@@ -47,7 +47,7 @@ type Check func(context.Context) error
 // every part it needs answers. Safe for concurrent use.
 type Health struct {
 	mu     sync.RWMutex
-	state  string // why it is not ready, whatever the checks say; "" for nothing
+	state  string // why it is not ready, apart from the checks; "" for no such reason
 	checks map[string]Check
 }
 
@@ -63,10 +63,10 @@ func (h *Health) Add(name string, check Check) {
 	h.checks[name] = check
 }
 
-// Started says that the service has what it needs to begin.
+// Started makes the service ready, as far as its parts answer.
 func (h *Health) Started() { h.set("") }
 
-// Stopping says that the service takes no more work.
+// Stopping makes the service not ready: it takes no more work.
 func (h *Health) Stopping() { h.set("stopping") }
 
 func (h *Health) set(state string) {
@@ -75,8 +75,8 @@ func (h *Health) set(state string) {
 	h.state = state
 }
 
-// Ready returns what is wrong by the name of the part, nothing when the
-// service is ready. It asks every part, each for at most two seconds.
+// Ready returns what is wrong by the name of the part, an empty map when the
+// service is ready. It checks every part, each for at most two seconds.
 func (h *Health) Ready(ctx context.Context) map[string]error {
 	const patience = 2 * time.Second
 	h.mu.RLock()
@@ -128,9 +128,9 @@ func Handler(h *Health, gatherer prometheus.Gatherer) http.Handler {
 }
 
 // Serve serves handler on listener until ctx ends, then lets requests finish
-// for at most grace. What a client may cost is bounded: 4,096 connections, 32
-// KiB of headers, which must come within 5 seconds, and a body that comes within
-// 30, unless the handler allows more. Every answer has the safe headers.
+// for at most grace. It bounds what clients may cost: 4,096 connections, 32 KiB of
+// headers, which must come within 5 seconds, and a body that comes within 30,
+// unless the handler allows more. Every response has the safe headers.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, grace time.Duration) error {
 	srv := newServer(handler, maxConnections)
 	failed := make(chan error, 1)

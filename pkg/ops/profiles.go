@@ -6,8 +6,8 @@ import (
 )
 
 // WithProfiles serves what handler serves and, under /debug/pprof/, the
-// profiles of the Go runtime: for operators' eyes, since they tell much of what
-// the process does and cost time to take.
+// profiles of the Go runtime. They are for operators only, because they show much
+// of what the process does, and taking them costs time.
 func WithProfiles(handler http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)

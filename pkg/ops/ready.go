@@ -14,9 +14,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/cli"
 )
 
-// HealthCommand returns the command that asks the service on this machine
-// whether it is ready: what a container's health check runs. addr is where it
-// shows itself to operators unless its settings say.
+// HealthCommand returns the command that asks the service on this machine whether
+// it is ready, for a container's health check. addr is the default of OPS_ADDR.
 func HealthCommand(addr string) cli.Command {
 	return cli.Command{
 		Name:    "healthcheck",
@@ -35,9 +34,9 @@ func HealthCommand(addr string) cli.Command {
 	}
 }
 
-// AskReady asks the service that listens on addr, as its setting says, whether
-// it is ready: nil, or an error with what it answers. The service is on this
-// machine, so a wildcard is asked by loopback.
+// AskReady asks the service that listens on addr whether it is ready. It returns
+// nil, or an error with the response. The service is on this machine, so a
+// wildcard address is reached by loopback.
 func AskReady(ctx context.Context, addr string) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package outbox sends the platform what it is told of webhooks. A notice is
-// written into the database with the change that it tells of; from there any
-// replica of any service sends it, and removes it when the broker has it.
+// Package outbox sends notices of webhooks to the platform. A notice is written
+// into the database with the change that it reports; from there any replica of
+// any service publishes it, and removes it when the broker has stored it.
 package outbox
 
 import (
@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// sweepEvery is how long a notice waits at most whose writer died before it
+	// sweepEvery bounds how long a notice waits when its writer died before it
 	// could send it.
 	sweepEvery = 10 * time.Second
 
@@ -77,12 +77,11 @@ func New(store Store, publisher Publisher, registerer prometheus.Registerer, log
 	return &Outbox{store: store, publisher: publisher, log: log, sent: sent, wake: backoff.NewSignal()}, nil
 }
 
-// Wake says that a notice may have been written. It does not block.
+// Wake makes Run look for notices now. It does not block.
 func (o *Outbox) Wake() { o.wake.Set() }
 
-// Run sends what is there and what comes until ctx ends, and then, within two
-// seconds, what was written until then. What is left goes out with the next
-// sweep of any replica.
+// Run sends notices until ctx ends, and then, for two seconds at most, those that
+// were written before. The next sweep of any replica sends the rest.
 func (o *Outbox) Run(ctx context.Context) {
 	troubled := false
 	for ctx.Err() == nil {
@@ -90,14 +89,17 @@ func (o *Outbox) Run(ctx context.Context) {
 		pause := sweepEvery
 		switch {
 		case err == nil:
+			if troubled {
+				o.log.Info("notices sent again")
+			}
 			troubled = false
 		case ctx.Err() == nil:
 			if pause = retryAfter; !troubled {
-				o.log.Warn("notices to the platform cannot be sent; trying until they can", slog.Any("error", err))
+				o.log.Warn("notices not sent, retrying", slog.Any("error", err))
 			}
 			troubled = true
 		}
-		if troubled { // a wake-up is no reason to try before the time
+		if troubled { // Wake does not shorten the pause after a failure
 			backoff.Sleep(ctx, pause)
 		} else {
 			o.wake.Sleep(ctx, pause)
@@ -108,8 +110,8 @@ func (o *Outbox) Run(ctx context.Context) {
 	_ = o.drain(last) // the next sweep of any replica takes what is left
 }
 
-// drain sends everything that is there, in order. Whatever follows a notice
-// that cannot be sent waits with it.
+// drain sends all notices, in order. Those behind one that cannot be sent wait
+// with it.
 func (o *Outbox) drain(ctx context.Context) error {
 	for {
 		notices, err := o.store.PendingNotices(ctx, batch)

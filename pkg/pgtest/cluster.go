@@ -53,7 +53,8 @@ case $word in *-keep) ;; *) rm -rf "$dir";; esac
 
 // Cluster is one running Postgres server with its own data. Unless a port was
 // chosen, it listens on a Unix socket in its own folder, so that no port can be
-// taken by another. It lives as long as the Cluster is held, Stop is not called and the owner runs.
+// taken by another process. It lives until Stop is called, the Cluster is garbage
+// collected, or the owner ends.
 type Cluster struct {
 	dir      string
 	binaries string

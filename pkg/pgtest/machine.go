@@ -124,7 +124,7 @@ func (c *Cluster) awaitReady() error {
 	}
 	db := sql.OpenDB(connector)
 	defer func() { _ = db.Close() }() // it only asked
-	// The server tells nobody when it is ready, so it is asked.
+	// The server does not report that it is ready, so it is polled.
 	ask := time.NewTicker(10 * time.Millisecond)
 	defer ask.Stop()
 	for {

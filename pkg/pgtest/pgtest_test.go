@@ -36,7 +36,7 @@ func query(t *testing.T, dsn, statement string) string {
 func TestSchemasAreApart(t *testing.T) {
 	t.Parallel()
 	a, b := pgtest.Schema(t), pgtest.Schema(t)
-	runtime.GC() // the cluster stays, though nobody here holds it
+	runtime.GC() // the cluster stays, though this test has no reference to it
 	for _, dsn := range []string{a, b} {
 		// The second would fail if both were in one schema.
 		query(t, dsn, "CREATE TABLE only_here (); SELECT current_schema()")

@@ -18,10 +18,11 @@ import (
 // serverVariable names a running server to use instead of starting one.
 const serverVariable = "DIALNOTE_TEST_DATABASE_URL"
 
-// shared is the one cluster of a test binary, made when first asked for. It
+// shared returns the one cluster of a test binary, which its first call makes. It
 // needs no clean-up: its supervisor ends it with the binary. It returns the
-// cluster, not its DSN: a cluster that nobody holds is collected, its pipe is
-// closed, and the supervisor takes that for the owner's end.
+// cluster and not its DSN, because a cluster without a reference is garbage
+// collected, which closes its pipe, and the supervisor takes that for the owner's
+// end.
 //
 //nolint:gochecknoglobals // One server for all tests of a binary is its purpose.
 var shared = sync.OnceValues(func() (*Cluster, error) { return Start(Options{}) })

@@ -19,9 +19,9 @@ import (
 // attachWithin is how long a command waits for the database and the broker.
 const attachWithin = 10 * time.Second
 
-// Attach opens both as they are, for a command: it changes neither the schema
-// nor the streams, whose settings a command need not know. It returns an error
-// when one of them is not there within ten seconds, and those of storeurl.Current.
+// Attach opens both for a command. It changes neither the schema nor the streams,
+// whose settings a command need not know. It returns an error when one of them
+// does not answer within ten seconds, and those of storeurl.Current.
 func Attach(ctx context.Context, s config.Settings, nats stream.Settings, log *slog.Logger) (*Resources, error) {
 	box, err := secretbox.Parse(s.EncryptionKeys)
 	if err != nil {

@@ -11,26 +11,26 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 
-// Broker is what can be asked of a broker; see stream.Conn.
+// Broker is the part of stream.Conn that metrics need.
 type Broker interface {
 	Overview(ctx context.Context) (stream.Overview, error)
 	Link() stream.Link
 }
 
-// scrapeTime bounds the asking at one scrape: Prometheus waits for ten seconds
-// by default.
+// scrapeTime bounds the requests to the broker during a scrape: Prometheus waits
+// for ten seconds by default.
 const scrapeTime = 3 * time.Second
 
-// Observe registers how the broker and the database stand. Both services show
-// it, so that what waits is seen when no dispatcher is left to tell; each
-// replica has the same figures of the streams, of which one takes the greatest.
-// While the broker is away its own figures are missing, and only its link says
-// so. It returns an error when the registry has these metrics already.
+// Observe registers the metrics of the broker and the database. Both services
+// export them, so that waiting events are seen even when no dispatcher runs; all
+// replicas have the same figures of the streams, so queries take their maximum.
+// While the broker is away only the metrics of the connection are exported. It
+// returns an error when the registry has these metrics already.
 func (b *Resources) Observe(r prometheus.Registerer) error {
 	return Observe(r, b.Stream, b.Store)
 }
 
-// Observe is the method's work, for any broker and database.
+// Observe is Resources.Observe for any broker and database.
 func Observe(r prometheus.Registerer, b Broker, db store.Pooled) error {
 	for _, c := range []prometheus.Collector{newBrokerCollector(b), newPoolCollector(db)} {
 		if err := r.Register(c); err != nil {

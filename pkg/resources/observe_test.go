@@ -15,7 +15,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 
-// broker answers as it is told.
+// broker is a Broker with fixed results.
 type broker struct {
 	overview stream.Overview
 	err      error

@@ -1,5 +1,5 @@
-// Package resources opens what both services stand on, the database and the
-// broker, and waits until they are there: they may be started in any order.
+// Package resources opens the database and the broker of a service, and waits
+// until they answer: services, database and broker may be started in any order.
 package resources
 
 import (
@@ -25,8 +25,8 @@ type Resources struct {
 	Stream *stream.Conn
 }
 
-// NATS returns how a service of this name reaches the broker as the settings
-// say. Its inbox is "_INBOX_" and the name: what deploy/nats allows it.
+// NATS returns the settings of the connection to NATS of a service with this name.
+// Its inbox is "_INBOX_" and the name, which deploy/nats permits.
 func NATS(s config.Settings, name string) stream.Settings {
 	return stream.Settings{
 		URL: s.NATSURL, Name: name, Inbox: "_INBOX_" + name, SyncsAlways: s.NATSSync == "always",
@@ -37,10 +37,10 @@ func NATS(s config.Settings, name string) stream.Settings {
 	}
 }
 
-// Open opens both. It waits for as long as one of them is away, and returns an
-// error when ctx ends or when waiting cannot help: a wrong setting, a
-// *LostKeysError, a schema from a newer version, a NATS server that is too old. health learns of both
-// parts.
+// Open opens both, and adds their checks to health. It waits for as long as one of
+// them is away. It returns an error when ctx ends or when waiting cannot help: for
+// a wrong setting, a *LostKeysError, a schema from a newer version, a NATS server
+// that is too old.
 func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *ops.Health, log *slog.Logger) (*Resources, error) {
 	box, err := secretbox.Parse(s.EncryptionKeys)
 	if err != nil {
@@ -67,7 +67,7 @@ func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *
 	return b, nil
 }
 
-// notOpen is the check of a database that is still waited for.
+// notOpen is the check of a database that is not open yet.
 func notOpen(context.Context) error {
 	return fault.New(fault.Unavailable, "database-unavailable", "The database is away, or its schema is being brought up to date.")
 }
@@ -85,9 +85,9 @@ func openStore(ctx context.Context, s config.Settings, box secretbox.Box, log *s
 	return db, err
 }
 
-// LostKeysError says that something stored cannot be read, since keys are
-// missing. Without it each request that needs one of them would fail, one by
-// one.
+// LostKeysError says that the database holds texts under encryption keys that the
+// setting lacks. A service that started all the same would fail in each request
+// that needs one of them.
 type LostKeysError struct{ KeyIDs []string }
 
 // Error names the keys and says what to do.
@@ -105,10 +105,10 @@ func checkKeys(ctx context.Context, db store.Store) error {
 	return err
 }
 
-// Close closes both. What is left unsaid by then comes again.
+// Close closes both. Messages that are not acknowledged by then are redelivered.
 func (b *Resources) Close(log *slog.Logger) {
 	b.Stream.Close()
 	if err := b.Store.Close(); err != nil {
-		log.Warn("the database was not closed cleanly", slog.Any("error", err))
+		log.Warn("database not closed cleanly", slog.Any("error", err))
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/endpoint"
 )
 
-// NewSender returns the guarded client that all requests leave by, as the
-// settings say.
+// NewSender returns the guarded client through which all requests to endpoints
+// leave.
 func NewSender(s config.Settings, version string) (*egress.Client, error) {
 	ports, err := endpoint.ParsePorts(s.EndpointPorts)
 	if err != nil {

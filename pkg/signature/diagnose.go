@@ -61,7 +61,7 @@ type Known struct {
 	Others map[string]webhook.Secret // secrets that may have been taken for this one, by a name for each
 }
 
-// Diagnosis is what is found of one signature.
+// Diagnosis is the verdict on one signature.
 type Diagnosis struct {
 	Scheme  Scheme
 	Verdict Verdict

@@ -8,9 +8,9 @@ import (
 	"github.com/dialnote/webhooks/pkg/audit"
 )
 
-// Access keeps what opens organizations: of each credential its digest, and of
-// the Zapier key also its text, sealed. What is found is never older than the
-// last change that has returned.
+// Access keeps the credentials of organizations: of each its digest, and of the
+// Zapier key also its text, sealed. A look-up sees every change that has returned
+// before it.
 type Access interface {
 	// CreateKey inserts an API key. It returns a Conflict when the organization
 	// already has limit keys that are not revoked; the count and the insert are
@@ -67,8 +67,8 @@ type Access interface {
 // actor writes its entries in the very transaction that makes the change, and
 // so does Record for what it does by itself.
 type Audit interface {
-	// AddEntry writes an entry of something that is not a change of what is kept
-	// here. It gives the entry its ID.
+	// AddEntry writes an entry of something that changes nothing in the store. It
+	// gives the entry its ID.
 	AddEntry(ctx context.Context, e audit.Entry) error
 
 	// ListEntries returns a page of an organization's entries, newest first, and

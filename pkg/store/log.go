@@ -21,8 +21,8 @@ type Log interface {
 	// before it. It returns Invalid for a cursor that it has not made.
 	ListDeliveries(ctx context.Context, organizationID, webhookID string, filter DeliveryFilter, page Page) ([]LoggedDelivery, string, error)
 
-	// GetDelivery returns a delivery with its last attempts, at most so many,
-	// the last one first. Decisions not to send are among them.
+	// GetDelivery returns a delivery with at most so many of its attempts, the
+	// last one first. Decisions not to send are among them.
 	GetDelivery(ctx context.Context, organizationID, webhookID, deliveryID string, attempts int) (LoggedDelivery, []LoggedAttempt, error)
 
 	// Stats counts what began from since, in the hour it lies in, until before
@@ -31,8 +31,8 @@ type Log interface {
 
 	// Activity counts, hour by hour, what began from the hour on in which since
 	// lies, until before the whole hour until, of every webhook of an
-	// organization. Tests are not counted. A webhook of which nothing ended is
-	// not in the map.
+	// organization. Tests are not counted. A webhook without outcomes is not in the
+	// map.
 	Activity(ctx context.Context, organizationID string, since, until time.Time) (map[string][]HourStats, error)
 
 	// SkipHeld records that every delivery of a webhook that is held or waits
@@ -66,8 +66,8 @@ type LoggedDelivery struct {
 	NextAt        time.Time // when the next attempt is due, zero when none is set
 	UpdatedAt     time.Time // when the latest activity ended
 
-	// Of the requests made: how many, when the first and the last began, and
-	// what came of the last. All zero when none was made.
+	// Of the requests made: how many, when the first and the last began, and the
+	// outcome of the last. All zero when none was made.
 	Attempts       int
 	FirstAttemptAt time.Time
 	LastAttemptAt  time.Time

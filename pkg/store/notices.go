@@ -6,14 +6,13 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-// Notices is the outbox of what the platform is told of webhooks. Update,
-// Delete, Record, and the end of a recovery put a notice into it in the very
-// transaction that makes the change (webhook.Transition, webhook.Deleted,
-// webhook.Recovered): a process that dies right after it leaves the notice for
-// another to send.
+// Notices is the outbox of notices to the platform. Update, Delete, Record, and
+// the end of a recovery put a notice into it in the transaction that makes the
+// change (webhook.Transition, webhook.Deleted, webhook.Recovered). When the process
+// dies right after that, another sends the notice.
 type Notices interface {
-	// AddNotice puts a notice into the outbox, beside those that come by
-	// themselves. One that is there already stays as it is.
+	// AddNotice puts a notice into the outbox, as the other methods do. One that is
+	// there already stays as it is.
 	AddNotice(ctx context.Context, n webhook.Notice) error
 
 	// PendingNotices returns at most limit notices, oldest first; of one webhook

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Operators is what the operator's commands ask for.
+// Operators serves the operator's commands.
 type Operators interface {
-	// Organizations returns the organizations that have webhooks, in the order of
-	// their ids, from the one after the given id on, "" for the first.
+	// Organizations returns at most limit organizations that have webhooks, in the
+	// order of their ids, from the one after the given id on, "" for the first.
 	Organizations(ctx context.Context, after string, limit int) ([]string, error)
 
 	// Schema returns how far the database's schema is. It returns an error for one

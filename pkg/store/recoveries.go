@@ -8,8 +8,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 )
 
-// Recoveries keeps the jobs that deliver what webhooks missed. A job is worked
-// on by whoever holds its lease, a batch at a time; its progress is one row, so
+// Recoveries keeps the jobs that deliver what webhooks missed. The replica that
+// holds a job's lease works on it, a batch at a time; its progress is one row, so
 // that a batch counts once or not at all.
 type Recoveries interface {
 	// CreateRecovery inserts r. It returns NotFound when the organization does
@@ -33,12 +33,12 @@ type Recoveries interface {
 	// longest, until now+lease. ok is false when there is none without a lease.
 	ClaimRecovery(ctx context.Context, holder string, now time.Time, lease time.Duration) (r delivery.Recovery, ok bool, err error)
 
-	// AdvanceRecovery writes how far r is and returns its lease. It reports
-	// false, and has written nothing, when the recovery is no longer running or
-	// holder's: then what was done since the claim is not counted.
+	// AdvanceRecovery writes r's progress and ends its lease. It reports false,
+	// and has written nothing, when the recovery is no longer running or no longer
+	// holder's: then the work since the claim is not counted.
 	AdvanceRecovery(ctx context.Context, holder string, r delivery.Recovery, now time.Time) (bool, error)
 
-	// Standings returns how each of the deliveries stands. A delivery that the
-	// log does not know is not in the map. Tests are not looked at.
+	// Standings returns the state of each of the deliveries. A delivery that the
+	// log does not have is not in the map. Tests do not count.
 	Standings(ctx context.Context, deliveryIDs []string) (map[string]delivery.Standing, error)
 }

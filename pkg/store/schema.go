@@ -18,18 +18,17 @@ type Schema struct {
 	Database int // the last migration that the database has had, 0 for an empty one
 	Program  int // the last one that this program knows
 
-	// Serves is the oldest program that the database serves, as the last migration
-	// that such a program knows. It is Database unless the migrations since then
-	// say that older programs can go on.
+	// Serves is the oldest program that the database serves, by the last migration
+	// that such a program knows. It is Database unless later migrations say that
+	// older programs can go on.
 	Serves int
 
 	Pending []string // the migrations that the database lacks, in order
 }
 
-// Check returns nil when this program may work with the database, once it has
-// brought it up to date if it is older; ErrNewerDatabase, with the versions, when
-// newer programs have changed the schema in a way that this one cannot live
-// with.
+// Check returns nil when this program may work with the database, after migrating
+// it if it is older; ErrNewerDatabase, with the versions, when newer programs have
+// changed the schema so that it no longer serves this one.
 func (s Schema) Check() error {
 	if s.Program < s.Serves {
 		return fmt.Errorf("%w (it is at version %d and serves programs from %d on, this one knows %d)", ErrNewerDatabase, s.Database, s.Serves, s.Program)

@@ -72,12 +72,12 @@ type Deliveries interface {
 	// Record writes a batch of attempts in one transaction. It locks the
 	// webhooks of the batch in id order, folds the attempts into their health
 	// with delivery.Decide in the order given, writes the health and the
-	// attempts with their decisions, and returns what became of each, in order;
-	// the webhooks in it have neither secret nor headers.
-	// It gives the attempts the form in which they are kept.
-	// An automatic disabling raises Version by one; Action Remove deletes the
-	// webhook. The same attempts may be recorded again when an earlier call's
-	// answer was lost: the log keeps one of each, and no failure counts twice.
+	// attempts with their decisions, and returns a Step for each, in order; their
+	// webhooks have neither secret nor headers. It gives the attempts the form in
+	// which they are kept. An automatic disabling raises Version by one; Action
+	// Remove deletes the webhook. The same attempts may be recorded again when an
+	// earlier call's answer was lost: the log keeps one of each, and no failure
+	// counts twice.
 	Record(ctx context.Context, policy delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error)
 
 	// Progress returns what is recorded of each of the deliveries, as far as it
@@ -123,14 +123,12 @@ type Idempotency interface {
 	Abandon(ctx context.Context, key string) error
 }
 
-// Maintenance is what somebody must do when the service starts and about every
-// hour from then on.
+// Maintenance is due when a dispatcher starts, and about every hour from then on.
 type Maintenance interface {
 	// Prune removes what is older than keep says, expired portal links and
 	// sessions, and the log of deleted webhooks, in steps small enough not to
 	// slow deliveries; it also prepares the log for the coming days. Several
-	// replicas may call it at once. After an error the rest is left for the next
-	// call.
+	// replicas may call it at once. After an error the next call does the rest.
 	Prune(ctx context.Context, now time.Time, keep Retention) error
 }
 

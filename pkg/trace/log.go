@@ -14,7 +14,7 @@ const (
 	logSpan  = "span_id"
 )
 
-// handler adds to each line which trace it belongs to.
+// handler adds to each line the trace that it belongs to.
 type handler struct{ slog.Handler }
 
 // LogHandler returns a handler that adds trace_id and span_id to lines that are

@@ -6,8 +6,8 @@
 // may hold is written here: ids, kinds and outcomes. No span holds a secret, a
 // body, a phone number or a URL.
 //
-// Where nobody traces, there is no Tracer: its methods on nil do nothing, and
-// allocate nothing.
+// Without tracing the Tracer is nil: its methods then do nothing, and allocate
+// nothing.
 package trace
 
 import (
@@ -32,7 +32,7 @@ func New(p trace.TracerProvider) *Tracer {
 	return &Tracer{p.Tracer("github.com/dialnote/webhooks")}
 }
 
-// Span is a part of what becomes of an event. The zero Span is none.
+// Span is one operation on an event. The zero Span records nothing.
 type Span struct{ span trace.Span }
 
 func (t *Tracer) start(ctx context.Context, name string, kind trace.SpanKind, attrs ...attribute.KeyValue) (context.Context, Span) {
@@ -59,8 +59,7 @@ func (s Span) Fail(err error) {
 	s.span.End()
 }
 
-// Request begins the span of a request to the API, which goes on with the trace
-// of the caller's.
+// Request begins the span of a request to the API, in the trace of the caller.
 func (t *Tracer) Request(r *http.Request) (*http.Request, Span) {
 	if t == nil {
 		return r, Span{}
@@ -95,8 +94,8 @@ func (t *Tracer) Publish(ctx context.Context, e event.Event) (context.Context, S
 		attribute.String("dialnote.organization", e.OrganizationID), attribute.String("dialnote.event", e.ID), attribute.String("dialnote.event_type", string(e.Type)))
 }
 
-// Consume begins the span of what a message leads to, in the trace that its
-// headers name. from is where it comes from: the stream, or a lane.
+// Consume begins the span of handling a message, in the trace that its headers
+// name. from is where it comes from: the stream, or a lane.
 func (t *Tracer) Consume(ctx context.Context, from string, headers Headers) (context.Context, Span) {
 	if t == nil {
 		return ctx, Span{}

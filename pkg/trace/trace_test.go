@@ -37,8 +37,7 @@ func followed(ctx context.Context, t *trace.Tracer, r *http.Request, header nats
 	consume.End()
 }
 
-// Where nobody traces, following an event allocates nothing: the hot path is
-// what it was.
+// Without tracing, the tracer's methods allocate nothing.
 func TestTracingCostsNothingWhenItIsOff(t *testing.T) {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	if err != nil {

@@ -16,8 +16,8 @@ const (
 	MaxHeaderValue = 1_024 // bytes
 )
 
-// HeaderMask stands for a header's value wherever one is shown. Given back in a
-// Change, it leaves the value as it is.
+// HeaderMask is shown in place of a header's value. In a Change it leaves the value
+// as it is.
 const HeaderMask = "********"
 
 // Header is a header that the owner adds to each request of a webhook, such as
@@ -77,8 +77,8 @@ func MaskedHeaders(names []string) []Header {
 }
 
 // NewHeaders returns the headers of a new webhook as they are kept: in the
-// order of their names, names and values trimmed. What is
-// wrong with them comes with a pointer into a request's body and in words.
+// order of their names, names and values trimmed, and what is wrong with them,
+// with pointers into a request's body.
 func NewHeaders(given []Header) ([]Header, []fault.Field) {
 	changes := make([]HeaderChange, 0, len(given))
 	for _, h := range given {

@@ -13,7 +13,7 @@ func Settings() []Setting {
 	return []Setting{SendCallLogs, SendCallRecordings, SendNotes, Disabled}
 }
 
-// Draft is what a person says of a new webhook.
+// Draft is a request for a new webhook.
 type Draft struct {
 	Name     string
 	Provider Provider
@@ -49,7 +49,7 @@ func (r Rules) New(id, organizationID string, secret Secret, d Draft, now time.T
 	return w, append(r.fields(w), wrong...)
 }
 
-// Change is what a person wants changed; nil leaves a field as it is. The
+// Change is a request to change a webhook; nil leaves a field as it is. The
 // provider and the secret cannot change (help page: "Update the name, URL, or
 // event settings").
 type Change struct {
@@ -60,8 +60,8 @@ type Change struct {
 	// Headers are those to set or remove; others stay.
 	Headers []HeaderChange
 
-	// Next is the event stream's next sequence, where an ordered webhook whose
-	// event setting changes begins anew.
+	// Next is the event stream's next sequence, from which an ordered webhook reads
+	// when its event setting changes.
 	Next uint64
 }
 

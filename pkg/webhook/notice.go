@@ -5,22 +5,23 @@ import (
 	"time"
 )
 
-// NoticeKind says what a notice tells of.
+// NoticeKind says what a notice reports.
 type NoticeKind string
 
 // The kinds.
 const (
 	NoticeAutoDisabled NoticeKind = "auto_disabled" // disabled automatically (specification, section 5.4 and 5.5)
 	NoticeEnabled      NoticeKind = "enabled"       // active again after an automatic disabling
-	NoticeDeleted      NoticeKind = "deleted"       // by somebody, or because its Zapier subscription was gone
+	NoticeDeleted      NoticeKind = "deleted"       // by a user or program, or because its Zapier subscription was gone
 	NoticeRecovered    NoticeKind = "recovered"     // a recovery of its events has ended
 )
 
-// Notice is what the platform is told of a webhook, to tell its customer. Its
-// JSON is the documented form (proto/dialnote/webhooks/v1/notice.proto).
+// Notice reports a change of a webhook to the platform, which may tell its
+// customer. Its JSON is the documented form
+// (proto/dialnote/webhooks/v1/notice.proto).
 type Notice struct {
-	// ID is derived from what happened: the same change is the same notice,
-	// whoever tells of it and however often.
+	// ID is derived from the change: the same change has the same notice, even when
+	// several replicas send it.
 	ID             string     `json:"id"`
 	Kind           NoticeKind `json:"kind"`
 	OrganizationID string     `json:"organizationId"`
@@ -43,7 +44,7 @@ type RecoveryEnd struct {
 	Status   string `json:"status"`            // "done", "cancelled" or "failed"
 	Message  string `json:"message,omitempty"` // why it failed, in plain words
 	Examined int64  `json:"examined"`          // events looked at
-	Queued   int64  `json:"queued"`            // of them, put on their way
+	Queued   int64  `json:"queued"`            // of them, queued for delivery
 }
 
 // Transition returns the notice that a change of a webhook calls for, and false

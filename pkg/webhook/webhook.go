@@ -88,8 +88,8 @@ type Webhook struct {
 // Ordered reports whether the webhook receives its events strictly in order.
 func (w Webhook) Ordered() bool { return w.OrderedFrom != 0 }
 
-// Restart returns w as it is when everything that waits for it is given up: an
-// ordered webhook begins anew at the sequence next.
+// Restart returns w after everything that waits for it was given up: an ordered
+// webhook then reads from the sequence next.
 func (w Webhook) Restart(next uint64) Webhook {
 	if w.Ordered() {
 		w.OrderedFrom = max(w.OrderedFrom, next)

@@ -17,7 +17,7 @@ func copyAttempts(ctx context.Context, conn *sqlx.Conn, rows []sqlstore.AttemptR
 	var failure error
 	err := conn.Raw(func(driverConn any) error {
 		failure = copyOn(ctx, driverConn, rows)
-		return nil // told of a bad connection, Raw would close it: it waits for its transaction, which waits for Raw
+		return nil // given a driver.ErrBadConn, Raw would close the connection, and wait for the transaction that waits for Raw
 	})
 	return errors.Join(err, failure)
 }
@@ -33,8 +33,8 @@ func copyOn(ctx context.Context, driverConn any, rows []sqlstore.AttemptRow) err
 	if err != nil {
 		return err //nolint:wrapcheck // The caller names the operation.
 	}
-	// The transaction watches over ctx already; the driver would have a goroutine
-	// do it for each piece.
+	// The transaction watches ctx already; the driver would start a goroutine for
+	// each piece to do the same.
 	return errors.Join(copyRows(context.WithoutCancel(ctx), stmt, rows), stmt.Close())
 }
 

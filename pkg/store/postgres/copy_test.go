@@ -14,8 +14,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/store/storetest"
 )
 
-// A server that goes while the log is being copied is away, and what waits for
-// the copy hears so.
+// When the server goes away during a COPY, Record returns Unavailable.
 func TestAServerThatGoesDuringTheCopyIsAway(t *testing.T) {
 	t.Parallel()
 	s := open(t, pgtest.Schema(t))
@@ -61,8 +60,8 @@ func TestAServerThatGoesDuringTheCopyIsAway(t *testing.T) {
 	}
 }
 
-// After the server's restart all connections that were idle have ended. Whoever
-// records does not meet them one by one.
+// After a restart of the server all idle connections have ended. Record passes
+// over them in one call.
 func TestEveryIdleConnectionHasEnded(t *testing.T) {
 	t.Parallel()
 	s := open(t, pgtest.Schema(t))

@@ -141,12 +141,12 @@ func connect(dsn string) (*sqlx.DB, error) {
 	return db, nil
 }
 
-// dialer notices within half a minute that a server is gone without a word. The
-// system's own keep-alive takes longer, and sees nothing while what was sent is
-// not acknowledged: that it repeats for a quarter of an hour.
+// dialer notices within half a minute that a server is gone without closing the
+// connection. The system's own keep-alive takes longer, and does not run while
+// sent data is not acknowledged: the system repeats that for a quarter of an hour.
 type dialer struct{ net.Dialer }
 
-// goneAfter is after which time without a word a server is gone.
+// goneAfter is after how much silence a server counts as gone.
 const goneAfter = 30 * time.Second
 
 func newDialer() *dialer {

@@ -73,7 +73,7 @@ func makePartition(ctx context.Context, tx *sqlx.Tx, start time.Time) error {
 		return err //nolint:wrapcheck // The caller names the operation.
 	}
 	for _, statement := range []string{
-		`SET LOCAL lock_timeout = '2s'`, // do not make others queue up behind us
+		`SET LOCAL lock_timeout = '2s'`, // inserts queue up behind a lock that is waited for
 		`CREATE TABLE ` + name + ` (LIKE attempts INCLUDING ALL)`,
 		`LOCK TABLE attempts IN SHARE UPDATE EXCLUSIVE MODE`,
 		`LOCK TABLE ` + defaultPartition + ` IN ACCESS EXCLUSIVE MODE`,
@@ -88,8 +88,9 @@ func makePartition(ctx context.Context, tx *sqlx.Tx, start time.Time) error {
 	return nil
 }
 
-// dropPartition removes the log of one day. Inserts wait for it; so it waits
-// for them only briefly, and leaves the partition to the next call otherwise.
+// dropPartition removes the log of one day. Inserts queue behind its lock, so it
+// waits for the lock only briefly, and otherwise leaves the partition to the next
+// call.
 func (s *Store) dropPartition(ctx context.Context, name string) error {
 	return s.Transact(ctx, "drop partition "+name, func(tx *sqlx.Tx) error {
 		for _, statement := range []string{`SET LOCAL lock_timeout = '2s'`, `DROP TABLE IF EXISTS ` + pq.QuoteIdentifier(name)} {

@@ -11,8 +11,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/store/storetest"
 )
 
-// Hundreds of deliveries that come again are looked up in a partition that
-// nobody has analyzed yet, which is full already: by its index.
+// Hundreds of redelivered deliveries are looked up by the index of a full
+// partition that is not analyzed yet.
 func TestProgressIsReadByTheIndexOfAFreshPartition(t *testing.T) {
 	t.Parallel()
 	s := open(t, pgtest.Schema(t))

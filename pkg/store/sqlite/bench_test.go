@@ -12,5 +12,5 @@ func BenchmarkLog(b *testing.B) {
 	storetest.BenchmarkLog(b, func(b *testing.B) store.Store {
 		b.Helper()
 		return open(b, filepath.Join(b.TempDir(), "x.db"))
-	}, func(*testing.B, store.Store) {}) // nobody analyzes it
+	}, func(*testing.B, store.Store) {}) // SQLite is not analyzed
 }

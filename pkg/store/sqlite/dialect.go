@@ -114,8 +114,8 @@ func insertAttempts(ctx context.Context, tx *sqlx.Tx, d sqlstore.Dialect, rows [
 		return err //nolint:wrapcheck // The caller names the operation.
 	}
 	defer stmt.Close() //nolint:errcheck // The transaction's end decides.
-	// The driver has a goroutine watch over each statement whose context can end.
-	// A row takes no longer than that; between two of them the transaction ends.
+	// The driver starts a goroutine to watch the context of each statement. Writing
+	// a row takes no longer than that, and the transaction ends between two rows.
 	unwatched := context.WithoutCancel(ctx)
 	params := make([]any, 0, sqlstore.AttemptColumnCount)
 	for i := range rows {

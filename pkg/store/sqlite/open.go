@@ -51,9 +51,9 @@ func Open(ctx context.Context, path string, box secretbox.Box) (*Store, error) {
 	return s, nil
 }
 
-// whileBusy does something again for as long as SQLite says at once that another
-// process holds the file: while the first of several changes the journal's mode,
-// the others are not made to wait, as they are later.
+// whileBusy repeats do while SQLite returns at once because another process holds
+// the file: SQLite does not wait, as it does otherwise, while the first of several
+// processes changes the journal's mode.
 func whileBusy(ctx context.Context, do func() error) error {
 	const patience, pause = 5 * time.Second, 10 * time.Millisecond
 	for began := time.Now(); ; {
@@ -100,8 +100,8 @@ func (s *Store) connect(path string) error {
 	if err != nil {
 		return fmt.Errorf("find file: %w", err)
 	}
-	// SQLite would make the file readable by everybody; its log holds what
-	// customers' servers answered.
+	// SQLite would make the file readable by every user of the machine; its log
+	// holds what customers' servers answered.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // The operator's own choice of path.
 	if err != nil {
 		return fmt.Errorf("open file: %w", err)

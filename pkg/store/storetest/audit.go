@@ -29,7 +29,7 @@ func entries(t *testing.T, s store.Store, organizationID string, filter audit.Fi
 	return list
 }
 
-// told returns what entries tell, a line each.
+// told returns the entries as text, a line each.
 func told(list []audit.Entry) []string {
 	lines := make([]string, 0, len(list))
 	for _, e := range list {

@@ -11,7 +11,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/store/storeurl"
 )
 
-// Whoever only works with what is there changes no schema.
+// Current changes no schema.
 func TestCurrentDoesNotMigrate(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "x.db")

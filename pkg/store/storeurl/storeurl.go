@@ -43,9 +43,9 @@ func Attach(ctx context.Context, databaseURL string, box secretbox.Box) (store.S
 	}
 }
 
-// Current is Attach for somebody who works with what is there and must not
-// change the schema. It returns store.ErrOlderDatabase when the schema lacks a
-// migration, and store.ErrNewerDatabase when it no longer serves this program.
+// Current is Attach for a command that needs the current schema and must not
+// change it. It returns store.ErrOlderDatabase when the schema lacks a migration,
+// and store.ErrNewerDatabase when it no longer serves this program.
 func Current(ctx context.Context, databaseURL string, box secretbox.Box) (store.Store, error) {
 	s, err := Attach(ctx, databaseURL, box)
 	if err != nil {

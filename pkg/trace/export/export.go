@@ -36,8 +36,8 @@ func wanted(environ map[string]string) bool {
 }
 
 // Open returns the tracer of a service, nil when the environment asks for none,
-// and what sends the last spans and ends it. It connects to nobody: a collector
-// that is away costs some spans and nothing else. environ is the process's own
+// and what sends the last spans and ends it. It does not wait for a connection: a
+// collector that is away costs some spans and nothing else. environ is the process's own
 // environment, whose OTEL_* variables say all: endpoint, protocol (http/protobuf
 // or grpc), headers, sampler, batches, resource.
 func Open(ctx context.Context, environ map[string]string, service, version string, log *slog.Logger) (t *trace.Tracer, stop func(), err error) {

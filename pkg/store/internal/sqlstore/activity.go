@@ -43,7 +43,7 @@ func addToHour(counts map[webhookHour]store.HourStats, webhookID string, at time
 	case delivery.Skipped:
 		h.Skipped++
 	case delivery.Deferred:
-		return // waits: it will be counted when it has ended
+		return // it waits, and is counted when it has ended
 	}
 	counts[key] = h
 }

@@ -120,7 +120,7 @@ func orNull(bytes []byte) any {
 }
 
 // maxResponseBody is how much of an answer the log keeps (specification,
-// section 4). Whoever made the attempt cuts it; this only holds the promise.
+// section 4). The dispatcher cuts it already.
 const maxResponseBody = 4 << 10
 
 // attemptRow returns a step of a fold as the log keeps it.

@@ -59,7 +59,7 @@ func (s *Store) AddEntry(ctx context.Context, e audit.Entry) error {
 	return s.Transact(ctx, "insert audit entry", func(tx *sqlx.Tx) error { return s.addEntries(ctx, tx, e) })
 }
 
-// addEntries writes entries in the transaction of the change that they tell of.
+// addEntries writes entries in the transaction of the change that they record.
 func (s *Store) addEntries(ctx context.Context, tx *sqlx.Tx, entries ...audit.Entry) error {
 	const insert = `INSERT INTO audit_log (` + auditColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	for _, e := range entries {
@@ -74,8 +74,8 @@ func (s *Store) addEntries(ctx context.Context, tx *sqlx.Tx, entries ...audit.En
 	return nil
 }
 
-// addEntriesOf writes the entries of what the steps of a fold did by the
-// service's own rules.
+// addEntriesOf writes an entry for each automatic disabling or removal in the
+// steps of a fold.
 func (s *Store) addEntriesOf(ctx context.Context, tx *sqlx.Tx, steps []delivery.Step) error {
 	for _, step := range steps {
 		e, due := audit.Transition(audit.Itself(), *step.Before, *step.After, step.Attempt.EndedAt)
@@ -95,8 +95,9 @@ func (s *Store) addEntriesOf(ctx context.Context, tx *sqlx.Tx, steps []delivery.
 const auditPrefix = "aud_"
 
 // auditID returns a new id of an entry. Ids sort by the microsecond, and those
-// that this process makes for the same one, one after another, as they are made.
-// The rest is chance, which tells replicas apart and nobody how much others do.
+// that this process makes within the same one in the order in which it makes them.
+// The rest is random, which keeps replicas' ids apart and does not show how many
+// entries others have.
 func (s *Store) auditID(at time.Time) string {
 	var id ulid.ULID
 	_ = id.SetTime(min(milliseconds(at), ulid.MaxTime())) // fails only above the maximum
@@ -157,8 +158,8 @@ func (s *Store) ListEntries(ctx context.Context, organizationID string, filter a
 	return entries, next, nil
 }
 
-// entriesQuery returns the query of a page. Rows come in the order of an index
-// of what is asked for, and a time is looked for by the ids.
+// entriesQuery returns the query of a page. An index has the rows in the order of
+// the page; a time is a condition on the ids.
 func (s *Store) entriesQuery(organizationID string, f audit.Filter, after string, limit int) (string, []any, error) {
 	before, err := parseCursor(after, auditPrefix)
 	if err != nil {

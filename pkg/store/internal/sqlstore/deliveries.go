@@ -30,7 +30,7 @@ func (s *Store) Record(ctx context.Context, policy delivery.Policy, attempts []d
 	}
 	makeStorable(attempts)
 	var steps []delivery.Step
-	again := false // an earlier call wrote some of these attempts, and its answer was lost
+	repeated := false // an earlier call wrote some of these attempts, and its answer was lost
 	record := func() error {
 		return s.transact(ctx, "record attempts", func() error {
 			return s.transactOn(ctx, func(conn *sqlx.Conn, tx *sqlx.Tx) error {
@@ -39,13 +39,13 @@ func (s *Store) Record(ctx context.Context, policy delivery.Policy, attempts []d
 					return err
 				}
 				steps = delivery.Fold(policy, current, attempts)
-				return s.write(ctx, conn, tx, current, steps, again)
+				return s.write(ctx, conn, tx, current, steps, repeated)
 			})
 		})
 	}
 	err := record()
 	if err != nil && s.Dialect.Repeated(err) {
-		again = true
+		repeated = true
 		err = record()
 	}
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *Store) Record(ctx context.Context, policy delivery.Policy, attempts []d
 	return steps, nil
 }
 
-// makeStorable takes out of attempts what a text column refuses.
+// makeStorable removes from attempts what a text column refuses.
 func makeStorable(attempts []delivery.Attempt) {
 	for i := range attempts {
 		a := &attempts[i]
@@ -65,8 +65,8 @@ func makeStorable(attempts []delivery.Attempt) {
 }
 
 // lockAll reads the webhooks of a batch for the rest of the transaction, in the
-// order of their ids: two batches that share webhooks never wait for each
-// other in a circle. What is sealed stays so: no outcome depends on it.
+// order of their ids, so that two batches that share webhooks do not deadlock.
+// Secrets stay sealed: no outcome depends on them.
 func (s *Store) lockAll(ctx context.Context, tx *sqlx.Tx, attempts []delivery.Attempt) (map[string]webhook.Webhook, error) {
 	ids := make(map[string]bool)
 	for _, a := range attempts {
@@ -94,7 +94,7 @@ func (s *Store) lockAll(ctx context.Context, tx *sqlx.Tx, attempts []delivery.At
 
 // write writes what the steps changed: each webhook once, however many
 // attempts it had.
-func (s *Store) write(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, current map[string]webhook.Webhook, steps []delivery.Step, again bool) error {
+func (s *Store) write(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, current map[string]webhook.Webhook, steps []delivery.Step, repeated bool) error {
 	after, removed := outcome(steps)
 	var health []WebhookRow
 	for _, id := range slices.Sorted(maps.Keys(after)) {
@@ -123,7 +123,7 @@ func (s *Store) write(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, current
 	if err := s.addEntriesOf(ctx, tx, steps); err != nil {
 		return err
 	}
-	return s.writeLog(ctx, conn, tx, steps, after, again)
+	return s.writeLog(ctx, conn, tx, steps, after, repeated)
 }
 
 // outcome returns the webhooks as the steps left them, and the ids of those
@@ -146,7 +146,7 @@ func outcome(steps []delivery.Step) (after map[string]*webhook.Webhook, removed 
 }
 
 // writeLog writes the attempts of the webhooks that are left.
-func (s *Store) writeLog(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, steps []delivery.Step, left map[string]*webhook.Webhook, again bool) error {
+func (s *Store) writeLog(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, steps []delivery.Step, left map[string]*webhook.Webhook, repeated bool) error {
 	rows := make([]AttemptRow, 0, len(steps))
 	for i := range steps {
 		step := &steps[i]
@@ -159,7 +159,7 @@ func (s *Store) writeLog(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, step
 		}
 		rows = append(rows, row)
 	}
-	if again {
+	if repeated {
 		var err error
 		if rows, err = withoutRecorded(ctx, tx, rows); err != nil {
 			return err

@@ -33,7 +33,7 @@ type candidateRow struct {
 // mostAtOnce is how many candidates ListDeliveries reads at a time.
 const mostAtOnce = 2000
 
-// mostCandidates is Store.MostCandidates unless somebody chose.
+// mostCandidates is the default of Store.MostCandidates.
 const mostCandidates = 40_000
 
 // ListDeliveries implements store.Log. It reads rows by the newest and drops

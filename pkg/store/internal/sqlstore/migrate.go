@@ -42,9 +42,8 @@ const (
 // that start together do not meet. A database that is ahead is left as it is, or
 // refused with ErrNewerDatabase when it does not serve this program.
 //
-// It is written by hand because it is short, because SQLite must be locked as
-// well as Postgres, and because of what is refused: a database that is too new,
-// or whose history differs from the program's.
+// It uses no library because it is short, locks SQLite as well as Postgres, and
+// refuses a database that is too new or whose history differs from the program's.
 func (s *Store) Migrate(ctx context.Context, files fs.FS, lock ...string) error {
 	migrations, err := readMigrations(files)
 	if err != nil {

@@ -19,7 +19,7 @@ func (s *Store) AddNotice(ctx context.Context, n webhook.Notice) error {
 	})
 }
 
-// addNotices writes notices in the transaction of the change that they tell of.
+// addNotices writes notices in the transaction of the change that they report.
 func addNotices(ctx context.Context, tx *sqlx.Tx, notices ...webhook.Notice) error {
 	for _, n := range notices {
 		n.At = delivery.Recordable(n.At)

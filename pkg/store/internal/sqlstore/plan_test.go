@@ -30,8 +30,8 @@ func open(t *testing.T) (*sqlite.Store, webhook.Webhook) {
 	return s, w
 }
 
-// What was held and is long delivered has to be looked through by one who looks
-// for what is held. One call does so much of it, and the next goes on.
+// A list of held deliveries passes over those that were held and are delivered.
+// One call looks at a bounded number of rows, and the next goes on.
 func TestAListThatFindsLittleEndsAndGoesOn(t *testing.T) {
 	t.Parallel()
 	s, w := open(t)
@@ -74,9 +74,9 @@ func TestAListThatFindsLittleEndsAndGoesOn(t *testing.T) {
 	}
 }
 
-// SQLite plans by its rules as long as nobody has analyzed the tables, so the
-// plan says what a million rows would cost: rows come in the order of an index
-// and the reading ends with the page.
+// SQLite plans by its rules as long as the tables are not analyzed, so the plan
+// is the same for a million rows: an index has the rows in the order of the page,
+// and reading ends with the page.
 func TestPlansOfTheLog(t *testing.T) {
 	t.Parallel()
 	s, w := open(t)

@@ -8,9 +8,9 @@ import (
 )
 
 // prepared is a query that each connection parses once, and not at each call:
-// on Postgres that saves a round trip and the planning. It is for what is asked
-// very often; its columns must not change their types in a migration, which
-// connections that are open would not follow. The zero value is ready.
+// on Postgres that saves a round trip and the planning. It is for frequent
+// queries. A migration must not change the types of its columns, because open
+// connections would keep the old ones. The zero value is ready.
 type prepared struct{ statement atomic.Pointer[sqlx.Stmt] }
 
 // on returns the statement of a query, which must be the same at each call. The
@@ -26,6 +26,6 @@ func (p *prepared) on(ctx context.Context, db *sqlx.DB, query string) (*sqlx.Stm
 	if p.statement.CompareAndSwap(nil, made) {
 		return made, nil
 	}
-	_ = made.Close() //nolint:sqlclosecheck // somebody else was first; the one that is kept lives as long as the database
+	_ = made.Close() //nolint:sqlclosecheck // another goroutine was first; the one that is kept lives as long as the database
 	return p.statement.Load(), nil
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// PruneStep is how many rows one statement of Prune deletes: it holds its
+// PruneStep is how many rows one statement of Prune deletes, so that it holds its
 // locks, and in SQLite the whole database, for some milliseconds only.
 const PruneStep = 1000
 

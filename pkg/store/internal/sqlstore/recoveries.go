@@ -53,8 +53,8 @@ func recoveryNotFound() error {
 	return fault.New(fault.NotFound, "recovery-not-found", "There is no such recovery.")
 }
 
-// CreateRecovery implements store.Recoveries. The webhook's row is locked, so
-// that of two that ask at once only one begins.
+// CreateRecovery implements store.Recoveries. It locks the webhook's row, so that
+// of two concurrent calls only one inserts a recovery.
 func (s *Store) CreateRecovery(ctx context.Context, by audit.Actor, r delivery.Recovery) error {
 	const owner = `SELECT 1 FROM webhooks WHERE id = ? AND organization_id = ?`
 	const running = `SELECT count(*) FROM recoveries WHERE webhook_id = ? AND dry_run = ? AND status = 'running'`

@@ -20,7 +20,7 @@ type sealedColumn struct {
 	place             func(id string) []byte // what a text is bound to
 }
 
-// sealedColumns returns all of them. A new one is a line here; a test finds one
+// sealedColumns returns all sealed columns. Add a new one here; a test finds one
 // that was forgotten.
 func sealedColumns() []sealedColumn {
 	return []sealedColumn{
@@ -31,8 +31,8 @@ func sealedColumns() []sealedColumn {
 	}
 }
 
-// MissingKeys implements store.Sealed. It looks at every sealed text, since
-// nothing else tells what a restored or shared database holds.
+// MissingKeys implements store.Sealed. It looks at every sealed text, because a
+// restored or shared database may hold texts under any key.
 func (s *Store) MissingKeys(ctx context.Context) ([]string, error) {
 	const op = "look for missing keys"
 	known := s.Box.KeyIDs()

@@ -75,7 +75,7 @@ func addOutcomes(stats store.Stats, o outcomesRow) {
 		stats.Reasons[delivery.Reason(o.Reason)] += o.Rows
 	case delivery.Skipped:
 		hour.Skipped += o.Rows
-	case delivery.Deferred: // waits: it will be counted when it has ended
+	case delivery.Deferred: // it waits, and is counted when it has ended
 	}
 }
 

@@ -35,15 +35,14 @@ type Dialect struct {
 	WriteHealth func(context.Context, *sqlx.Tx, []WebhookRow) error
 
 	// WriteAttempts writes attempts to the log, within the transaction that runs
-	// on the connection. It returns an error that
-	// Repeated recognizes when one is there already, unless it can write the
-	// others all the same.
+	// on the connection. It returns an error that Repeated recognizes when one is
+	// there already, unless it can write the others all the same.
 	WriteAttempts func(context.Context, *sqlx.Conn, *sqlx.Tx, []AttemptRow) error
 
 	// Progress returns what is recorded of each of the deliveries in its one
-	// parameter, which List makes. It makes one probe of an index for each,
-	// whatever the planner believes: of a list it would rather read all of a day's
-	// partition that is not analyzed yet.
+	// parameter, which List makes. It forces one probe of an index for each: given a
+	// list, the planner would read the whole partition of a day that is not analyzed
+	// yet.
 	Progress string
 
 	// List returns what a list of texts is passed as.
@@ -160,7 +159,7 @@ func (s *Store) transactOn(ctx context.Context, do func(*sqlx.Conn, *sqlx.Tx) er
 
 // finish commits what do does, or rolls it back.
 func finish(tx *sqlx.Tx, do func(*sqlx.Tx) error) error {
-	// After a commit this does nothing; before, what went wrong is known already.
+	// After a commit this does nothing; before, the first error counts.
 	defer func() { _ = tx.Rollback() }()
 	if err := do(tx); err != nil {
 		return err
@@ -171,8 +170,8 @@ func finish(tx *sqlx.Tx, do func(*sqlx.Tx) error) error {
 	return nil
 }
 
-// pause waits a few milliseconds, longer and more spread with every attempt,
-// so that those who met once do not meet again.
+// pause waits a few random milliseconds, more with every attempt, so that
+// transactions that collided do not collide again.
 func pause(ctx context.Context, attempt int) error {
 	most := 5 * time.Millisecond << attempt
 	t := time.NewTimer(rand.N(most)) //nolint:gosec // Spreading load is no secret.

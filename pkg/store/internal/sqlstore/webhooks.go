@@ -40,8 +40,9 @@ func (s *Store) Subscribe(ctx context.Context, by audit.Actor, w webhook.Webhook
 	return s.webhook(row)
 }
 
-// create inserts w, unless there says that it is not needed: that is asked while
-// nobody else can create a webhook of the organization.
+// create inserts w, unless there reports that it is not needed. there is called
+// under a lock that keeps other transactions from creating webhooks of the
+// organization.
 func (s *Store) create(ctx context.Context, by audit.Actor, w webhook.Webhook, limit int, there func(*sqlx.Tx) (bool, error)) error {
 	op := "insert webhook " + w.ID
 	sealed, err := s.seal(w)
@@ -157,7 +158,7 @@ func (s *Store) Update(ctx context.Context, by audit.Actor, organizationID, id s
 	change func(webhook.Webhook) (webhook.Webhook, error),
 ) (webhook.Webhook, error) {
 	var updated webhook.Webhook
-	var refused error // change's own, which is nobody else's to explain
+	var refused error // change's own error, which is returned as it is
 	err := s.Transact(ctx, "update webhook "+id, func(tx *sqlx.Tx) error {
 		current, row, err := s.lock(ctx, tx, organizationID, id, version)
 		if err != nil {

@@ -15,8 +15,8 @@ import (
 // zapierPlace is what a Zapier key's seal is bound to.
 func zapierPlace(organizationID string) []byte { return []byte("zapier key of " + organizationID) }
 
-// ShowZapierKey implements store.Access. The insert settles which of several
-// first calls makes the key; the others wait for it and read it.
+// ShowZapierKey implements store.Access. Of several concurrent first calls, the
+// insert of one succeeds; the others wait for it and read its key.
 func (s *Store) ShowZapierKey(ctx context.Context, by audit.Actor, fresh access.ZapierKey, now time.Time) (access.ZapierKey, error) {
 	const insert = `INSERT INTO zapier_keys (organization_id, digest, sealed, created_at) VALUES (?, ?, ?, ?)
 		ON CONFLICT (organization_id) DO NOTHING`
