@@ -120,13 +120,6 @@ type Outcome struct {
 	Cause      error // for the operator's log; never stored or shown
 }
 
-// Response is what is kept of an answer.
-type Response struct {
-	Header    map[string][]string
-	Body      []byte // the first 4 KiB
-	Truncated bool   // more was sent than is kept
-}
-
 // Phases are the times of an attempt's parts. A reused connection has no
 // resolve, connect and TLS.
 type Phases struct {

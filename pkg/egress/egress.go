@@ -7,7 +7,6 @@
 package egress
 
 import (
-	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -76,7 +75,7 @@ type Client struct {
 	http2     *http2.Pool
 	onlyHTTP1 hosts     // servers that asked for HTTP/1.1
 	scratch   sync.Pool // of *[]byte, to read answers into
-	gunzip    sync.Pool // of *gzip.Reader
+	unpackers sync.Pool // of *unpacker
 }
 
 // New returns a Client. It returns an error when the configuration is
@@ -115,7 +114,7 @@ func New(cfg Config) (*Client, error) {
 		http1:     http1.NewPool(cfg.MaxIdle, cfg.MaxIdlePerHost, idleTimeout),
 		http2:     second,
 		scratch:   sync.Pool{New: func() any { return new(make([]byte, 4<<10)) }},
-		gunzip:    sync.Pool{New: func() any { return new(gzip.Reader) }},
+		unpackers: sync.Pool{New: func() any { return new(unpacker) }},
 	}, nil
 }
 

@@ -60,13 +60,16 @@ type outcomeMessage struct {
 	RetryAfter time.Duration   `json:"retryAfter,omitempty"`
 	Response   responseMessage `json:"response"`
 	RemoteAddr string          `json:"remoteAddr,omitempty"`
+	SentTwice  bool            `json:"sentTwice,omitempty"`
 	Phases     delivery.Phases `json:"phases"`
 }
 
 type responseMessage struct {
-	Header    map[string][]string `json:"header,omitempty"`
-	Body      []byte              `json:"body,omitempty"`
-	Truncated bool                `json:"truncated,omitempty"`
+	Header          map[string][]string `json:"header,omitempty"`
+	HeaderTruncated bool                `json:"headerTruncated,omitempty"`
+	Body            []byte              `json:"body,omitempty"`
+	Truncated       bool                `json:"truncated,omitempty"`
+	Encoding        string              `json:"encoding,omitempty"`
 }
 
 type requestMessage struct {
@@ -84,7 +87,7 @@ func messageOfTestResult(t delivery.TestResult) *testResultMessage {
 			StartedAt: a.StartedAt.UTC(), EndedAt: a.EndedAt.UTC(), Body: a.Body,
 			Outcome: outcomeMessage{
 				Result: o.Result, Reason: o.Reason, Message: o.Message, StatusCode: o.StatusCode, RetryAfter: o.RetryAfter,
-				Response: responseMessage(o.Response), RemoteAddr: o.RemoteAddr, Phases: o.Phases,
+				Response: responseMessage(o.Response), RemoteAddr: o.RemoteAddr, SentTwice: o.SentTwice, Phases: o.Phases,
 			},
 		},
 		Request: requestMessage(t.Request),
@@ -101,7 +104,7 @@ func (m *testResultMessage) result() delivery.TestResult {
 			StartedAt: a.StartedAt, EndedAt: a.EndedAt, Test: true, Body: a.Body,
 			Outcome: delivery.Outcome{
 				Result: o.Result, Reason: o.Reason, Message: o.Message, StatusCode: o.StatusCode, RetryAfter: o.RetryAfter,
-				Response: delivery.Response(o.Response), RemoteAddr: o.RemoteAddr, Phases: o.Phases,
+				Response: delivery.Response(o.Response), RemoteAddr: o.RemoteAddr, SentTwice: o.SentTwice, Phases: o.Phases,
 			},
 		},
 		Request: delivery.Request(m.Request),

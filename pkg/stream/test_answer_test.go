@@ -24,8 +24,8 @@ func TestTheFormOfTestAnswers(t *testing.T) {
 			Number: 1, Test: true, URL: "https://hooks.example.com/in", HeaderNames: []string{"X-Key"}, StartedAt: at, EndedAt: at.Add(time.Second), Body: []byte(`{"id":"evt_test_1"}`),
 			Outcome: delivery.Outcome{
 				Result: delivery.Failed, Reason: delivery.ReasonServerError, Message: "Server answered 503 Service Unavailable.", StatusCode: 503, RetryAfter: time.Minute,
-				Response:   delivery.Response{Header: map[string][]string{"Retry-After": {"60"}}, Body: []byte("busy"), Truncated: true},
-				RemoteAddr: "203.0.113.7:443", Phases: delivery.Phases{Resolve: 1, Connect: 2, TLS: 3, FirstByte: 4, Total: time.Second},
+				Response:   delivery.Response{Header: map[string][]string{"Retry-After": {"60"}}, HeaderTruncated: true, Body: []byte("busy"), Truncated: true, Encoding: "br"},
+				RemoteAddr: "203.0.113.7:443", SentTwice: true, Phases: delivery.Phases{Resolve: 1, Connect: 2, TLS: 3, FirstByte: 4, Total: time.Second},
 			},
 		},
 		Request: delivery.Request{URL: "https://hooks.example.com/in", Header: map[string][]string{"X-Key": {"•••"}}, Body: []byte(`{"id":"evt_test_1"}`)},

@@ -31,11 +31,9 @@ func appendRow(b []byte, row *sqlstore.AttemptRow) []byte {
 	b = appendTime(b, row.NextAt)
 	b = appendBytesOrNull(b, row.RequestBody)
 	b = appendTextOrNull(b, strings.Join(row.HeaderNames, " "))
-	if row.SentTwice {
-		b = appendBool(b, true)
-	} else {
-		b = append(b, null...)
-	}
+	b = appendFlag(b, row.SentTwice)
+	b = appendTextOrNull(b, string(row.ResponseEncoding))
+	b = appendFlag(b, row.HeaderTruncated)
 	return b[:len(b)-1] // the last column has no tab behind it
 }
 
@@ -87,6 +85,13 @@ func appendInts(b []byte, ints ...int64) []byte {
 
 func appendBool(b []byte, is bool) []byte {
 	return append(strconv.AppendBool(b, is), '\t')
+}
+
+func appendFlag(b []byte, flag sqlstore.Flag) []byte {
+	if !flag {
+		return append(b, null...)
+	}
+	return appendBool(b, true)
 }
 
 func appendBytes(b, bytes []byte) []byte {

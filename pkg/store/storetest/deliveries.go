@@ -31,7 +31,7 @@ func attemptRoundTrip(t *testing.T, s store.Store) {
 		Response: delivery.Response{
 			Header:    map[string][]string{"Retry-After": {"90"}, "X-Many": {"a", "", "\"'\\\t"}},
 			Body:      []byte{0, 1, 0xff, 0xfe, '\\', '\n', '\t', 'x'},
-			Truncated: true,
+			Truncated: true, HeaderTruncated: true, Encoding: "gzip, br\t\\N",
 		},
 		Phases: delivery.Phases{Resolve: 1, Connect: time.Millisecond, TLS: 3, FirstByte: time.Second, Total: 1500 * time.Millisecond},
 	}
@@ -55,6 +55,7 @@ func hostileAnswer(t *testing.T, s store.Store) {
 	a.Outcome.RemoteAddr, a.URL = "\x00", "https://a.example/\xff\x00"
 	a.Outcome.Response.Header = map[string][]string{"X-\x00": {"a\x00b", "\xff"}}
 	a.Outcome.Response.Body = []byte(strings.Repeat("\x00\xff", 4000))
+	a.Outcome.Response.Encoding = "b\x00r\xff"
 	recorded := record(t, s, a)
 	const message = "cut \uFFFD NUL \uFFFD end"
 	wantEqual(t, "last error", get(t, s, w).Health, recorded[0].After.Health)
@@ -63,6 +64,7 @@ func hostileAnswer(t *testing.T, s store.Store) {
 	wantEqual(t, "logged message", logged.Outcome.Message, message)
 	wantEqual(t, "logged body", string(logged.Outcome.Response.Body), strings.Repeat("\x00\xff", 2048))
 	wantEqual(t, "logged header", logged.Outcome.Response.Header, map[string][]string{"X-\x00": {"a\x00b", "\uFFFD"}})
+	wantEqual(t, "logged encoding", logged.Outcome.Response.Encoding, "b\uFFFDr\uFFFD")
 	if !logged.Outcome.Response.Truncated {
 		t.Error("a body that was cut is not marked")
 	}

@@ -84,6 +84,8 @@ func LogOutlives(t *testing.T, s store.Store, db, writer *sqlx.DB, flag string, 
 		}
 	}
 	alter(`ADD COLUMN sent_twice ` + flag)
+	alter(`ADD COLUMN response_encoding text`)
+	alter(`ADD COLUMN response_header_truncated ` + flag)
 	write(s, rows...)
 	before, listed := allRows(t, db), listAll(t, s, w.ID)
 	if len(before) != len(rows) || len(listed) == 0 {
@@ -91,6 +93,8 @@ func LogOutlives(t *testing.T, s store.Store, db, writer *sqlx.DB, flag string, 
 	}
 
 	alter(`DROP COLUMN sent_twice`)
+	alter(`DROP COLUMN response_encoding`)
+	alter(`DROP COLUMN response_header_truncated`)
 	s = migrate()
 	wantEqual(t, "rows", allRows(t, db), before)
 	wantEqual(t, "deliveries", listAll(t, s, w.ID), listed)

@@ -187,7 +187,7 @@ func TestOneDelivery(t *testing.T) {
 	s.addDelivery(t, hook, keptEvent, 30*time.Minute, notSent(delivery.Deferred, "Held."))
 	s.addDelivery(t, hook, keptEvent, 10*time.Minute, func(a *delivery.Attempt) {
 		a.Number, a.Outcome.RemoteAddr, a.Outcome.SentTwice = 2, "203.0.113.7:443", true
-		a.Outcome.Response = delivery.Response{Header: map[string][]string{"X-A": {"1", "2"}}, Body: []byte("caf\xc3\xa9 \xff\x00"), Truncated: true}
+		a.Outcome.Response = delivery.Response{Header: map[string][]string{"X-A": {"1", "2"}}, HeaderTruncated: true, Body: []byte("caf\xc3\xa9 \xff\x00"), Truncated: true, Encoding: "br"}
 	})
 	r := s.do(t, call{path: webhooks + "/" + hook + "/deliveries/" + id}).want(t, http.StatusOK)
 	o := r.object(t)
@@ -215,6 +215,15 @@ func TestOneDelivery(t *testing.T) {
 	if second["succeeded"] != true || second["sentTwice"] != true || first["sentTwice"] != nil || second["remoteAddress"] != "203.0.113.7:443" || response["body"] != "café \uFFFD\x00" || response["truncated"] != true ||
 		fmt.Sprint(response["headers"]) != "map[X-A:[1 2]]" || fmt.Sprint(second["phases"]) != "map[firstByte:70 total:80]" {
 		t.Errorf("second: %v", second)
+	}
+	if response["bodyBase64"] != "Y2Fmw6kg/wA=" || response["contentEncoding"] != "br" || response["headersTruncated"] != true {
+		t.Errorf("second: the response is %v", response)
+	}
+	refused := first["response"].(map[string]any)
+	for _, field := range []string{"bodyBase64", "contentEncoding", "headersTruncated"} {
+		if _, there := refused[field]; there {
+			t.Errorf("first: %s is in %v", field, refused)
+		}
 	}
 	s.wantSigned(t, hook, first, id)
 	s.wantSigned(t, hook, second, id)

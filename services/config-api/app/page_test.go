@@ -225,7 +225,7 @@ func TestTheDeliveryLogOfThePage(t *testing.T) {
 	kept := s.addDelivery(t, id, "evt_kept", 10*time.Second, func(a *delivery.Attempt) {
 		a.EventSequence = keptSequence
 		a.Outcome.RemoteAddr, a.Outcome.SentTwice = "203.0.113.7:443", true
-		a.Outcome.Response = delivery.Response{Header: map[string][]string{"Server": {"nginx"}}, Body: []byte("<b>fine</b>"), Truncated: true}
+		a.Outcome.Response = delivery.Response{Header: map[string][]string{"Server": {"nginx"}}, HeaderTruncated: true, Body: []byte("<b>fine</b>"), Truncated: true, Encoding: "gzip"}
 	})
 	v.open(t, "/portal/webhooks/"+id).sees(t, "Delivered", "Failed", "Server answered 404 <Not> Found", "Held", "evt_kept", "9 seconds ago").seesNot(t, "evt_59")
 	v.follow(t, "Older").sees(t, "evt_59", "Newest").seesNot(t, "evt_kept")
@@ -243,7 +243,7 @@ func TestTheDeliveryLogOfThePage(t *testing.T) {
 	v.open(t, "/portal/webhooks/"+id+"?after=not-a-cursor").want(t, http.StatusOK).sees(t, "evt_kept")
 
 	v.open(t, "/portal/webhooks/"+id+"/deliveries/"+kept).sees(t, "Call ended", "Delivered", "Payload", `"callSid": "CA3f1c5e9a7b2d4806"`, "Attempt 1", "200 OK",
-		"First byte 70 ms", "203.0.113.7:443", "Sent twice", "X-DialNote-Signature", "Copy as cURL", "curl -X POST 'https://crm.example.com/hooks'", "nginx", "<b>fine</b>", "cut: the rest was not kept")
+		"First byte 70 ms", "203.0.113.7:443", "Sent twice", "X-DialNote-Signature", "Copy as cURL", "curl -X POST 'https://crm.example.com/hooks'", "nginx", "<b>fine</b>", "cut: the rest was not kept", "not unpacked (Content-Encoding: gzip)", "headers cut: the longest were not kept whole")
 	s.queue.take()
 	v.send(t, "Redeliver", nil).want(t, http.StatusOK).sees(t, "The delivery is made again.", "Held")
 	s.queue.wantCalls(t, "requeue "+kept+" of "+keptEvent+" after 1")

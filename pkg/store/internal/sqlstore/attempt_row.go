@@ -46,16 +46,19 @@ type AttemptRow struct {
 	RequestBody       []byte    `db:"request_body"` // NULL unless Test
 	HeaderNames       Names     `db:"header_names"`
 	SentTwice         Flag      `db:"sent_twice"`
+	ResponseEncoding  Text      `db:"response_encoding"`
+	HeaderTruncated   Flag      `db:"response_header_truncated"`
 }
 
 // AttemptColumns are the columns of attempts in the order of Params.
 const AttemptColumns = `id, delivery_id, webhook_id, organization_id, event_id, event_type, event_sequence,
 	number, test, url, started_at, ended_at, result, reason, message, status_code, retry_after_ns,
 	response_header, response_body, response_truncated, remote_addr,
-	resolve_ns, connect_ns, tls_ns, first_byte_ns, total_ns, status, next_at, request_body, header_names, sent_twice`
+	resolve_ns, connect_ns, tls_ns, first_byte_ns, total_ns, status, next_at, request_body, header_names, sent_twice,
+	response_encoding, response_header_truncated`
 
 // AttemptColumnCount is how many AttemptColumns there are.
-const AttemptColumnCount = 31
+const AttemptColumnCount = 33
 
 // Params appends what to write of row, in the order of AttemptColumns.
 func (d Dialect) Params(params []any, row *AttemptRow) []any {
@@ -64,7 +67,8 @@ func (d Dialect) Params(params []any, row *AttemptRow) []any {
 		row.Number, row.Test, row.URL, d.Param(row.StartedAt), d.Param(row.EndedAt),
 		row.Result, row.Reason, row.Message, row.StatusCode, row.RetryAfter,
 		row.ResponseHeader.Param(), row.ResponseBody, row.ResponseTruncated, row.RemoteAddr,
-		row.Resolve, row.Connect, row.TLS, row.FirstByte, row.Total, row.Status, d.Param(row.NextAt), orNull(row.RequestBody), row.HeaderNames.Param(), row.SentTwice.Param())
+		row.Resolve, row.Connect, row.TLS, row.FirstByte, row.Total, row.Status, d.Param(row.NextAt), orNull(row.RequestBody), row.HeaderNames.Param(), row.SentTwice.Param(),
+		row.ResponseEncoding.Param(), row.HeaderTruncated.Param())
 }
 
 // Names is a text column with names between spaces; empty is NULL.
@@ -89,6 +93,27 @@ func (n Names) Param() any {
 		return nil
 	}
 	return strings.Join(n, " ")
+}
+
+// Text is a text column that is NULL when empty.
+type Text string
+
+// Scan implements sql.Scanner.
+func (t *Text) Scan(value any) error {
+	var text sql.NullString
+	if err := text.Scan(value); err != nil {
+		return fmt.Errorf("read a text: %w", err)
+	}
+	*t = Text(text.String)
+	return nil
+}
+
+// Param returns what to write: NULL when empty.
+func (t Text) Param() any {
+	if t == "" {
+		return nil
+	}
+	return string(t)
 }
 
 // Flag is a boolean column that is NULL for false.
@@ -143,7 +168,7 @@ func attemptRow(step *delivery.Step) (AttemptRow, error) {
 		Resolve: int64(o.Phases.Resolve), Connect: int64(o.Phases.Connect), TLS: int64(o.Phases.TLS),
 		FirstByte: int64(o.Phases.FirstByte), Total: int64(o.Phases.Total),
 		Status: string(step.Decision.Status), NextAt: Timestamp{step.Decision.At}, RequestBody: a.Body, HeaderNames: a.HeaderNames,
-		SentTwice: Flag(o.SentTwice),
+		SentTwice: Flag(o.SentTwice), ResponseEncoding: Text(o.Response.Encoding), HeaderTruncated: Flag(o.Response.HeaderTruncated),
 	}, nil
 }
 
@@ -157,7 +182,10 @@ func (row AttemptRow) logged() (store.LoggedAttempt, error) {
 		Outcome: delivery.Outcome{
 			Result: delivery.Result(row.Result), Reason: delivery.Reason(row.Reason), Message: row.Message,
 			StatusCode: row.StatusCode, RetryAfter: time.Duration(row.RetryAfter), RemoteAddr: row.RemoteAddr,
-			SentTwice: bool(row.SentTwice), Response: delivery.Response{Truncated: row.ResponseTruncated},
+			SentTwice: bool(row.SentTwice),
+			Response: delivery.Response{
+				Truncated: row.ResponseTruncated, HeaderTruncated: bool(row.HeaderTruncated), Encoding: string(row.ResponseEncoding),
+			},
 			Phases: delivery.Phases{
 				Resolve: time.Duration(row.Resolve), Connect: time.Duration(row.Connect), TLS: time.Duration(row.TLS),
 				FirstByte: time.Duration(row.FirstByte), Total: time.Duration(row.Total),

@@ -60,6 +60,7 @@ func makeStorable(attempts []delivery.Attempt) {
 		a := &attempts[i]
 		a.URL = storableText(a.URL)
 		a.Outcome.Message = storableText(a.Outcome.Message)
+		a.Outcome.Response.Encoding = storableText(a.Outcome.Response.Encoding)
 		a.Outcome.RemoteAddr = storableText(a.Outcome.RemoteAddr)
 	}
 }

@@ -635,16 +635,27 @@ func (e WebhookEnableHeldEvents) Valid() bool {
 
 // Answer What came back.
 type Answer struct {
-	// Body At most the first 4 KiB.
+	// Body At most the first 4 KiB, after the content encodings gzip and deflate were undone. Bytes that are no
+	// UTF-8 are U+FFFD.
 	Body string `json:"body"`
+
+	// BodyBase64 The exact bytes of `body`, in base64, when they are no text. Absent otherwise.
+	BodyBase64 *string `json:"bodyBase64,omitempty"`
+
+	// ContentEncoding The content encodings that could not be undone, because they are other ones, or because the body is not
+	// encoded as its header says: `body` is then as it came. Absent otherwise.
+	ContentEncoding *string `json:"contentEncoding,omitempty"`
 
 	// Headers Header fields and their values.
 	Headers Headers `json:"headers"`
 
+	// HeadersTruncated True when more headers came than are kept, which is 4 KiB: the shortest are. Absent otherwise.
+	HeadersTruncated *bool `json:"headersTruncated,omitempty"`
+
 	// StatusCode The HTTP status.
 	StatusCode int `json:"statusCode"`
 
-	// Truncated Whether more came than is kept.
+	// Truncated Whether more of the body came than is kept.
 	Truncated bool `json:"truncated"`
 }
 

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/base64"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
@@ -78,12 +79,20 @@ func presentEntry(e manage.EntryView) api.Attempt {
 }
 
 // presentAnswer returns what came back, nil when nothing did. Bytes of its body
-// that are no UTF-8 are shown as U+FFFD.
+// that are no UTF-8 are shown as U+FFFD; a body that is no text comes in base64
+// as well.
 func presentAnswer(o delivery.Outcome) *api.Answer {
 	if o.StatusCode == 0 {
 		return nil
 	}
-	a := &api.Answer{StatusCode: o.StatusCode, Headers: o.Response.Header, Body: string(o.Response.Body), Truncated: o.Response.Truncated}
+	r := o.Response
+	a := &api.Answer{
+		StatusCode: o.StatusCode, Headers: r.Header, HeadersTruncated: unlessZero(r.HeaderTruncated),
+		Body: string(r.Body), Truncated: r.Truncated, ContentEncoding: unlessZero(r.Encoding),
+	}
+	if r.Binary() {
+		a.BodyBase64 = new(base64.StdEncoding.EncodeToString(r.Body))
+	}
 	if a.Headers == nil {
 		a.Headers = api.Headers{}
 	}

@@ -92,15 +92,18 @@ func logStories() []Story {
 	}
 	held := delivery.Outcome{Result: delivery.Deferred, Message: "Held: the webhook is paused after a failure and will be tried again soon."}
 	timeout := delivery.Outcome{Result: delivery.Failed, Reason: delivery.ReasonTimeout, Message: "No answer within 30 seconds", Phases: delivery.Phases{Resolve: 2 * time.Millisecond, Connect: 9 * time.Millisecond, TLS: 25 * time.Millisecond, Total: 30 * time.Second}, RemoteAddr: "203.0.113.7:443"}
-	hostileAnswer := answered(503, "<script>alert('body')</script>\n\u202egnp.exe\u202c \x00\xff\xfe not UTF-8, and a very long line: "+strings.Repeat("abcdefghij", 60), 5*time.Hour)
+	hostileAnswer := answered(503, "<script>alert('body')</script>\n\u202egnp.exe\u202c \xff\xfe not UTF-8, and a very long line: "+strings.Repeat("abcdefghij", 60), 5*time.Hour)
 	hostileAnswer.Response.Truncated = true
 	hostileAnswer.Response.Header["X-Evil"] = []string{`"><img src=x onerror=alert(1)>`}
+	packedAnswer := answered(503, "\x8b\x0c\x80<html>\x00\xff\x1a\x03 503 from a proxy that packs by a method of its own", 5*time.Hour)
+	packedAnswer.Response.Encoding, packedAnswer.Response.HeaderTruncated = "br", true
 	delivered := manage.DeliveryView{LoggedDelivery: logged(1, delivery.StatusDelivered, 2, 200, 84*time.Millisecond, 2*time.Minute, "", ""), Payload: manage.PayloadKept, Entries: []manage.EntryView{
 		entry(2, 2*time.Minute, answered(200, `{"received":true,"id":4711}`, 2*time.Minute), delivery.StatusDelivered, 8*time.Minute),
 		entry(0, 5*time.Minute, held, delivery.StatusHeld, 8*time.Minute),
 		entry(1, 7*time.Minute, timeout, delivery.StatusRetrying, 8*time.Minute),
 	}}
 	failedOne := manage.DeliveryView{LoggedDelivery: logged(1, delivery.StatusFailed, 1, 503, 120*time.Millisecond, 5*time.Hour, delivery.ReasonServerError, "Server answered 503 Service Unavailable"), Payload: manage.PayloadKept, Entries: []manage.EntryView{entry(1, 5*time.Hour, hostileAnswer, delivery.StatusFailed, 5*time.Hour)}}
+	packedOne := manage.DeliveryView{LoggedDelivery: logged(1, delivery.StatusFailed, 1, 503, 120*time.Millisecond, 5*time.Hour, delivery.ReasonServerError, "Server answered 503 Service Unavailable"), Payload: manage.PayloadKept, Entries: []manage.EntryView{entry(1, 5*time.Hour, packedAnswer, delivery.StatusFailed, 5*time.Hour)}}
 	expired := manage.DeliveryView{LoggedDelivery: logged(1, delivery.StatusDelivered, 1, 200, 84*time.Millisecond, 9*24*time.Hour, "", ""), Payload: manage.PayloadExpired, Entries: []manage.EntryView{entry(1, 9*24*time.Hour, answered(204, "", 9*24*time.Hour), delivery.StatusDelivered, 9*24*time.Hour)}}
 	expired.Entries[0].Request.Body = nil
 	every := log(view.Log{Filter: filter(""), Rows: everyRow(), Older: "?cursor=x"})
@@ -129,6 +132,7 @@ func logStories() []Story {
 		{Name: "delivery-retrying", Title: "A delivery that will be tried again", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: stopped, Delivery: view.DeliveryOf(retrying, paused(), clock())}},
 		{Name: "delivery", Title: "A delivery", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(delivered, active(), clock())}},
 		{Name: "delivery-failed", Title: "A delivery that failed, with a hostile answer", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(failedOne, active(), clock())}},
+		{Name: "delivery-packed", Title: "A delivery with an answer that is no text", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(packedOne, active(), clock())}},
 		{Name: "delivery-expired", Title: "A delivery without its payload", Template: "delivery", Frame: frame, Body: view.DeliveryPage{Head: head, Delivery: view.DeliveryOf(expired, active(), clock())}},
 	}
 }

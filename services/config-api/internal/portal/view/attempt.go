@@ -2,6 +2,8 @@ package view
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -52,18 +54,21 @@ type HeaderLine struct{ Name, Value string }
 
 // Answer is what a server answered.
 type Answer struct {
-	Status  string
-	Headers []HeaderLine
-	Body    Body
+	Status     string
+	Headers    []HeaderLine
+	HeadersCut bool // more came than are kept
+	Body       Body
 }
 
 // Body is the body of a request or an answer.
 type Body struct {
-	Exact string // as it was, but for bytes that are no UTF-8
-	Shown string // indented when it is JSON
-	JSON  bool
-	Size  string
-	Cut   bool // more came than is kept
+	Exact    string // as it was, but for bytes that are no UTF-8; base64 when Binary
+	Shown    string // indented when it is JSON, hexadecimal when Binary
+	JSON     bool
+	Binary   bool   // it is no text
+	Encoding string // the content encodings that could not be undone
+	Size     string
+	Cut      bool // more came than is kept
 }
 
 // Known reports whether there is anything to show.
@@ -148,10 +153,17 @@ func answerOf(o delivery.Outcome) *Answer {
 	if o.StatusCode == 0 {
 		return nil
 	}
-	return &Answer{
-		Status: statusText(o.StatusCode), Headers: headerLines(o.Response.Header),
-		Body: BodyOf(o.Response.Body, o.Response.Truncated),
+	r := o.Response
+	a := &Answer{
+		Status: statusText(o.StatusCode), Headers: headerLines(r.Header), HeadersCut: r.HeaderTruncated,
+		Body: BodyOf(r.Body, r.Truncated),
 	}
+	a.Body.Encoding = r.Encoding
+	if r.Binary() {
+		a.Body.Binary, a.Body.JSON = true, false
+		a.Body.Exact, a.Body.Shown = base64.StdEncoding.EncodeToString(r.Body), hex.Dump(r.Body)
+	}
+	return a
 }
 
 func statusText(code int) string {

@@ -291,6 +291,22 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatIsNoText(t *testing.T) {
+	t.Parallel()
+	answer := func(r delivery.Response) *view.Answer {
+		e := manage.EntryView{LoggedAttempt: store.LoggedAttempt{Attempt: delivery.Attempt{Number: 1, Outcome: delivery.Outcome{StatusCode: 200, Response: r}}}}
+		return view.DeliveryOf(manage.DeliveryView{Entries: []manage.EntryView{e}}, view.Card{}, view.Clock{Zone: time.UTC}).Attempts[0].Answer
+	}
+	a := answer(delivery.Response{Body: []byte("\x8b\x02\x80ok\x03"), Encoding: "br", HeaderTruncated: true})
+	if b := a.Body; !b.Binary || b.Encoding != "br" || b.Exact != "iwKAb2sD" || b.Shown != "00000000  8b 02 80 6f 6b 03                                 |...ok.|\n" || b.Size != "6 bytes" || !a.HeadersCut {
+		t.Errorf("packed %+v, headers cut %t", b, a.HeadersCut)
+	}
+	a = answer(delivery.Response{Body: []byte(`{"a":1}`), Encoding: "gzip"})
+	if b := a.Body; b.Binary || b.Encoding != "gzip" || b.Exact != `{"a":1}` || !b.JSON || a.HeadersCut {
+		t.Errorf("plain text that says gzip: %+v", b)
+	}
+}
+
 func TestAForm(t *testing.T) {
 	t.Parallel()
 	f := view.FormOf(view.Entered{
