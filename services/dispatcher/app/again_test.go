@@ -84,7 +84,7 @@ func TestAnOutageWhileALaneIsEmptied(t *testing.T) {
 	t.Parallel()
 	const n, delivered = 400, 150
 	s := newSystem(t)
-	cfg := config(500, never)
+	cfg := config(never)
 	s.run(t, cfg)
 	var requests atomic.Int64
 	r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -96,6 +96,8 @@ func TestAnOutageWhileALaneIsEmptied(t *testing.T) {
 	s.publish(t, "acme", "evt_first")
 	s.awaitHealth(t, w, "the webhook is on hold", webhook.Health.OnHold)
 	s.publish(t, "acme", names("lane", n)...)
+	s.awaitHeld(t, w, n+1)
+	s.update(t, w, func(w *webhook.Webhook) { w.Health = w.Health.EndHold() })
 	h := s.awaitHealth(t, w, "it fails again after a success", func(h webhook.Health) bool { return !h.LastSentAt.IsZero() && h.OnHold() })
 	s.awaitHeld(t, w, n+1-delivered)
 	if h.FailureCount != 1 {
@@ -105,5 +107,49 @@ func TestAnOutageWhileALaneIsEmptied(t *testing.T) {
 	// before it makes room for one more.
 	if failed, most := len(r.all())-1-delivered, 2*cfg.WebhookMaxInFlight; failed > most {
 		t.Errorf("%d requests failed, more than %d", failed, most)
+	}
+}
+
+// A failure is recorded so late that its hold has passed by then. What had been
+// taken out of the lane before the failure was known is no probe: one delivery
+// tries the endpoint, and the others wait for it.
+func TestOneProbeAfterAHoldThatPassedBeforeItWasKnown(t *testing.T) {
+	t.Parallel()
+	const inFlight = 4
+	s := newSystem(t)
+	cfg := config(50, never)
+	cfg.WebhookMaxInFlight = inFlight
+	replica := s.run(t, cfg)
+	r := newReceiver(t, nil)
+	w := s.webhook(t, "acme", r.url)
+	s.warm(t, w) // only of a fast webhook more is taken out of the lane than may be in flight
+	before := len(r.all())
+	release := make(chan struct{})
+	r.answer(func(w http.ResponseWriter, _ *http.Request) {
+		<-release
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	for n, id := range names("lane", 4*inFlight) {
+		e := event.Sample(event.CallCompleted, "acme", id, time.Now())
+		if err := s.conn.Enqueue(t.Context(), delivery.Of(e, e.Body(), w.ID, uint64(n+1), time.Now()), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "all that may be are in flight, and others wait for their turn", func() bool {
+		return r.inFlight() == inFlight && replica.gauge(t, "slots_used") > inFlight
+	})
+	gate := make(chan struct{})
+	s.store.gate.Store(&gate)
+	close(release)
+	await(t, "all have failed", func() bool { return replica.gauge(t, "outcomes_unrecorded") == inFlight })
+	hold := time.Now().Add(2 * 50 * time.Millisecond) // with its jitter
+	await(t, "the hold has passed", func() bool { return time.Now().After(hold) })
+	s.store.gate.Store(nil)
+	close(gate)
+	s.awaitHealth(t, w, "the probe has failed", func(h webhook.Health) bool { return h.FailureCount == 2 })
+	s.awaitHeld(t, w, 4*inFlight)
+	replica.stop() // what it has begun has ended
+	if sent := len(r.all()) - before; sent != inFlight+1 {
+		t.Errorf("%d requests were made, want %d and one probe", sent, inFlight)
 	}
 }

@@ -79,7 +79,8 @@ type flaky struct {
 	store.Store
 	away   atomic.Bool
 	broken sync.Map
-	reads  atomic.Int64 // of webhooks, for the cache
+	reads  atomic.Int64                  // of webhooks, for the cache
+	gate   atomic.Pointer[chan struct{}] // holds up recording until it is closed
 }
 
 func (f *flaky) fault() error {
@@ -103,6 +104,9 @@ func (f *flaky) All(ctx context.Context, organizationID string) ([]webhook.Webho
 func (f *flaky) Record(ctx context.Context, p delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error) {
 	if err := f.fault(); err != nil {
 		return nil, err
+	}
+	if gate := f.gate.Load(); gate != nil {
+		<-*gate
 	}
 	return f.Store.Record(ctx, p, attempts)
 }

@@ -66,6 +66,7 @@ type source interface {
 type held struct {
 	delivery delivery.Delivery
 	message  *stream.Message
+	probes   bool             // it was taken to try the endpoint after a hold; one that was taken before the hold is no probe
 	webhook  *webhook.Webhook // after the attempt; nil when it is not known
 	attempts int              // made of the delivery
 }
@@ -140,10 +141,8 @@ func (r *reader) step(pulling, work context.Context) (bool, error) {
 		return false, r.park(pulling)
 	case onHold:
 		return false, r.hold(pulling, w)
-	case probe:
-		return r.read(pulling, work, w, 1, seen)
-	case open:
-		return r.read(pulling, work, w, r.source.inFlight(w), seen)
+	case probe, open:
+		return r.read(pulling, work, w, now, seen)
 	}
 	return false, nil
 }
@@ -191,7 +190,11 @@ func (r *reader) open(ctx context.Context, w *webhook.Webhook, inFlight int, unt
 // read takes deliveries off the queue, as many as the webhook has use for, and
 // delivers each in a goroutine of its own, in their order. It reports true when the
 // queue is empty and the reader has ended.
-func (r *reader) read(pulling, work context.Context, w *webhook.Webhook, inFlight int, seen uint64) (bool, error) {
+func (r *reader) read(pulling, work context.Context, w *webhook.Webhook, now mode, seen uint64) (bool, error) {
+	inFlight := r.source.inFlight(w)
+	if now == probe {
+		inFlight = 1
+	}
 	if failure := r.failure.Swap(nil); failure != nil {
 		return false, *failure
 	}
@@ -205,7 +208,7 @@ func (r *reader) read(pulling, work context.Context, w *webhook.Webhook, inFligh
 	got := 0
 	_, err = r.lane.Pull(pulling, slots, pullWait, func(d delivery.Delivery, m *stream.Message) {
 		got++
-		r.begin(work, d, m)
+		r.begin(work, held{delivery: d, message: m, probes: now == probe})
 	})
 	r.Slots.Release(slots - got)
 	switch {
@@ -267,7 +270,7 @@ func (r *reader) idle(ctx context.Context, seen uint64) (bool, error) {
 
 // begin delivers in the background. The delivery's turn comes after those of the
 // deliveries before it.
-func (r *reader) begin(work context.Context, d delivery.Delivery, m *stream.Message) {
+func (r *reader) begin(work context.Context, h held) {
 	r.outstanding.Add(1)
 	slot := r.Slots.SlotThen(func() { // long before the outcome is recorded
 		r.outstanding.Add(-1)
@@ -277,13 +280,13 @@ func (r *reader) begin(work context.Context, d delivery.Delivery, m *stream.Mess
 	r.deliveries.Go(func() {
 		defer r.wake.Set()
 		defer slot.Free()
-		defer m.KeepAlive()()
-		work, span := r.Tracer.Consume(work, r.source.streamName(), m.Headers())
+		defer h.message.KeepAlive()()
+		work, span := r.Tracer.Consume(work, r.source.streamName(), h.message.Headers())
 		defer span.End()
-		if !r.deliver(work, held{delivery: d, message: m}, turn, slot) {
+		if !r.deliver(work, h, turn, slot) {
 			return
 		}
-		if err := m.Ack(); err != nil {
+		if err := h.message.Ack(); err != nil {
 			r.Log.WarnContext(work, "delivery not acknowledged, will be redelivered",
 				slog.String("webhook", r.webhookID), slog.Any("error", err))
 		}
@@ -308,7 +311,7 @@ func (r *reader) deliver(work context.Context, h held, turn limit.Turn, slot *li
 		return false
 	}
 	result, err := r.Deliverer.Deliver(work, t, delivery.Turn{
-		Delivery: h.delivery, Progress: progress, Probes: true, Retention: r.Retention,
+		Delivery: h.delivery, Progress: progress, Probes: h.probes, Retention: r.Retention,
 	}, slot)
 	h.attempts = result.Number
 	switch {
