@@ -31,26 +31,25 @@ func TestPullingStopsWhenTooMuchIsUnrecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the replica rests", func() bool {
-		return replica.gauge(t, "outcomes_unrecorded") >= float64(bound) && replica.gauge(t, "attempts_in_flight")+replica.gauge(t, "slots_used") == 0
+	unrecorded := func() int { return int(replica.gauge(t, "outcomes_unrecorded")) }
+	waiting := func() int {
+		n, err := pulled.Pending(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int(n)
+	}
+	awaitCount(t, "outcomes that are not recorded", bound, unrecorded)
+	await(t, "the replica rests: each event waits in the stream or for its record", func() bool {
+		return replica.gauge(t, "attempts_in_flight")+replica.gauge(t, "slots_used") == 0 && waiting() == events-unrecorded()
 	})
-	waiting, err := pulled.Pending(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	unrecorded := int(replica.gauge(t, "outcomes_unrecorded"))
-	t.Logf("%d outcomes are not recorded, %d events are not pulled", unrecorded, waiting)
-	if most := bound + cfg.MaxInFlight; unrecorded > most {
-		t.Errorf("%d outcomes are not recorded, more than %d", unrecorded, most)
-	}
-	if int(waiting) != events-unrecorded {
-		t.Errorf("%d of %d events wait in the stream, and %d outcomes are not recorded", waiting, events, unrecorded)
+	if n, most := unrecorded(), bound+cfg.MaxInFlight; n > most {
+		t.Errorf("%d outcomes are not recorded, more than %d", n, most)
 	}
 
 	s.store.away.Store(false)
-	await(t, "all are delivered and recorded", func() bool {
-		rest, err := pulled.Pending(t.Context())
-		return err == nil && rest == 0 && replica.gauge(t, "outcomes_unrecorded") == 0 && s.held(t, w) == 0
+	awaitCount(t, "events that are delivered and recorded", events, func() int {
+		return events - waiting() - unrecorded() - int(s.held(t, w))
 	})
 	s.awaitStatus(t, w, delivery.StatusDelivered, "evt_flood_0")
 	if n := len(r.all()) - before; n != events {

@@ -376,6 +376,16 @@ func awaitFor(t *testing.T, patience time.Duration, what string, ok func() bool)
 	}
 }
 
+// awaitCount polls until count has reached n. The deadline, which only bounds a
+// failing test, begins again with each step towards it.
+func awaitCount(t *testing.T, what string, n int, count func() int) {
+	t.Helper()
+	for last := count(); last < n; {
+		await(t, fmt.Sprintf("%d %s, more than %d", n, what, last), func() bool { return count() > last })
+		last = count()
+	}
+}
+
 func names(prefix string, n int) []string {
 	list := make([]string, n)
 	for i := range list {
