@@ -39,7 +39,7 @@ func BenchmarkFold(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				delivery.Fold(delivery.DefaultPolicy(), given, attempts)
+				delivery.Fold(delivery.DefaultPolicy(), given, attempts, at(0))
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/attempt")
 		})

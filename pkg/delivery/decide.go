@@ -114,7 +114,7 @@ func decideTest(h webhook.Health, a Attempt) (webhook.Health, Decision) {
 // succeeded folds a successful attempt into the health. It does not reset failures
 // that ended after it, because then it was only recorded late.
 func succeeded(h webhook.Health, a Attempt) webhook.Health {
-	h.Outages = slices.DeleteFunc(slices.Clone(h.Outages), func(o webhook.Interval) bool {
+	h.Outages = slices.DeleteFunc(slices.Clone(h.Outages), func(o webhook.Outage) bool {
 		return !o.End.After(a.EndedAt)
 	})
 	h.FailureCount = len(h.Outages)
@@ -136,10 +136,10 @@ func countFailure(p Policy, h webhook.Health, a Attempt) (webhook.Health, bool) 
 		}
 	}
 	took := webhook.Interval{Start: a.StartedAt, End: a.EndedAt}
-	counted := counts(h, a.Outcome.Reason, took)
+	counted := counts(h, a, took)
 	if counted {
 		h.FailureCount++
-		h.Outages = append(slices.Clip(h.Outages), took)
+		h.Outages = append(slices.Clip(h.Outages), webhook.Outage{Interval: took, Recorded: a.RecordedAt})
 	}
 	if h.AutoDisabled != webhook.NotAutoDisabled {
 		return h, counted
@@ -169,30 +169,40 @@ func countFailure(p Policy, h webhook.Health, a Attempt) (webhook.Health, bool) 
 func alive(r Reason) bool { return r == ReasonClientError || r == ReasonRedirect }
 
 // counts reports whether a failure is one more consecutive failure.
-func counts(h webhook.Health, reason Reason, took webhook.Interval) bool {
-	if reason == ReasonInternal || took.End.Before(h.CountFrom) {
+func counts(h webhook.Health, a Attempt, took webhook.Interval) bool {
+	if a.Outcome.Reason == ReasonInternal || took.End.Before(h.CountFrom) {
 		return false
 	}
-	if reason.HoldsEndpoint() {
-		took = unaware(h, took)
+	holds := a.Outcome.Reason.HoldsEndpoint()
+	if holds {
+		took = widened(h, took)
 	}
 	for _, outage := range h.Outages {
-		if outage.Overlaps(took) {
+		if outage.Overlaps(took) || holds && unaware(h, a, outage) {
 			return false
 		}
 	}
 	return true
 }
 
+// unaware reports whether a failed attempt and a counted failure each began before
+// every replica could know of the other. While the database is slow, replicas go on
+// sending: what they run into is the same outage. An attempt after the hold is a
+// probe, however late the failure was recorded.
+func unaware(h webhook.Health, a Attempt, outage webhook.Outage) bool {
+	return a.StartedAt.Before(h.HoldUntil) &&
+		a.StartedAt.Before(outage.Recorded.Add(spreading)) && outage.Start.Before(a.RecordedAt.Add(spreading))
+}
+
 // spreading is how long it normally takes at most until a failure is recorded and
 // every replica knows it.
 const spreading = 500 * time.Millisecond
 
-// unaware extends the time of a failed attempt, during a hold, by the time until
+// widened extends the time of a failed attempt, during a hold, by the time until
 // replicas know of a failure. An attempt that began before that ran into the same
 // outage: so an endpoint that is away for an instant is not disabled because
 // thousands of requests were in flight.
-func unaware(h webhook.Health, took webhook.Interval) webhook.Interval {
+func widened(h webhook.Health, took webhook.Interval) webhook.Interval {
 	if !h.OnHold() || len(h.Outages) == 0 {
 		return took
 	}

@@ -36,7 +36,7 @@ func health(failures int, hold float64) webhook.Health {
 	h := webhook.Health{FailureCount: failures}
 	for i := range failures {
 		begin := float64(i-failures+1) * 1000
-		h.Outages = append(h.Outages, webhook.Interval{Start: at(begin), End: at(begin + 1)})
+		h.Outages = append(h.Outages, webhook.Outage{Interval: webhook.Interval{Start: at(begin), End: at(begin + 1)}})
 	}
 	if failures > 0 {
 		h.LastError = &webhook.Failure{At: at(1), Reason: "timeout"}

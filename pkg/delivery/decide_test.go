@@ -115,6 +115,38 @@ func TestConsecutiveMeansOneAfterTheOther(t *testing.T) {
 	}
 }
 
+// Until a failure is recorded no other replica knows of it: a slow database does
+// not make several failures of one outage.
+func TestAFailureThatBeganBeforeAnotherWasRecorded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		recorded float64 // when the first failure was, which took from 0 to 1
+		began    float64 // the second, which took a tenth of a second
+		reason   delivery.Reason
+		want     int
+	}{
+		"recorded at once":                   {1.01, 3, delivery.ReasonTimeout, 2},
+		"recorded later than it began":       {5, 3, delivery.ReasonTimeout, 1},
+		"before the others could know":       {5, 5.4999, delivery.ReasonTimeout, 1},
+		"when the others could know":         {5, 5.5, delivery.ReasonTimeout, 2},
+		"before the first, recorded later":   {5, -3, delivery.ReasonTimeout, 1},
+		"during the hold, recorded after it": {60, 8.9, delivery.ReasonTimeout, 1},
+		"after the hold, recorded after it":  {60, 12.1, delivery.ReasonTimeout, 2},
+		"the endpoint refused the payload":   {5, 3, delivery.ReasonClientError, 2},
+	} {
+		w, p := active(), delivery.DefaultPolicy()
+		first := attempt(1, 0, 1, failed(delivery.ReasonTimeout))
+		first.RecordedAt = at(c.recorded)
+		w.Health, _ = delivery.Decide(p, w, first)
+		second := attempt(1, c.began, c.began+0.1, failed(c.reason))
+		second.RecordedAt = at(max(c.recorded, c.began+0.1))
+		h, d := delivery.Decide(p, w, second)
+		if h.FailureCount != c.want || d.Counted != (c.want == 2) {
+			t.Errorf("%s: count is %d, want %d; counted %t", name, h.FailureCount, c.want, d.Counted)
+		}
+	}
+}
+
 func fifty() [][2]float64 {
 	all := make([][2]float64, 50)
 	for i := range all {

@@ -147,6 +147,7 @@ type Attempt struct {
 	HeaderNames    []string // of the headers that the webhook's owner had added
 	StartedAt      time.Time
 	EndedAt        time.Time
+	RecordedAt     time.Time // when it is recorded; Fold tells Decide, and it is not kept
 	Outcome        Outcome
 
 	// Body is what a test sent, which nothing else keeps. It is nil for any

@@ -23,15 +23,15 @@ type Step struct {
 	Decision Decision
 }
 
-// Fold decides on the attempts of a batch in order, each on the health that
-// the one before it left. webhooks holds the current webhooks by id and is not
-// changed. An automatic disabling raises a webhook's Version by one and is a
+// Fold decides on the attempts of a batch that is recorded now, in order, each on
+// the health that the one before it left. webhooks holds the current webhooks by id
+// and is not changed. An automatic disabling raises a webhook's Version by one and is a
 // change at the end of its attempt.
 //
 // All times of the result, and from then on those of the attempts, are in UTC
 // and whole Resolutions, so that what is returned equals what is read back
 // later.
-func Fold(p Policy, webhooks map[string]webhook.Webhook, attempts []Attempt) []Step {
+func Fold(p Policy, webhooks map[string]webhook.Webhook, attempts []Attempt, now time.Time) []Step {
 	touched := make(map[string]*webhook.Webhook, len(webhooks)) // nil once removed
 	steps := make([]Step, len(attempts))
 	left := make([]webhook.Webhook, len(attempts)) // by each step: together, for one allocation
@@ -50,7 +50,7 @@ func Fold(p Policy, webhooks map[string]webhook.Webhook, attempts []Attempt) []S
 			continue
 		}
 		after := &left[i]
-		decision := decideStep(p, current, a, after)
+		decision := decideStep(p, current, *a, Recordable(now), after)
 		steps[i] = Step{Attempt: a, Found: true, Before: current, After: after, Decision: decision}
 		touched[a.WebhookID] = after
 		if decision.Action == Remove {
@@ -63,9 +63,10 @@ func Fold(p Policy, webhooks map[string]webhook.Webhook, attempts []Attempt) []S
 // Recordable returns t in UTC and whole Resolutions.
 func Recordable(t time.Time) time.Time { return t.UTC().Truncate(Resolution) }
 
-// decideStep sets after to what attempt a leaves of w.
-func decideStep(p Policy, w *webhook.Webhook, a *Attempt, after *webhook.Webhook) Decision {
-	health, decision := Decide(p, *w, *a)
+// decideStep sets after to what attempt a, recorded now, leaves of w.
+func decideStep(p Policy, w *webhook.Webhook, a Attempt, now time.Time, after *webhook.Webhook) Decision {
+	a.RecordedAt = now
+	health, decision := Decide(p, *w, a)
 	health.HoldUntil = Recordable(health.HoldUntil)
 	decision.At = Recordable(decision.At)
 	*after = *w

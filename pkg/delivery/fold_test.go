@@ -32,7 +32,7 @@ func TestFoldDecidesEachAttemptOnWhatTheOneBeforeLeft(t *testing.T) {
 		failedAttempt("z", time.Second, 2*time.Second, delivery.ReasonGone), // removed meanwhile
 		failedAttempt("a", 6*time.Second, 7*time.Second, delivery.ReasonServerError),
 		failedAttempt("nobody", 0, time.Second, delivery.ReasonServerError),
-	})
+	}, time.Time{})
 	type short struct {
 		found   bool
 		counts  [2]int
@@ -77,10 +77,11 @@ func TestFoldReturnsTimesAsADatabaseKeepsThem(t *testing.T) {
 	given := map[string]webhook.Webhook{"a": {ID: "a", Event: webhook.SendNotes}}
 	step := delivery.Fold(delivery.DefaultPolicy(), given, []delivery.Attempt{
 		failedAttempt("a", 0, time.Second, delivery.ReasonTimeout),
-	})[0]
+	}, time.Now())[0]
 	for name, at := range map[string]time.Time{
 		"start": step.Attempt.StartedAt, "end": step.Attempt.EndedAt, "hold": step.After.Health.HoldUntil,
 		"next": step.Decision.At, "error": step.After.Health.LastError.At, "outage": step.After.Health.Outages[0].Start,
+		"recorded": step.After.Health.Outages[0].Recorded,
 	} {
 		if at.IsZero() || at != at.UTC() || at.Nanosecond()%1000 != 0 {
 			t.Errorf("%s: %v is not in UTC and whole microseconds", name, at)

@@ -8,10 +8,10 @@ type Health struct {
 	// FailureCount is the number of consecutive failures, 0 after a success.
 	FailureCount int
 
-	// Outages are the times of the counted failures behind FailureCount, oldest
-	// first. A failed attempt that overlaps one of them is the same outage and
-	// is not counted again.
-	Outages []Interval
+	// Outages are the counted failures behind FailureCount, oldest first. A failed
+	// attempt that overlaps one of them is the same outage and is not counted
+	// again.
+	Outages []Outage
 
 	// CountFrom is when counting began: the end of the last success, or the
 	// moment of the last Enable. Attempts that ended before it are history.
@@ -34,6 +34,15 @@ type Health struct {
 // OnHold reports whether a hold is set. It stays set after HoldUntil has
 // passed, until a probe's success ends it.
 func (h Health) OnHold() bool { return !h.HoldUntil.IsZero() }
+
+// Outage is a counted failure.
+type Outage struct {
+	Interval
+
+	// Recorded is when the failure was recorded: until then no other replica knew
+	// of it. It is zero when an older version recorded it.
+	Recorded time.Time `json:"recorded,omitzero"`
+}
 
 // Interval is the time an attempt took.
 type Interval struct {

@@ -123,6 +123,20 @@ func recordAutoDisable(t *testing.T, s store.Store) {
 	}
 }
 
+// recordLate checks that failures of which the replicas did not know of each other
+// are one outage: the second began before the first was recorded.
+func recordLate(t *testing.T, s store.Store) {
+	w := create(t, s, Webhook("acme"))
+	now := time.Now()
+	for _, ago := range []time.Duration{4 * time.Second, 2 * time.Second} {
+		record(t, s, Failed(w, now.Add(-ago), time.Second))
+	}
+	h := get(t, s, w).Health
+	if h.FailureCount != 1 || len(h.Outages) != 1 || h.Outages[0].Recorded.Before(delivery.Recordable(now)) {
+		t.Errorf("health is %+v, want one failure, and when it was recorded", h)
+	}
+}
+
 func recordRemove(t *testing.T, s store.Store) {
 	w := Webhook("acme")
 	w.Provider = webhook.Zapier

@@ -27,8 +27,11 @@ func webhookRoundTrip(t *testing.T, s store.Store) {
 	full.CreatedAt, full.UpdatedAt = at, at.Add(time.Hour)
 	full.Health = webhook.Health{
 		FailureCount: 2,
-		Outages:      []webhook.Interval{{Start: at, End: at.Add(time.Microsecond)}, {Start: at.Add(time.Minute), End: at.Add(time.Hour)}},
-		CountFrom:    at.Add(time.Second), LastSentAt: at.Add(2 * time.Second), HoldUntil: at.Add(3 * time.Second),
+		Outages: []webhook.Outage{
+			{Interval: webhook.Interval{Start: at, End: at.Add(time.Microsecond)}, Recorded: at.Add(time.Second)},
+			{Interval: webhook.Interval{Start: at.Add(time.Minute), End: at.Add(time.Hour)}},
+		},
+		CountFrom: at.Add(time.Second), LastSentAt: at.Add(2 * time.Second), HoldUntil: at.Add(3 * time.Second),
 		LastError: &webhook.Failure{At: at, Reason: "dns", Message: "“🚫” 'quoted' \\ \x7f", StatusCode: 0},
 	}
 	gone := full

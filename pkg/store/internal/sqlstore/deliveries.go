@@ -38,7 +38,8 @@ func (s *Store) Record(ctx context.Context, policy delivery.Policy, attempts []d
 				if err != nil {
 					return err
 				}
-				steps = delivery.Fold(policy, current, attempts)
+				// The time is read with the locks: the others cannot have known before.
+				steps = delivery.Fold(policy, current, attempts, time.Now())
 				return s.write(ctx, conn, tx, current, steps, repeated)
 			})
 		})

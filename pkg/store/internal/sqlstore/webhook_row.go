@@ -75,9 +75,10 @@ func (j JSON) MarshalJSON() ([]byte, error) {
 // healthRow returns the part of w's row that recording changes.
 func healthRow(w webhook.Webhook) (WebhookRow, error) {
 	h := w.Health
-	outages := make([]webhook.Interval, 0, len(h.Outages)) // [] and not null
+	outages := make([]webhook.Outage, 0, len(h.Outages)) // [] and not null
 	for _, o := range h.Outages {
-		outages = append(outages, webhook.Interval{Start: recordable(o.Start).Time, End: recordable(o.End).Time})
+		took := webhook.Interval{Start: recordable(o.Start).Time, End: recordable(o.End).Time}
+		outages = append(outages, webhook.Outage{Interval: took, Recorded: recordable(o.Recorded).Time})
 	}
 	row := WebhookRow{
 		ID: w.ID, UpdatedAt: recordable(w.UpdatedAt), Version: w.Version,

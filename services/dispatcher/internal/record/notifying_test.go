@@ -28,7 +28,7 @@ func (f folded) Record(_ context.Context, p delivery.Policy, attempts []delivery
 		return nil, f.away
 	}
 	recorded := make([]delivery.Step, len(attempts))
-	for i, s := range delivery.Fold(p, f.webhooks, attempts) {
+	for i, s := range delivery.Fold(p, f.webhooks, attempts, time.Time{}) {
 		recorded[i] = delivery.Step{Found: s.Found, Before: s.Before, After: s.After, Decision: s.Decision}
 	}
 	return recorded, nil
