@@ -151,7 +151,8 @@ func TestTheStateIsReadWhenItIsScraped(t *testing.T) {
 	metrics.Watch(registry, metrics.State{
 		SlotsUsed: read(1), SlotsLimit: read(2), InFlight: read(3), Unrecorded: read(4), LanesOpen: read(5),
 		CacheSize: read(6), CacheBytes: read(7), CacheHits: read(8), CacheMisses: read(9), CacheNoLease: read(10),
-		Lanes: func() map[string]int { return map[string]int{"held": 4, "open": int(scrape)} },
+		Lanes:       func() map[string]int { return map[string]int{"held": 4, "open": int(scrape)} },
+		Connections: func() map[string]int { return map[string]int{"HTTP/1.1": 11, "HTTP/2": int(scrape)} },
 	})
 	for ; scrape < 2; scrape++ {
 		want := map[string]float64{
@@ -162,6 +163,7 @@ func TestTheStateIsReadWhenItIsScraped(t *testing.T) {
 			want[name] += 100 * scrape
 		}
 		want["lanes{mode=held}"], want["lanes{mode=open}"] = 4, scrape
+		want["receiver_connections{protocol=HTTP/1.1}"], want["receiver_connections{protocol=HTTP/2}"] = 11, scrape
 		if got := series(t, registry); !maps.Equal(got, want) {
 			t.Errorf("scrape %v: got %v, want %v", scrape, got, want)
 		}
