@@ -3,8 +3,8 @@ package endpoint
 import "strings"
 
 // localOnly reports whether a name in lower-case ASCII can be known in a local
-// network, or on one machine, only: its last label is one of those below, none
-// of which is delegated on the Internet. The list makes a mistake clear when a
+// network, or on one machine, only: it ends in one of those below. None that is a
+// last label is delegated on the Internet. The list makes a mistake clear when a
 // URL is saved. What protects a network is the check of the address that a name
 // resolves to, so a name that is missing here fails with the first request.
 //
@@ -28,20 +28,21 @@ func localOnly(name string) bool {
 
 	// What routers and operating systems call the network around them, and what
 	// administrators have named networks after.
-	case "localdomain", "localnet", "domain", "workgroup", "dhcp", "gateway", "router", "belkin", "dlink",
-		"intra", "intern", "priv", "loc":
+	case "localdomain", "localnet", "localdomain4", "localdomain6", "domain", "workgroup", "dhcp", "gateway", "router",
+		"belkin", "dlink", "intra", "intern", "lokal", "priv", "loc", "server", "nas":
 		return true
 
 	// Names that a cluster, a cloud or a container engine gives: Consul and Nomad,
-	// Kubernetes (kubernetes.default, its .svc and .cluster), Docker, Podman, LXD
+	// Kubernetes (kubernetes.default, its .svc, .pod and .cluster), Docker, Podman, LXD
 	// and Incus, OpenStack, Mesos, Vagrant.
-	case "consul", "nomad", "svc", "default", "kube-system", "cluster", "docker", "podman", "lxd", "incus",
-		"openstacklocal", "novalocal", "mesos", "marathon", "vagrant":
+	case "consul", "nomad", "svc", "pod", "default", "kube-system", "cluster", "k8s", "kube", "docker", "swarm",
+		"podman", "lxd", "incus", "openstacklocal", "novalocal", "mesos", "marathon", "vagrant":
 		return true
 
 	// Overlay networks that, as .onion, are not reached by DNS.
 	case "i2p", "bit", "gnu", "zkey":
 		return true
 	}
-	return false
+	// A router in many homes gives it, below a public domain of its maker's.
+	return name == "fritz.box" || strings.HasSuffix(name, ".fritz.box")
 }

@@ -16,9 +16,9 @@ import (
 var localNames = []string{
 	"x.invalid", "x.test", "a.b.test", "x.localhost", "x.local", "x.onion", "x.alt", "router.home.arpa", "1.0.0.10.in-addr.arpa", "ipv4only.arpa",
 	"x.internal", "metadata.google.internal", "ip-10-0-0-1.ec2.internal", "host.docker.internal", "x.corp", "x.home", "x.mail", "x.intranet", "x.private", "nas.lan",
-	"x.localdomain", "x.localnet", "x.domain", "x.workgroup", "x.dhcp", "x.gateway", "x.router", "x.belkin", "x.dlink", "x.intra", "x.intern", "x.priv", "x.loc",
+	"x.localdomain", "x.localnet", "x.domain", "x.workgroup", "x.dhcp", "x.gateway", "x.router", "x.belkin", "x.dlink", "x.intra", "x.intern", "x.priv", "x.loc", "x.lokal", "x.server", "x.nas", "localhost4.localdomain4", "localhost6.localdomain6", "nas.fritz.box", "fritz.box",
 	"vault.service.consul", "db.node.dc1.consul", "x.nomad", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "kubernetes.default", "dns.kube-system",
-	"api.prod.svc", "x.cluster", "x.docker", "x.podman", "x.lxd", "x.incus", "vm.openstacklocal", "vm.novalocal", "x.mesos", "x.marathon", "x.vagrant",
+	"api.prod.svc", "10-0-0-1.default.pod", "x.k8s", "x.kube", "x.swarm", "x.cluster", "x.docker", "x.podman", "x.lxd", "x.incus", "vm.openstacklocal", "vm.novalocal", "x.mesos", "x.marathon", "x.vagrant",
 	"x.i2p", "x.bit", "x.gnu", "x.zkey",
 	"localhost", "intranet", "n8n", "com", "consul", "invalid", "svc", "my_host",
 }
@@ -62,7 +62,7 @@ func TestPublicNamesAreNotTakenForLocal(t *testing.T) {
 		"example.com", "example.net", "example.org", "hooks.example", "crm.acme.example",
 		"local.example.com", "x.internal.example.com", "svc.example.com", "consul.io", "a.consul.io", "test.de", "invalid.org", "home.pl", "corp.com", "lan.io", "onion.ly",
 		"x.localhost.com", "mylocal.org", "notlocal.net",
-		"x.host", "x.domains", "x.network", "x.site", "x.dev", "x.prod", "x.app", "x.box", "x.zip", "x.cloud", "x.email", "x.services", "x.office", "x.center", "x.link", "x.ad", "x.global",
+		"x.host", "x.domains", "x.network", "x.site", "x.dev", "x.prod", "x.app", "x.box", "notfritz.box", "x.zip", "x.cloud", "x.email", "x.services", "x.office", "x.center", "x.link", "x.ad", "x.global",
 		"x.homes", "x.locker", "x.loans", "x.international", "x.xn--p1ai", "bücher.example", "x.recht", "x.newtld", // may be delegated tomorrow
 	} {
 		if err := (endpoint.Policy{}).Check("https://" + name + "/"); err != nil {
@@ -99,14 +99,14 @@ func TestSpecialUseNames(t *testing.T) {
 	}
 }
 
-// No label of the list is a top-level domain of the Internet. Two are in the
-// public suffix list all the same: arpa is delegated for infrastructure, and
-// .onion is a suffix by RFC 7686.
+// No last label of the list is a top-level domain of the Internet, but for arpa,
+// which is delegated for infrastructure, .onion, which is a public suffix by RFC
+// 7686, and .box, of which one domain is refused.
 func TestLocalNamesAreNotDelegated(t *testing.T) {
 	t.Parallel()
 	for _, name := range localNames {
 		top := name[strings.LastIndexByte(name, '.')+1:]
-		if !strings.Contains(name, ".") || top == "arpa" || top == "onion" {
+		if !strings.Contains(name, ".") || top == "arpa" || top == "onion" || top == "box" {
 			continue
 		}
 		if _, delegated := publicsuffix.PublicSuffix("x." + top); delegated {
