@@ -48,8 +48,8 @@ func demoEnv(t *testing.T) map[string]string {
 	return env
 }
 
-// Whoever has set nothing is told what to set, and starts nothing: there is no
-// password that everybody knows.
+// Without settings, compose names the missing ones and starts nothing: there is no
+// default password.
 func TestComposeHasNoDefaultPasswords(t *testing.T) {
 	t.Parallel()
 	env := newEnv(t)
@@ -211,7 +211,7 @@ func TestComposeTracesWhenAsked(t *testing.T) {
 	for _, name := range []string{"config-api", "dispatcher"} {
 		for variable, value := range off.Services[name].Environment {
 			if strings.HasPrefix(variable, "OTEL_") && value != nil {
-				t.Errorf("%s is given %s=%s, and nobody asked for it", name, variable, *value)
+				t.Errorf("%s is given %s=%s, and it was not asked for", name, variable, *value)
 			}
 		}
 		for _, m := range offered {

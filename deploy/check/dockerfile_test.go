@@ -96,8 +96,8 @@ func TestImagesThatAreRun(t *testing.T) {
 
 // Everything that the build stage copies is let through by .dockerignore, and
 // it is enough: in a folder with nothing else, every program finds all that it
-// is made of. Without it a new module or a forgotten pattern is found out by
-// whoever builds the next image.
+// is made of. Without this test, a forgotten module or pattern would only show when
+// the next image is built.
 func TestTheBuildFindsAllThatItNeeds(t *testing.T) {
 	t.Parallel()
 	excluded, err := ignorefile.ReadAll(strings.NewReader(read(t, root(t, ".dockerignore"))))

@@ -12,7 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// kubernetes is the version whose schemas objects are held against: the oldest
+// kubernetes is the version whose schemas objects are checked against: the oldest
 // that the chart supports.
 const kubernetes = "1.30"
 

@@ -62,16 +62,16 @@ type Program struct {
 	Commands []Command
 
 	// Serve is what the program does when it is called without a command.
-	Serve func(ctx, now context.Context, environ map[string]string) error
+	Serve func(ctx, hardStop context.Context, environ map[string]string) error
 }
 
 // Main runs the program for these arguments and returns the code to exit with:
 // 0, 1 when it failed, 2 when the command line is wrong.
 func (p Program) Main(args []string, environ map[string]string, out, errs io.Writer) int {
-	ctx, now, stop := Signals()
+	ctx, hardStop, stop := Signals()
 	defer stop()
 	if len(args) == 0 {
-		return p.code(p.Serve(ctx, now, environ), errs)
+		return p.code(p.Serve(ctx, hardStop, environ), errs)
 	}
 	return p.Run(ctx, args, environ, out, errs)
 }

@@ -43,7 +43,7 @@ func TestWhatIsAskedForOverNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Nobody is there to make a test.
+	// There is no dispatcher to make a test.
 	p := s.do(t, call{method: http.MethodPost, path: webhooks + "/" + id + "/test"}).problem(t, http.StatusServiceUnavailable)
 	if p.Type != "urn:dialnote:problem:no-dispatcher" {
 		t.Errorf("got %+v", p)

@@ -44,7 +44,7 @@ type Config struct {
 	Limits Limits
 
 	// DisableAfter is how many consecutive failures disable a webhook, and
-	// Retention how long the log is kept: the settings page says so.
+	// Retention how long the log is kept, for the texts of the settings page.
 	DisableAfter int
 	Retention    time.Duration
 
@@ -53,7 +53,7 @@ type Config struct {
 	EmbedHosts []string
 }
 
-// Limits bound the requests that somebody may make.
+// Limits bound the requests of a caller.
 type Limits = httpapi.Limits
 
 // Store is the part of the store that the config API needs.
@@ -180,8 +180,8 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 	return &App{handler: handler, live: hub, feed: feed, outbox: notices, tokens: credentials.tokens}, nil
 }
 
-// complete reports a dependency that was forgotten, at start and not in the
-// first request that needs it.
+// complete returns an error for a dependency that is missing, so that the service
+// does not start without it.
 func (d Dependencies) complete() error {
 	for name, missing := range map[string]bool{
 		"Store": d.Store == nil, "Stream": d.Stream == nil, "Fleet": d.Fleet == nil, "CheckURL": d.CheckURL == nil,
@@ -198,10 +198,9 @@ func (d Dependencies) complete() error {
 // by a test's server.
 func (a *App) Handler() http.Handler { return a.handler }
 
-// Run does what goes on beside the requests until ctx ends: it tells the
-// platform of webhooks, those who watch changes of gaps, and looks for new
-// service tokens. Then it ends the streams of changes at once, so that nobody
-// who serves waits for them.
+// Run does the work beside the requests until ctx ends: it sends notices to the
+// platform, tells watchers of gaps, and reads new service tokens. Then it ends the
+// open streams at once, so that the server does not wait for them.
 func (a *App) Run(ctx context.Context) error {
 	var others sync.WaitGroup
 	others.Go(func() { a.outbox.Run(ctx) })

@@ -103,7 +103,7 @@ func benchAPI(b *testing.B) string {
 	return api.URL
 }
 
-// benchClient keeps a connection for each of those who ask at once.
+// benchClient keeps a connection for each concurrent request.
 var benchClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
 func benchRequest(b *testing.B, method, url, body string) string {

@@ -27,7 +27,7 @@ import (
 
 const changes = "/v1/organizations/acme/changes"
 
-// watched are those who hear of organizations, and the notices sent.
+// watched are the watchers of organizations, and the notices sent.
 type watched struct {
 	mu      sync.Mutex
 	hearers map[string]func(stream.Activity)
@@ -72,7 +72,7 @@ func (q *queue) Notify(_ context.Context, n webhook.Notice) error {
 	return nil
 }
 
-// tell tells whoever hears of an organization.
+// tell sends activity to the watcher of an organization.
 func (q *queue) tell(org string, a stream.Activity) {
 	q.watched.mu.Lock()
 	hear := q.watched.hearers[org]
@@ -245,7 +245,7 @@ func TestOneOrganizationsChangesAreNotToldToAnother(t *testing.T) {
 		WebhookID: "wh_01jd9v7q6w3k8m5n2p4r6t8v0y", DeliveryID: delivery.ID("a", "b"), EventID: "evt_1", EventType: event.NoteCreated,
 		Status: delivery.StatusDelivered, Number: 1, StatusCode: 200, StartedAt: at, EndedAt: at,
 	}}})
-	other.want(t, "delivery", map[string]any{"webhookId": "wh_01jd9v7q6w3k8m5n2p4r6t8v0y"}) // the first that it is told
+	other.want(t, "delivery", map[string]any{"webhookId": "wh_01jd9v7q6w3k8m5n2p4r6t8v0y"}) // its first event
 }
 
 func TestStreamsAreRefused(t *testing.T) {

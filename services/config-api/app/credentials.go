@@ -9,10 +9,10 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/auth"
 )
 
-// defaultPublicURL is where browsers find a service that nobody configured.
+// defaultPublicURL is where browsers find a service without PUBLIC_URL.
 const defaultPublicURL = "http://localhost:8080"
 
-// credentials are what knows callers.
+// credentials are the parts that authenticate callers.
 type credentials struct {
 	*auth.Authenticator
 	tokens  *auth.Rotation
@@ -37,8 +37,8 @@ func newCredentials(cfg Config, deps Dependencies) (*credentials, error) {
 	}, nil
 }
 
-// publicURL returns where browsers find the service: what the operator says,
-// or else this machine.
+// publicURL returns where browsers find the service: PUBLIC_URL, or else this
+// machine.
 func publicURL(s config.Settings) string {
 	if s.PublicURL != "" {
 		return s.PublicURL

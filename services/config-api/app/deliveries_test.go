@@ -272,7 +272,7 @@ func TestADeliveryWhoseBodyCannotBeShown(t *testing.T) {
 	s := start(t)
 	hook := s.create(t)
 	expired := s.addDelivery(t, hook, "evt_old", time.Hour, func(a *delivery.Attempt) { a.EventSequence = 3 })
-	// The stream was made anew: another event has the sequence now.
+	// The stream was made again: another event has the sequence now.
 	replaced := s.addDelivery(t, hook, "evt_other", time.Hour, nil)
 	kept := s.addDelivery(t, hook, keptEvent, time.Hour, nil)
 	test := s.addDelivery(t, hook, "evt_test_1", time.Hour, func(a *delivery.Attempt) {
@@ -408,8 +408,9 @@ func TestWhatIsDiscardedIsSkippedInTheLog(t *testing.T) {
 	s.do(t, patch).want(t, http.StatusOK)
 	want(disabled, "skipped", 2)
 
-	// Nobody reads on from the place of an ordered webhook that sends something
-	// else; a lane is read to its end, and its reader notes it.
+	// No dispatcher reads on from the place of an ordered webhook that sends
+	// another event, so the API records the skipped deliveries; a lane is read to
+	// its end, and its reader records them.
 	for body, skipped := range map[string]int{strings.TrimSuffix(good, "}") + `,"ordered":true}`: 2, good: 0} {
 		changed, _ := s.do(t, call{method: http.MethodPost, path: webhooks, body: body}).want(t, http.StatusCreated).object(t)["id"].(string)
 		waiting(changed)

@@ -95,10 +95,10 @@ func (s *system) publishNote(t *testing.T, org, id string) {
 func TestEventsAreFollowed(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.publishNote(t, "acme", "evt_old") // 1, before anybody follows; the fake's next place is 1 all the same
+	s.publishNote(t, "acme", "evt_old") // 1, before any subscription; the fake's next sequence is 1 all the same
 	next, _ := s.follow(t, "", "1")
 	if e, _ := next(); e != (followed{"0", "begun", "{}"}) {
-		t.Errorf("it begins with %+v", e) // the stream has not reached the place: it was made anew
+		t.Errorf("it begins with %+v", e) // the stream has not reached the place: it was deleted and made again
 	}
 	want := func(next func() (followed, bool), id, place string) {
 		t.Helper()

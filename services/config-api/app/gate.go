@@ -13,9 +13,9 @@ import (
 	"github.com/dialnote/webhooks/pkg/ops"
 )
 
-// Gate answers while the service waits for the database and the broker: health
-// and metrics as they are, everything else with 503. Open puts the service in
-// its place. Safe for concurrent use.
+// Gate serves while the service waits for the database and the broker: health and
+// metrics as they are, and 503 for everything else. After Open it passes requests
+// on to the service. Safe for concurrent use.
 type Gate struct {
 	health  *ops.Health
 	waiting http.Handler
@@ -39,10 +39,10 @@ func NewGate(health *ops.Health, gatherer prometheus.Gatherer) *Gate {
 	return &Gate{health: health, waiting: mux}
 }
 
-// Open lets requests through to handler.
+// Open passes requests on to handler from now on.
 func (g *Gate) Open(handler http.Handler) { g.open.Store(&handler) }
 
-// ServeHTTP answers, or hands the request on.
+// ServeHTTP implements http.Handler.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if handler := g.open.Load(); handler != nil {
 		(*handler).ServeHTTP(w, r)
@@ -51,16 +51,16 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.waiting.ServeHTTP(w, r)
 }
 
-// grace is how long requests may go on once no new ones are taken: a little
+// grace is how long Run waits for requests once it takes no new ones: a little
 // more than the longest request may take.
 const grace = 45 * time.Second
 
-// Run serves on listener until ctx ends. Then the service is no longer ready,
-// and goes on taking requests for so long as drain: those who send them, a load
-// balancer or a browser with a connection, hear of it a moment later. Each
-// answer ends its connection by then, so that nobody is about to use one when
-// it is closed. At last Run takes no new requests, and returns when those under
-// way are answered, within 45 seconds. It closes the listener.
+// Run serves on listener until ctx ends. Then the service is no longer ready, and
+// goes on taking requests for the duration drain, because a load balancer or a
+// browser with a connection learns of it a moment later. Each response closes its
+// connection meanwhile, so that no client is about to use one when Run closes it.
+// At last Run takes no new requests, and returns when those in progress are
+// answered, within 45 seconds. It closes the listener.
 func (g *Gate) Run(ctx context.Context, listener net.Listener, drain time.Duration) error {
 	return g.run(ctx, listener, func(late context.Context) {
 		timer := time.NewTimer(drain)
@@ -72,7 +72,7 @@ func (g *Gate) Run(ctx context.Context, listener net.Listener, drain time.Durati
 	})
 }
 
-// run is Run with what waits for the drain, until it is called off.
+// run is Run with a function that waits for the drain, or until its context ends.
 func (g *Gate) run(ctx context.Context, listener net.Listener, drain func(context.Context)) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()

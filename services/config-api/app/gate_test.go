@@ -64,8 +64,7 @@ func TestGateWaitsServesAndDrains(t *testing.T) {
 	}
 }
 
-// Whoever has not heard yet that the service stops is served all the same, once
-// more on each connection.
+// While the service drains it serves one more request on each connection.
 func TestGateServesThoseWhoHaveNotHeard(t *testing.T) {
 	t.Parallel()
 	s := start(t)

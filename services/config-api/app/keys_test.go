@@ -97,7 +97,7 @@ func TestAPIKeys(t *testing.T) {
 		t.Errorf("last used at %q", used)
 	}
 
-	// It does not make keys, and nobody makes it work once it is revoked.
+	// It cannot make keys, and opens nothing once it is revoked.
 	s.do(t, call{path: keys, token: text}).problem(t, http.StatusForbidden)
 	id, _ := k["id"].(string)
 	s.do(t, call{method: http.MethodDelete, path: keys + "/" + id, token: text}).problem(t, http.StatusForbidden)
@@ -167,7 +167,7 @@ func TestAPIKeyPages(t *testing.T) {
 		t.Errorf("listed %v, want %v", got, want)
 	}
 	for _, path := range []string{keys, audits} {
-		s.do(t, call{path: path + "?cursor=MWFiYw"}).problem(t, http.StatusBadRequest) // of the right form, made by nobody
+		s.do(t, call{path: path + "?cursor=MWFiYw"}).problem(t, http.StatusBadRequest) // of the right form, and not made by the store
 	}
 }
 

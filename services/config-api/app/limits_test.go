@@ -57,7 +57,8 @@ func TestAnOrganizationsRequestsAreLimited(t *testing.T) {
 	s.do(t, call{path: webhooks}).wait(t)
 }
 
-// Whoever guesses keys waits; whoever has one does not notice.
+// A client that guesses keys has to wait; one with a good key at the same address
+// does not.
 func TestStrangersAreLimited(t *testing.T) {
 	t.Parallel()
 	s := startLimited(t, app.Limits{

@@ -8,8 +8,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-// waking is the store that wakes the outbox after what may have put a notice
-// into it.
+// waking is a store that wakes the outbox after each call that may have written a
+// notice.
 type waking struct {
 	Store
 	outbox *outbox.Outbox

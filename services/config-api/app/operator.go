@@ -13,9 +13,9 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
 
-// OpenOperator opens what an operator's commands work with: database and broker
-// as they are. It changes neither the schema nor the streams. by is whom the
-// audit log names. Its errors are those of resources.Attach, and wrong settings.
+// OpenOperator opens the database and the broker for an operator's commands. It
+// changes neither the schema nor the streams. by is the actor in the audit log. Its
+// errors are those of resources.Attach, and wrong settings.
 func OpenOperator(ctx context.Context, s config.Settings, by audit.Actor, log *slog.Logger) (o *admin.Operator, closeAll func(), err error) {
 	_, checkURL, err := FromSettings(s)
 	if err != nil {

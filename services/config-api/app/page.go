@@ -13,7 +13,7 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/portal"
 )
 
-// weekOfLog is how long the log is kept when nobody says otherwise.
+// weekOfLog is how long the log is kept by default.
 const weekOfLog = 7 * 24 * time.Hour
 
 // newPage makes the settings page.

@@ -154,7 +154,7 @@ func (v *visitor) send(t *testing.T, button string, fields map[string]string) *v
 	return nil
 }
 
-// holds returns what a browser sends of a form that nobody has touched.
+// holds returns what a browser sends of an unchanged form.
 func holds(form *html.Node) url.Values {
 	values := url.Values{}
 	for n := range form.Descendants() {

@@ -9,8 +9,8 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
 )
 
-// in stands for any answer that is given to whoever may ask: not 401, 403, nor
-// 404 for want of an organization.
+// in stands for any response to a caller with access: not 401, 403, nor 404 for an
+// organization that is out of reach.
 const in = 0
 
 // admission is the answers to each kind of credential. A foreign credential is

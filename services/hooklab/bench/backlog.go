@@ -13,7 +13,7 @@ import (
 	"github.com/dialnote/webhooks/services/hooklab/bench/system"
 )
 
-// marks is how many parts a backlog is watched in.
+// marks is how many parts of a backlog are measured.
 const marks = 100
 
 func backlog() Case {

@@ -26,7 +26,7 @@ type Config struct {
 	Runs     int       // of each measurement
 	Scale    float64   // of the sizes and times; 1 is what the goals are for
 	Seed     uint64    // of what is drawn at random
-	Progress io.Writer // for people
+	Progress io.Writer // for the terminal
 
 	// Profile is how long the processor profile of the first dispatcher is that
 	// each run of a rate writes into ProfileFolder; 0 for none. A profile costs
@@ -143,7 +143,7 @@ func (c Case) limit(runs int, scale float64) time.Duration {
 }
 
 func (b *bench) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(b.Progress, time.Now().Format("15:04:05 ")+format+"\n", args...) // or nobody reads
+	_, _ = fmt.Fprintf(b.Progress, time.Now().Format("15:04:05 ")+format+"\n", args...) // the reader may have left
 }
 
 // size returns n at the benchmark's scale, at least the number that still means

@@ -163,7 +163,7 @@ func (b *bench) drainOf(s *system.System, name string, n int) rated {
 	}
 }
 
-// queue publishes events that the dispatchers are not given yet.
+// queue publishes events while dispatchers pull none.
 func queue(ctx context.Context, s *system.System, n int, source publish.Source) error {
 	if err := s.NATS.Hold(ctx, proto.StreamEvents); err != nil {
 		return err

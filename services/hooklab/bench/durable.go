@@ -82,7 +82,7 @@ func (b *bench) durably(ctx context.Context, s *system.System, n int) error {
 	return nil
 }
 
-// held publishes while the dispatchers are given nothing.
+// held publishes while the dispatchers' consumer is paused.
 func held(ctx context.Context, s *system.System, publishAll func() error) error {
 	if err := s.NATS.Hold(ctx, proto.StreamEvents); err != nil {
 		return err

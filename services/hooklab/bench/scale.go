@@ -57,7 +57,7 @@ func (b *bench) fillScale(ctx context.Context, s *system.System, organizations i
 	return err
 }
 
-// lookups measures a dispatcher that knows nothing yet, and stops it.
+// lookups measures a dispatcher with an empty cache, and stops it.
 func (b *bench) lookups(ctx context.Context, s *system.System, organizations int, into *report.Samples) error {
 	began := time.Now()
 	if err := s.AddDispatcher(ctx); err != nil {
@@ -88,8 +88,8 @@ func (b *bench) lookups(ctx context.Context, s *system.System, organizations int
 	return s.StopDispatchers()
 }
 
-// lookAll gives a dispatcher one event of each organization, which none of its
-// webhooks wants, and returns how long it took to be done with all of them.
+// lookAll publishes one event of each organization, which none of its webhooks
+// wants, and returns how long the dispatcher took for all of them.
 func (b *bench) lookAll(ctx context.Context, s *system.System, organizations int) (time.Duration, error) {
 	run := b.runID()
 	err := queue(ctx, s, organizations, func(i int) publish.Event {

@@ -47,7 +47,7 @@ type Options struct {
 	Trouble   func(error)
 }
 
-// Result is what became of one event.
+// Result is the result of forwarding one event.
 type Result struct {
 	Event  event.Event
 	Status int // 0 when there was no answer

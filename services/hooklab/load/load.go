@@ -1,4 +1,4 @@
-// Package load publishes events at a steady rate and says what came of it.
+// Package load publishes events at a steady rate and reports the results.
 package load
 
 import (
@@ -38,7 +38,7 @@ type Plan struct {
 	Accepted func(event.Event)
 }
 
-// Report is what came of a plan.
+// Report is the result of a plan.
 type Report struct {
 	Accepted int
 	Failed   int
@@ -76,8 +76,8 @@ func (r Report) String() string {
 
 func round(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
 
-// Run carries a plan out and returns its report. It returns early, with what
-// came of the plan until then, when ctx ends or Next fails.
+// Run carries a plan out and returns its report. It returns early, with the results
+// until then, when ctx ends or Next fails.
 func Run(ctx context.Context, p Publisher, plan Plan) (Report, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -11,8 +11,8 @@ import (
 )
 
 // AccessLog returns a function for Options.Each that writes a line for every
-// request, for people who watch. ✓ is verified, ✗ a wrong or missing signature,
-// · a path whose secret is not known:
+// request, for a terminal. ✓ is verified, ✗ a wrong or missing signature, · a path
+// whose secret is not known:
 //
 //	14:03:07.112 ✓ call.completed       evt_01JDBQ3X5R  /ok/crm → 200
 //	14:03:07.340 ✗ note.created         evt_01JDBQ3X9T  /ok/notes → 200  webhook-signature wrong
@@ -82,8 +82,8 @@ func answered(status int) string {
 	return strconv.Itoa(status)
 }
 
-// printable returns text with anything that could move a terminal's cursor
-// escaped: it comes from a stranger.
+// printable returns untrusted text with anything escaped that could move a
+// terminal's cursor.
 func printable(text string) string {
 	quoted := strconv.Quote(text)
 	return quoted[1 : len(quoted)-1]

@@ -2,7 +2,7 @@ package receiver
 
 import "maps"
 
-// Counts is what came in, at one path or in all.
+// Counts are the requests that came in, at one path or in all.
 type Counts struct {
 	Requests    uint64         `json:"requests"`
 	Broken      uint64         `json:"broken"` // bodies that ended early; not among Requests

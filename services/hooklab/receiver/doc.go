@@ -1,6 +1,6 @@
-// Package receiver is a webhook receiver whose answers are scripted: a test,
-// the demo, a benchmark or a chaos run tells it how each path behaves, and asks
-// it afterwards, or while waiting, what came in.
+// Package receiver is a webhook receiver whose answers are scripted: a test, the
+// demo, a benchmark or a chaos run sets how each path behaves, and reads afterwards,
+// or while waiting, what came in.
 //
 // A path says by itself how it answers (see Parse for the grammar):
 //

@@ -148,8 +148,7 @@ func (r *record) since(number uint64) []Request {
 	return newer
 }
 
-// announce tells who waits that something has changed. It costs nothing when
-// nobody does.
+// announce wakes the waiters after a change. It costs nothing when there are none.
 func (r *record) announce() {
 	if r.awaited {
 		close(r.changed)

@@ -62,9 +62,9 @@ func (c *wireConn) keep(p []byte) {
 // its first line to the empty line, or "" when it is not known. It is called
 // once a request, before the body is read to its end.
 //
-// The next header begins where this body ends, which Content-Length says. After
-// a chunked body, or a request that nobody asked about, the request's first
-// line is looked for.
+// The next header begins where this body ends, by its Content-Length. After a
+// chunked body, or a request for which header was not called, it searches for the
+// request's first line.
 func (c *wireConn) header(r *http.Request) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

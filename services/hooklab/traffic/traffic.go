@@ -1,6 +1,6 @@
 // Package traffic makes up the events of an organization that uses dialnote:
-// calls, recordings and notes that look like real ones and concern nobody. The
-// phone numbers are from ranges reserved for fiction.
+// calls, recordings and notes that look like real ones. The phone numbers are from
+// ranges reserved for fiction.
 //
 // The same options give the same events, in the same order, with the same ids:
 // a run can be repeated, and what is missing after it can be named.

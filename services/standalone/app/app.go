@@ -1,5 +1,5 @@
 // Package app is the whole system in one process: the config API and a
-// dispatcher on an embedded NATS server and, unless told otherwise, SQLite.
+// dispatcher on an embedded NATS server and, by default, SQLite.
 package app
 
 import (
@@ -33,7 +33,7 @@ type Options struct {
 	Demo     bool      // also run a receiver and made-up traffic, on loopback
 	DemoAddr string    // where the demo receiver listens, if it can
 	NATSAddr string    // where the embedded NATS server listens, if it can; "" for no socket
-	Out      io.Writer // for people: what runs where, what to do next, what arrives
+	Out      io.Writer // for the terminal: what runs where, what to do next, what arrives
 	Log      *slog.Logger
 	Tracer   *trace.Tracer // nil for none
 }
@@ -105,8 +105,8 @@ func (s *Standalone) URL() string {
 func (s *Standalone) Ready() <-chan struct{} { return s.ready }
 
 // Run runs everything until ctx ends, and stops as the dispatcher does: what is
-// in flight may finish, unless now ends.
-func (s *Standalone) Run(ctx, now context.Context) error {
+// in flight may finish, unless hardStop ends.
+func (s *Standalone) Run(ctx, hardStop context.Context) error {
 	log, registry := s.opts.Log, ops.NewRegistry()
 	if err := ops.Observe(registry, s.health, "standalone"); err != nil {
 		return err
@@ -156,7 +156,7 @@ func (s *Standalone) Run(ctx, now context.Context) error {
 	group.Add(func() error {
 		return dispatcher.New(dispatcher.FromSettings(s.settings), dispatcher.Dependencies{
 			Store: b.Store, Stream: b.Stream, Sender: sender, Log: log, Registry: registry, Health: s.health, Tracer: s.opts.Tracer,
-		}).Run(working, now)
+		}).Run(working, hardStop)
 	}, func(error) { stopWorking() })
 	group.Add(func() error { return api.Run(working) }, func(error) { stopWorking() })
 	group.Add(func() error { return s.welcome(working) }, func(error) { stopWorking() })

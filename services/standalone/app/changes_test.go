@@ -217,7 +217,7 @@ func (f *feed) next(t *testing.T) (e told, more bool) {
 	return e, false
 }
 
-// untilHeld reads on until it was told that n events wait.
+// untilHeld reads on until an event says that n events wait.
 func (f *feed) untilHeld(t *testing.T, n int64) {
 	t.Helper()
 	for f.held != n {
@@ -326,7 +326,7 @@ func TestWhatHappensIsToldAsItHappens(t *testing.T) {
 		t.Errorf("noticed %v, want %v", kinds, want)
 	}
 
-	// The first that the other organization is told is its own.
+	// The other organization's first event is its own.
 	theirs := s.create(t, "other", "/theirs")
 	if e, _ := other.next(t); e.name != "webhook" || e.data.ID != theirs {
 		t.Errorf("the other organization was told %+v", e)

@@ -10,8 +10,8 @@ import (
 )
 
 // Three failures in a row disable a webhook: nothing more is sent, the platform
-// is told, and events go on being held until somebody enables it, who chooses
-// what becomes of them (specification, sections 5.4, 5.7 and 5.8).
+// gets a notice, and events are held until the owner enables it, and chooses whether
+// they are delivered (specification, sections 5.4, 5.7 and 5.8).
 func TestADisabledWebhookHoldsItsEventsUntilItsOwnerChooses(t *testing.T) {
 	t.Parallel()
 	const held, failures = 5, 3

@@ -19,9 +19,8 @@ import (
 	"github.com/dialnote/webhooks/services/standalone/app"
 )
 
-// One trace holds everything that becomes of an event, from the request of
-// whoever published it, over NATS and the wait of a retry, to the record of what
-// came of it at last.
+// One trace holds an event's whole way: from the publisher's request, over NATS and
+// the wait of a retry, to the record of the last attempt.
 func TestAnEventIsOneTrace(t *testing.T) {
 	t.Parallel()
 	const caller, callersSpan = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -11,7 +11,7 @@ import (
 	"github.com/dialnote/webhooks/services/standalone/internal/demo"
 )
 
-// welcome says what runs where, and in a demo runs it until ctx ends.
+// welcome prints what runs where, and in a demo runs the demo until ctx ends.
 func (s *Standalone) welcome(ctx context.Context) error {
 	if err := s.started(ctx); err != nil {
 		return nil //nolint:nilerr // only when ctx has ended
@@ -67,8 +67,8 @@ func (s *Standalone) Token() string {
 	return token
 }
 
-// tokenPlace says where the service token is found. What a service prints is
-// kept in logs, so that only a demo prints the token itself.
+// tokenPlace says where the service token is. Only a demo prints the token itself,
+// because logs keep what a service prints.
 func (s *Standalone) tokenPlace() string {
 	if s.opts.Settings.APITokens == "" {
 		return "in " + bootstrap.TokenFile(s.settings.DataDir)

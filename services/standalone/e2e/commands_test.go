@@ -68,7 +68,7 @@ func TestOperatorsCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// What nobody understands is listed, shown, and stays where it is.
+	// A message that this version does not understand is listed, shown, and stays.
 	nc, err := nats.Connect(s.broker.url(), nats.UserInfo("operator", operatorPassword))
 	if err != nil {
 		t.Fatal(err)

@@ -131,8 +131,8 @@ func period(t *testing.T) time.Duration {
 }
 
 // A real Prometheus scrapes a system at work and evaluates the shipped rules:
-// each of the dashboard's queries has an answer, each rule can be evaluated, and
-// nothing is wrong enough to wake anybody.
+// each of the dashboard's queries has a result, each rule can be evaluated, and no
+// alert fires.
 func TestTheDashboardShowsASystemAtWork(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, pgtest.Schema(t))

@@ -19,7 +19,7 @@ const ceiling = 200 << 20
 
 // A thousand receivers do what they can to cost a dispatcher something, all at
 // once, and go on for longer than a deadline. It stays small, and two hundred
-// healthy ones hear of their events as if there were nobody else.
+// healthy receivers get their events as if they were alone.
 //
 //nolint:paralleltest // it compares times: the tests that run side by side come after it
 func TestAThousandHostileReceivers(t *testing.T) {
@@ -91,8 +91,8 @@ func TestAThousandHostileReceivers(t *testing.T) {
 	}
 }
 
-// A thousand connections that send nothing, or a little and then nothing, cost
-// the API little, and nobody else notices them.
+// A thousand connections that send nothing, or a little and then nothing, cost the
+// API little, and do not affect other clients.
 func TestAThousandConnectionsThatSendNothing(t *testing.T) {
 	t.Parallel()
 	s := startStandalone(t, t.TempDir(), map[string]string{"RATE_LIMIT": "0"})

@@ -13,9 +13,9 @@ import (
 // are away in the tests below; 120 unless set.
 const outageSeconds = "E2E_OUTAGE_SECONDS"
 
-// The database is away for minutes: deliveries go on from what the dispatchers
-// know, and a replica that is started then waits. Afterwards everything is in
-// the log, and nobody was restarted for it.
+// The database is away for minutes: dispatchers go on delivering from their caches,
+// and a replica that is started then waits. Afterwards everything is in the log,
+// and no process had to be restarted.
 func TestTheDatabaseIsAwayForMinutes(t *testing.T) {
 	t.Parallel()
 	away := time.Duration(number(t, outageSeconds, 120)) * time.Second
@@ -53,8 +53,8 @@ func TestTheDatabaseIsAwayForMinutes(t *testing.T) {
 	}
 }
 
-// The same with the broker, which was killed: publishers wait, nobody spins,
-// and everything goes on when it is back.
+// The same with the broker, which was killed: publishers wait, no process spins, and
+// everything goes on when it is back.
 func TestTheBrokerIsAwayForMinutes(t *testing.T) {
 	t.Parallel()
 	away := time.Duration(number(t, outageSeconds, 120)) * time.Second

@@ -1,7 +1,7 @@
 // Package e2e_test runs the programs as an operator does: real processes on
 // loopback, a real nats-server, a real Postgres. They are killed, stopped and
-// started in every order, and what was promised is then held against what a
-// receiver saw.
+// started in every order, and what a receiver got is then compared with what was
+// promised.
 //
 // A wait here ends with an event: a line in a log, a request that arrives, an
 // answer. The deadlines only bound a failure.

@@ -26,7 +26,7 @@ const heldEvents = 1_000_000
 // dispatcher's memory does not know it, another webhook does not notice, and
 // enabling it delivers all of them.
 func TestVeryManyHeldEventsTroubleNobody(t *testing.T) {
-	many := int(number(t, "E2E_HELD", heldEvents)) // nobody asks for 2^63
+	many := int(number(t, "E2E_HELD", heldEvents)) // far below 2^63
 	s := newSystem(t, ownPostgres(t).DSN())
 	s.with(map[string]string{"AUTO_DISABLE_AFTER": "3", "MAX_IN_FLIGHT": "512"})
 	s.run(t, 1)

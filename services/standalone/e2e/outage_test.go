@@ -50,8 +50,8 @@ func TestPostgresIsStoppedAndStartedUnderLoad(t *testing.T) {
 	}
 }
 
-// The same with NATS, killed: publishers are told to try again, nothing that
-// was accepted is lost.
+// The same with NATS, killed: publishers get an error and try again, and no accepted
+// event is lost.
 func TestTheBrokerIsKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	s := startSystem(t, 2)

@@ -42,8 +42,8 @@ func (b *broker) start(t *testing.T) {
 
 func (b *broker) url() string { return "nats://127.0.0.1:" + strconv.Itoa(b.port) }
 
-// freePort returns a port that nobody uses and that the system gives to no
-// outgoing connection: a server that was stopped finds it free again, and a
+// freePort returns a port that is free and that the system gives to no outgoing
+// connection: a server that was stopped finds it free again, and a
 // client that calls while it is away cannot connect to itself.
 func freePort(t *testing.T) int {
 	t.Helper()

@@ -147,7 +147,7 @@ func TestTheSystemUnderTheShippedPermissions(t *testing.T) {
 	arrive("/late", 2)
 	c.remove(t, picky.ID)
 
-	// Zapier is told when one of its webhooks is deleted here.
+	// A DELETE tells Zapier that one of its webhooks was deleted here.
 	var zap hook
 	c.call(t, http.MethodPost, organization+"/webhooks", map[string]string{
 		"name": "A Zap", "provider": "zapier", "url": s.receiverURL + "/zap", "event": "note.created",
@@ -185,8 +185,8 @@ func TestTheSystemUnderTheShippedPermissions(t *testing.T) {
 	}
 }
 
-// watch follows a stream of the organization's and returns a channel that is
-// closed when this line was told.
+// watch follows a stream of the organization and returns a channel that is closed
+// when this line arrives.
 func watch(t *testing.T, c *client, path, line string) <-chan struct{} {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.base+"/v1/organizations/"+organization+"/"+path, nil)

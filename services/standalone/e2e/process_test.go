@@ -263,7 +263,7 @@ func (l *transcript) troubles() []string {
 	return errors
 }
 
-// await asks until ask returns nil. It is for what nobody tells of by itself.
+// await calls ask until it returns nil. It is for states that nothing announces.
 func await(t *testing.T, what string, ask func() error) {
 	t.Helper()
 	again := time.NewTicker(20 * time.Millisecond)

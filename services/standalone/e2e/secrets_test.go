@@ -257,8 +257,8 @@ func (s *session) useCredentials(hook string) {
 	s.ask(http.MethodPost, "/portal/leave", "", inside)
 }
 
-// files adds what is in a folder's files. Only the two that are for it hold a
-// secret in plain, and nobody else can read them.
+// files adds what is in a folder's files. Only the two that are for secrets hold
+// one in plain, and only their owner can read them.
 func (s *session) files(dir string) {
 	s.t.Helper()
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {

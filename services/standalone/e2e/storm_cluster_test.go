@@ -147,9 +147,8 @@ func (n *node) fill(t *testing.T) (empty func()) {
 	return func() { _ = os.Remove(junk) }
 }
 
-// lives reports whether the server and its JetStream run: what a liveness probe
-// asks. A server whose disk was full has given JetStream up until it is started
-// anew.
+// lives reports whether the server and its JetStream run, as a liveness probe does.
+// A server whose disk was full has disabled JetStream until it is restarted.
 func (n *node) lives() bool { return n.health("js-enabled-only") }
 
 // ready reports whether the server has found the cluster: what a readiness probe

@@ -30,7 +30,7 @@ type account struct {
 	well, settled        time.Duration // after the storm
 }
 
-// write writes the report, whatever came of the storm.
+// write writes the report, also of a storm that failed.
 func (f *account) write(t *testing.T) {
 	t.Helper()
 	text := f.text(!t.Failed())
@@ -71,14 +71,14 @@ func (f *account) text(passed bool) string {
 	line("| events accepted | %d; publishing one was tried again %d times |", f.accepted, f.retries)
 	line("| deliveries owed | %d |", len(f.ledger.debts()))
 	line("| lost | %d |", f.ledger.missing())
-	line("| came twice | %d, of at most %d that were in somebody's hands |", f.duplicates, f.unlogged+f.storm.allowed)
+	line("| arrived twice | %d, of at most %d that were in progress at a fault |", f.duplicates, f.unlogged+f.storm.allowed)
 	line("| requests that the log does not know | %d |", f.unlogged)
 	line("| from accepted to delivered | half within %s, 99 %% within %s, the last %s |", percent(delays, 50), percent(delays, 99), percent(delays, 100))
 	line("| still to come when the storm was over | %d |", f.missing)
 	line("| everything well again after | %s |", f.well.Round(100*time.Millisecond))
 	line("| everything delivered after | %s |", f.settled.Round(100*time.Millisecond))
 	line("| services that ended by themselves | %d |", len(f.storm.alone))
-	line("| NATS servers that said they were not well and were started anew | %d |", f.storm.revived)
+	line("| NATS servers that were restarted because they were unhealthy | %d |", f.storm.revived)
 	return b.String()
 }
 

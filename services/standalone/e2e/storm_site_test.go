@@ -145,7 +145,7 @@ func (v *service) start(t *testing.T) {
 	v.process = start(t, fmt.Sprintf("%s, process %d", v.name, v.started), v.settings, t.TempDir(), v.program)
 }
 
-// signal sends the process a signal and does not wait for what comes of it.
+// signal sends the process a signal and does not wait for its effect.
 func (v *service) signal(t *testing.T, sig syscall.Signal) {
 	t.Helper()
 	if v.process.alive() {

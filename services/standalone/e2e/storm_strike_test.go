@@ -15,14 +15,14 @@ type storm struct {
 	*site
 
 	strikes map[kind]int
-	allowed int      // deliveries that may come twice: in hands when they were struck
-	alone   []string // what ended by itself
-	revived int      // NATS servers that a supervisor started anew, since they said that they were not well
+	allowed int      // deliveries that may arrive twice: in progress when their replica was struck
+	alone   []string // processes that ended by themselves
+	revived int      // NATS servers that a supervisor restarted because they reported to be unhealthy
 }
 
-// rage carries the plan out. Nobody mends anything but what a fault has taken
-// away: a process that was killed is started again, as an orchestrator does, and
-// a NATS server that says for ten seconds that it is not well is started anew.
+// rage carries the plan out. It repairs only what an orchestrator would: it starts
+// a process that was killed, and restarts a NATS server that reports for ten seconds
+// that it is unhealthy.
 func (s *storm) rage(t *testing.T, plan []strike, long time.Duration) {
 	t.Helper()
 	type due struct {
@@ -77,7 +77,7 @@ func (s *storm) supervise(t *testing.T) {
 			continue
 		}
 		if n.unwell++; n.unwell >= patient {
-			t.Logf("%s is not well: it is started anew", n.name)
+			t.Logf("%s is unhealthy: restarting it", n.name)
 			if n.process.alive() {
 				n.process.kill(t)
 			}

@@ -31,9 +31,9 @@ const (
 
 // TestStorm lets everything fail that can, at random and several things at a
 // time: a NATS cluster with three copies of each stream, Postgres, two config
-// APIs, three dispatchers, and the network between them. Whatever was accepted
-// arrives; what comes twice was in somebody's hands; the log agrees with what
-// the receiver saw; and everything is well again without a hand.
+// APIs, three dispatchers, and the network between them. Every accepted event
+// arrives; one that arrives twice was in progress at a fault; the log agrees with
+// what the receiver got; and everything recovers by itself.
 func TestStorm(t *testing.T) {
 	t.Parallel()
 	long := time.Duration(number(t, stormSeconds, 40)) * time.Second
@@ -77,7 +77,7 @@ func TestStorm(t *testing.T) {
 	f.duplicates = l.duplicates()
 	l.agree(t, c, db)
 	if most := f.unlogged + s.allowed; f.duplicates > most {
-		t.Errorf("%d deliveries came twice, and only %d can have been in somebody's hands", f.duplicates, most)
+		t.Errorf("%d deliveries arrived twice, and at most %d were in progress at a fault", f.duplicates, most)
 	}
 	if len(s.alone) > 0 {
 		t.Errorf("ended by themselves: %q", s.alone)

@@ -13,7 +13,7 @@ import (
 // version is one version of the services' programs.
 type version struct {
 	name, dir string
-	drains    bool // its config API goes on for a moment when it is told to stop
+	drains    bool // its config API goes on for a moment after SIGTERM
 }
 
 // present is the version of this source.

@@ -39,8 +39,8 @@ func theProgram() cli.Program {
 	}
 }
 
-// operator is a command that works with what the service has. It registers the
-// flag that says who calls it, when the command changes something.
+// operator returns what runs an operator's command. When the command changes
+// something, it registers the flag with the operator's name.
 func operator(flags *flag.FlagSet, changes bool, run func(ctx context.Context, o *admin.Operator, c cli.Call) error) cli.Run {
 	var by *string
 	if changes {
@@ -63,7 +63,7 @@ func operator(flags *flag.FlagSet, changes bool, run func(ctx context.Context, o
 	}
 }
 
-// quiet returns a log for a command: people read it.
+// quiet returns a log for a command, to be read on a terminal.
 func quiet(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }

@@ -133,7 +133,7 @@ func TestMigrate(t *testing.T) {
 	s.says(t, 0, "migrate", "the schema went from version 0 to ")
 	s.environ["DIALNOTE_DATABASE_URL"] = "postgres://x@127.0.0.1:1/x?sslmode=disable"
 	s.says(t, 1, "migrate -wait 10ms", "look at the database: .*connection refused")
-	s.environ["DIALNOTE_DATABASE_URL"] = "postgres:///x?host=" + t.TempDir() // a socket that is to be made by somebody else
+	s.environ["DIALNOTE_DATABASE_URL"] = "postgres:///x?host=" + t.TempDir() // a socket that no server has made
 	s.says(t, 1, "migrate -dry-run -wait 10ms", "look at the database: .*no such file")
 	s.says(t, 2, "migrate now", `"now" is not a flag`)
 }

@@ -55,7 +55,7 @@ func enable(ctx context.Context, o *admin.Operator, c cli.Call, out admin.Outage
 		} else {
 			passed++
 		}
-		_, err := fmt.Fprintf(c.Out, "%s %s  %s  %q\n", e.Webhook.OrganizationID, e.Webhook.ID, told(e, out), e.Webhook.Name)
+		_, err := fmt.Fprintf(c.Out, "%s %s  %s  %q\n", e.Webhook.OrganizationID, e.Webhook.ID, line(e, out), e.Webhook.Name)
 		return err //nolint:wrapcheck // printing is all it does
 	})
 	if err != nil {
@@ -66,8 +66,8 @@ func enable(ctx context.Context, o *admin.Operator, c cli.Call, out admin.Outage
 	return nil
 }
 
-// told returns what a line says of a webhook.
-func told(e admin.Enabled, out admin.Outage) string {
+// line returns the command's output for a webhook.
+func line(e admin.Enabled, out admin.Outage) string {
 	since := "at an unknown time"
 	if !e.DisabledAt.IsZero() {
 		since = "at " + e.DisabledAt.UTC().Format(time.RFC3339)

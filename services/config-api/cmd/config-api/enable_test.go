@@ -118,13 +118,13 @@ func TestEnableGoesByWhenItWasDisabled(t *testing.T) {
 	s.stands(t, renamed, webhook.StatusAutoDisabled, 0)
 }
 
-// hears is a dispatcher that notes what it is told.
+// hears is a dispatcher that collects announcements.
 type hears chan stream.Change
 
 func (h hears) Changed(c stream.Change) { h <- c }
 func (hears) Arrived(stream.Arrival)    {}
 
-// The dispatchers are told of each webhook.
+// Each enabled webhook is announced to the dispatchers.
 func TestEnableTellsTheDispatchers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

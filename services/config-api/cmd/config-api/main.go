@@ -23,14 +23,14 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/app"
 )
 
-// opsAddr is where operators find the service unless the settings say.
+// opsAddr is the default of OPS_ADDR.
 const opsAddr = ":9090"
 
 func main() {
 	os.Exit(theProgram().Main(os.Args[1:], config.Environ(os.Environ()), os.Stdout, os.Stderr))
 }
 
-func serve(ctx, now context.Context, environ map[string]string) error {
+func serve(ctx, hardStop context.Context, environ map[string]string) error {
 	settings, err := config.Load(environ, needed()...)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func serve(ctx, now context.Context, environ map[string]string) error {
 		return err
 	}
 	defer cli.HoldBallast()()
-	return p.run(ctx, now, public, operators)
+	return p.run(ctx, hardStop, public, operators)
 }
 
 func listen(ctx context.Context, log *slog.Logger, setting, addr string) (net.Listener, error) {
@@ -77,9 +77,9 @@ type process struct {
 	tracer   *trace.Tracer
 }
 
-// run serves until ctx ends and the requests under way are answered, or until
-// now ends. Health and metrics answer from the first moment to the last.
-func (p *process) run(ctx, now context.Context, public, operators net.Listener) error {
+// run serves until ctx ends and the requests in progress are answered, or until
+// hardStop ends. It serves health and metrics from the first moment to the last.
+func (p *process) run(ctx, hardStop context.Context, public, operators net.Listener) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
@@ -108,7 +108,7 @@ func (p *process) run(ctx, now context.Context, public, operators net.Listener) 
 	defer closeParts()
 	select {
 	case <-drained:
-	case <-now.Done():
+	case <-hardStop.Done():
 	}
 	return ended(ctx, context.Cause(ctx))
 }
@@ -153,15 +153,14 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 	}, nil
 }
 
-// background runs what the service does beside its requests until ctx ends or
-// stop is called, which waits for it.
+// background runs App.Run until ctx ends or stop is called. stop waits for it.
 func (p *process) background(ctx context.Context, a *app.App) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		if err := a.Run(ctx); err != nil {
-			p.log.Error("changes can no longer be watched", slog.Any("error", err))
+			p.log.Error("watching changes failed", slog.Any("error", err))
 		}
 	}()
 	return func() {
@@ -170,8 +169,7 @@ func (p *process) background(ctx context.Context, a *app.App) (stop func()) {
 	}
 }
 
-// ended returns nil for an error that only says that the program was asked to
-// stop.
+// ended returns nil for an error whose cause is only that the program stops.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil

@@ -34,7 +34,7 @@ func migrateCommand() cli.Command {
 	}
 }
 
-// migrate brings the schema up to date and tells out what it did.
+// migrate brings the schema up to date and prints to out what it did.
 func migrate(ctx context.Context, databaseURL string, dry bool, wait time.Duration, out io.Writer) error {
 	box, err := anyBox()
 	if err != nil {

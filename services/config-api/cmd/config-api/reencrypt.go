@@ -28,13 +28,13 @@ func reencryptCommand() cli.Command {
 	}
 }
 
-// batch is how many texts one transaction seals anew: few enough that nobody
-// waits for their rows.
+// batch is how many texts one transaction replaces: few enough that other writers
+// do not wait for their rows.
 const batch = 200
 
-// reencrypt seals everything with the first key that was sealed with another
-// one, and tells out what it did. It returns an error when something could not
-// be opened, once everything else is done.
+// reencrypt reseals with the first key everything that was sealed with another
+// one, and prints to out what it did. It returns an error when a text could not be
+// opened, after resealing all others.
 func reencrypt(ctx context.Context, settings config.Settings, out io.Writer) error {
 	ring, err := secretbox.Parse(settings.EncryptionKeys)
 	if err != nil {

@@ -47,7 +47,7 @@ func replayCommand() cli.Command {
 	}
 }
 
-// replay starts the jobs and tells of each; with wait it tells how each ended.
+// replay starts the jobs and prints each; with wait it also prints how each ended.
 func replay(ctx context.Context, o *admin.Operator, c cli.Call, s admin.ReplayScope, wait bool) error {
 	var started []delivery.Recovery
 	err := o.Replay(ctx, s, func(r admin.Replayed) error {

@@ -32,7 +32,7 @@ func serve() error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	_, _ = fmt.Fprintf(os.Stdout, "http://%s%s\n", l.Addr(), story.Path) // whoever closed it needs no address
+	_, _ = fmt.Fprintf(os.Stdout, "http://%s%s\n", l.Addr(), story.Path) // a closed output needs no address
 	server := &http.Server{Handler: book, ReadHeaderTimeout: 5 * time.Second}
 	return fmt.Errorf("serve: %w", server.Serve(l))
 }

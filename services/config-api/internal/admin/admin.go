@@ -1,5 +1,5 @@
-// Package admin is what an operator does with the program's commands: it
-// calls the functions that the API and the page call, for many webhooks at once.
+// Package admin implements the operator's commands. It calls the functions that
+// the API and the page call, for many webhooks at once.
 package admin
 
 import (
@@ -13,9 +13,9 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
 
-// Operator does it. Its fields do not change once it is in use.
+// Operator runs the commands. Its fields do not change once it is in use.
 type Operator struct {
-	By            audit.Actor // who does it, for the audit log
+	By            audit.Actor // the operator, for the audit log
 	Manage        *manage.Service
 	Organizations store.Operators
 	Rejected      *stream.Conn

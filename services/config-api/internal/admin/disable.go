@@ -15,8 +15,9 @@ import (
 // dispatcher sends anything for them. Their held events are gone, as when a
 // customer disables a webhook.
 //
-// done is told of each webhook, as it was, when that is saved. A dry run only
-// tells. It returns NotFound when the organization has no webhook of only.
+// It calls done with each webhook, as it was, after saving the change; a dry run
+// only calls done. It returns NotFound when the organization lacks a webhook of
+// only.
 func (o *Operator) Disable(ctx context.Context, organizationID string, only []string, dryRun bool, done func(webhook.Webhook) error) error {
 	missing := slices.Clone(only)
 	err := o.each(ctx, organizationID, func(w webhook.Webhook) error {

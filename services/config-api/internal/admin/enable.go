@@ -17,22 +17,22 @@ type Outage struct {
 	OrganizationID string    // "" for all
 	Since          time.Time // disabled then or later; zero for whenever that was
 	Discard        bool      // the events that wait for them, in place of delivering them
-	DryRun         bool      // only tell
+	DryRun         bool      // change nothing
 }
 
-// Enabled tells of one webhook.
+// Enabled is the result for one webhook.
 type Enabled struct {
 	Webhook    webhook.Webhook // as it was
-	DisabledAt time.Time       // zero when the audit log does not know any more
-	Held       *int64          // how many events waited, nil when that could not be told
+	DisabledAt time.Time       // zero when the audit log no longer has it
+	Held       *int64          // how many events waited, nil when they could not be counted
 	Refused    string          // why it was not enabled, in words; "" when it was
 }
 
-// Enable makes the webhooks active again that were disabled automatically for
-// failures, as their owners could. A webhook whose endpoint answered 410 Gone is
-// passed over: no outage of ours says that. done is told of each that was
-// disabled automatically since then. Once it returns an error the rest is left
-// as it is; to call it again does no harm.
+// Enable enables the webhooks that were disabled automatically for failures, as
+// their owners could. It passes over a webhook whose endpoint answered 410 Gone,
+// because no outage of ours causes that. It calls done with each webhook that was
+// disabled automatically in the given time. Once it returns an error the rest is
+// left as it is; calling it again does no harm.
 func (o *Operator) Enable(ctx context.Context, out Outage, done func(Enabled) error) error {
 	return o.each(ctx, out.OrganizationID, func(w webhook.Webhook) error {
 		if w.Status() != webhook.StatusAutoDisabled {
@@ -71,8 +71,8 @@ func (o *Operator) enable(ctx context.Context, w webhook.Webhook, out Outage) (E
 	return Enabled{Webhook: w, Held: view.Held}, nil
 }
 
-// disabledAt returns when a webhook was last disabled automatically, which only
-// the audit log knows: a webhook changes for other reasons too.
+// disabledAt returns when a webhook was last disabled automatically. It reads the
+// audit log, because a webhook's UpdatedAt changes for other reasons too.
 func (o *Operator) disabledAt(ctx context.Context, w webhook.Webhook) (time.Time, error) {
 	last, _, err := o.Manage.Audit.ListEntries(ctx, w.OrganizationID,
 		audit.Filter{Action: audit.WebhookAutoDisabled, WebhookID: w.ID}, store.Page{Limit: 1})

@@ -31,9 +31,9 @@ func (o *Operator) EachRejected(ctx context.Context, s stream.RejectedRange, do 
 }
 
 // Requeue publishes the event of a rejected message as if it had just been
-// published, and removes the message: for what an older version did not
+// published, and removes the message: for messages that an older version did not
 // understand. It returns NotFound, or the fault that the message still has; then
-// it stays where it is.
+// the message stays.
 func (o *Operator) Requeue(ctx context.Context, sequence uint64) (event.Event, error) {
 	r, err := o.Rejected.RejectedAt(ctx, sequence)
 	if err != nil {

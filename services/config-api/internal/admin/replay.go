@@ -20,7 +20,7 @@ type ReplayScope struct {
 	DryRun         bool       // only count
 }
 
-// Replayed tells of one webhook.
+// Replayed is the result for one webhook.
 type Replayed struct {
 	Webhook  webhook.Webhook
 	Recovery delivery.Recovery // the job that was started
@@ -29,9 +29,9 @@ type Replayed struct {
 
 // Replay starts a recovery of each webhook in a scope: of the events that were
 // accepted then, the dispatchers deliver those that the webhook missed, durably
-// and at its pace. A webhook that is disabled, or has such a job already, is
-// passed over. done is told of each. It returns NotFound when the organization
-// does not have the webhook.
+// and at its pace. It passes over a webhook that is disabled, or has such a job
+// already. It calls done for each webhook. It returns NotFound when the
+// organization does not have the webhook.
 func (o *Operator) Replay(ctx context.Context, s ReplayScope, done func(Replayed) error) error {
 	found := s.WebhookID == ""
 	err := o.each(ctx, s.OrganizationID, func(w webhook.Webhook) error {

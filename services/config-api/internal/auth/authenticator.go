@@ -26,9 +26,9 @@ const (
 	noteUseEvery = time.Minute
 )
 
-// Authenticator knows all credentials. Nothing is cached: each request looks
-// its credential up, so that a revoked one opens nothing any more, on every
-// replica. Safe for concurrent use.
+// Authenticator authenticates callers. It caches nothing: each request looks its
+// credential up, so that a revoked one opens nothing any more, on any replica. Safe
+// for concurrent use.
 type Authenticator struct {
 	Tokens      *Rotation
 	Credentials store.Access
@@ -55,8 +55,8 @@ func NewOrigins(publicURL string) (*http.CrossOriginProtection, error) {
 
 // Authenticate returns the caller of a request to what the schemes open. It
 // looks at one credential: of those that the request has, one that could open
-// it, and the explicit ones before the cookie that a browser sends by itself. A
-// wrong one is not made good by another.
+// it, and the explicit ones before the cookie that a browser sends by itself. When
+// that one is wrong, it tries no other.
 //
 // The error is a fault of kind Unauthenticated when there is none or it is not
 // known; Forbidden when it is known and opens other things, or when another
@@ -78,7 +78,7 @@ func (a *Authenticator) Authenticate(r *http.Request, schemes []string) (Caller,
 	return caller, nil
 }
 
-// identify returns whose credential the request has.
+// identify returns the caller whose credential the request has.
 func (a *Authenticator) identify(r *http.Request, schemes []string) (Caller, error) {
 	_, cookie := SessionText(r)
 	ways := []struct {
@@ -127,7 +127,7 @@ func (a *Authenticator) session(r *http.Request) (Caller, error) {
 	return Caller{Scheme: PortalSession, Name: s.ID, OrganizationID: s.OrganizationID, Actor: audit.Person(s)}, nil
 }
 
-// bearer knows the token of the Authorization header (RFC 6750).
+// bearer returns the caller of the token in the Authorization header (RFC 6750).
 func (a *Authenticator) bearer(r *http.Request) (Caller, error) {
 	values := r.Header.Values("Authorization")
 	scheme, token, _ := strings.Cut(values[0], " ")
@@ -152,9 +152,9 @@ func (a *Authenticator) key(ctx context.Context, text access.Secret) (Caller, er
 		return Caller{}, unknown(err)
 	}
 	if now := a.Now(); now.Sub(k.LastUsedAt) >= noteUseEvery {
-		// Not worth refusing a request for.
+		// This is no reason to refuse the request.
 		if err := a.Credentials.UseKey(ctx, k.ID, now); err != nil {
-			a.Log.WarnContext(ctx, "the use of an API key is not noted", slog.String("keyId", k.ID), slog.Any("error", err))
+			a.Log.WarnContext(ctx, "use of API key not recorded", slog.String("keyId", k.ID), slog.Any("error", err))
 		}
 	}
 	return Caller{
@@ -183,7 +183,7 @@ func unauthenticated(detail string) error {
 	return fault.New(fault.Unauthenticated, "unauthenticated", detail)
 }
 
-// unknown returns what a credential that was not found is answered with.
+// unknown returns the error for a credential that was not found.
 func unknown(err error) error {
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return fmt.Errorf("find credential: %w", err)

@@ -1,5 +1,5 @@
-// Package auth knows who calls: it turns a credential into a caller, and says
-// what a caller may reach.
+// Package auth authenticates requests: it turns a credential into a caller, and
+// says what a caller may reach.
 package auth
 
 import (
@@ -22,7 +22,7 @@ const (
 // in reports whether s is among the names of schemes.
 func (s Scheme) in(schemes []string) bool { return slices.Contains(schemes, string(s)) }
 
-// Caller is who makes a request.
+// Caller is the program or person that makes a request.
 type Caller struct {
 	Scheme Scheme
 	Name   string // tells credentials of a scheme apart; never the credential
@@ -38,7 +38,7 @@ type Caller struct {
 // ID names the caller's credential in logs and idempotency keys.
 func (c Caller) ID() string { return string(c.Scheme) + ":" + c.Name }
 
-// MayReach reports whether the caller may know anything of an organization.
+// MayReach reports whether the caller has access to an organization.
 func (c Caller) MayReach(organizationID string) bool {
 	return c.OrganizationID == "" || c.OrganizationID == organizationID
 }

@@ -12,9 +12,9 @@ import (
 // document promises it.
 const CookieName = "dialnote_portal"
 
-// SessionText returns the text of a request's session cookie, and whether it
-// has one. Two of them are none: a neighbouring host can add a cookie, and
-// which is ours cannot be told.
+// SessionText returns the text of a request's session cookie, and whether it has
+// one. Two count as none: a neighbouring host can add a cookie, and nothing tells
+// which one is ours.
 func SessionText(r *http.Request) (text string, ok bool) {
 	cookies := r.CookiesNamed(CookieName)
 	if len(cookies) != 1 || cookies[0].Value == "" {
@@ -23,8 +23,8 @@ func SessionText(r *http.Request) (text string, ok bool) {
 	return cookies[0].Value, true
 }
 
-// Cookies writes session cookies: out of reach of scripts, and not sent with
-// requests that other sites make, but for a link that is followed.
+// Cookies writes session cookies. Scripts cannot read them, and browsers send them
+// with requests from other sites only when a link is followed.
 type Cookies struct {
 	// Secure keeps them to https, whatever the request looks like: browsers find
 	// the service there.
@@ -44,7 +44,7 @@ func (c Cookies) End(w http.ResponseWriter, r *http.Request) {
 func (c Cookies) write(w http.ResponseWriter, r *http.Request, value string, expires time.Time) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // on plain http, as on a developer's machine, there is no Secure
 		Name: CookieName, Value: value, Expires: expires, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		// Who lies about the protocol loses no more than the own cookie.
+		// A client that lies about the protocol harms only its own cookie.
 		Secure: c.Secure || r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
 	})
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// rereadEvery is how often the file of service tokens is looked at: a token
-// that was taken out of it opens nothing any more within so long.
+// rereadEvery is how often the file of service tokens is read: a token that was
+// removed from it opens nothing after so long.
 const rereadEvery = 5 * time.Second
 
 // Rotation is the service tokens of the settings: those of API_TOKENS, which
@@ -27,7 +27,7 @@ type Rotation struct {
 	file    atomic.Pointer[Tokens]
 }
 
-// NewRotation reads both settings, one of which may be empty. Its error says
+// NewRotation reads both settings, one of which may be empty. Its error lists
 // everything that is wrong and holds no token.
 func NewRotation(setting, path string, log *slog.Logger) (*Rotation, error) {
 	r := &Rotation{fixed: &Tokens{}, path: path, log: log}
@@ -48,7 +48,7 @@ func NewRotation(setting, path string, log *slog.Logger) (*Rotation, error) {
 	return r, errors.Join(wrong...)
 }
 
-// Find is Tokens' Find over all tokens that are good now.
+// Find is Tokens' Find over all current tokens.
 func (r *Rotation) Find(token string) (name string, ok bool) {
 	fixed, found := r.fixed.Find(token)
 	if other, ok := r.file.Load().Find(token); ok {
@@ -74,15 +74,16 @@ func (r *Rotation) Run(ctx context.Context) {
 	}
 }
 
-// reread takes what the file holds now. What cannot be read changes nothing: a
-// half-written file must not lock everybody out. It is logged once.
+// reread replaces the tokens by those that the file holds now. When the file
+// cannot be read they stay, because a half-written file must not lock callers out.
+// The failure is logged once.
 func (r *Rotation) reread() {
 	switch err := r.read(); {
 	case err == nil:
 		r.trouble = ""
 	case err.Error() != r.trouble:
 		r.trouble = err.Error()
-		r.log.Error("the file of service tokens cannot be read; the tokens stay as they were", slog.Any("error", err))
+		r.log.Error("service tokens not read, keeping the old ones", slog.Any("error", err))
 	}
 }
 
@@ -99,7 +100,7 @@ func (r *Rotation) read() error {
 		return fmt.Errorf("read service tokens in %s: %w", r.path, err)
 	}
 	if r.text != "" {
-		r.log.Info("service tokens read again", slog.Int("tokens", len(tokens.names)))
+		r.log.Info("service tokens read", slog.Int("tokens", len(tokens.names)))
 	}
 	r.text = string(text)
 	r.file.Store(tokens)

@@ -130,7 +130,7 @@ func (b *Body) Decode(text []byte, into any) ([]fault.Field, error) {
 	return wrong, decodeRest(o, wrong, into)
 }
 
-// decodeRest decodes what of a body is not wrong.
+// decodeRest decodes the fields of a body that are not wrong.
 func decodeRest(o map[string]any, wrong []fault.Field, into any) error {
 	for _, f := range wrong {
 		name, _, _ := strings.Cut(strings.TrimPrefix(f.Pointer, "/"), "/")
@@ -146,8 +146,8 @@ func decodeRest(o map[string]any, wrong []fault.Field, into any) error {
 	return nil
 }
 
-// CheckBody reports whether a body of this answer is what the document
-// promises. It is for tests: answers are not checked in production.
+// CheckBody returns an error unless a body of this response is what the document
+// promises. It is for tests: responses are not checked in production.
 func (r Response) CheckBody(text []byte) error {
 	value, _, err := parseText(text)
 	if err != nil {

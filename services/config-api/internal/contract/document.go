@@ -1,5 +1,4 @@
-// Package contract is the API's OpenAPI document at work: the operations that
-// it promises, and the checks of requests that follow from it.
+// Package contract reads the API's OpenAPI document, and checks requests by it.
 package contract
 
 import (

@@ -34,8 +34,8 @@ func (d *Document) readEvents(media *Object, at string) (map[string]*jsonschema.
 	return schemas, nil
 }
 
-// CheckEvent reports whether a stream may send an event of this name with this
-// data. It is for tests, as CheckBody is.
+// CheckEvent returns an error unless a stream may send an event of this name with
+// this data. It is for tests, as CheckBody is.
 func (r Response) CheckEvent(name string, data []byte) error {
 	schema := r.events[name]
 	if schema == nil {

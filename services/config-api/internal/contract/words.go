@@ -151,8 +151,8 @@ func locate(location []string) (pointer, name string) {
 	return pointer, shown(location[len(location)-1])
 }
 
-// shown returns a name from a request so that it can stand in a sentence: no
-// longer than a line, and without what would not print.
+// shown returns a name from a request for use in a sentence: no longer than a
+// line, and without characters that do not print.
 func shown(name string) string {
 	const most = 60
 	if runes := []rune(name); len(runes) > most {

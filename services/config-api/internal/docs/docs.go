@@ -1,5 +1,5 @@
-// Package docs renders the API document as a page to read. It is made once, on
-// the server, without scripts.
+// Package docs renders the API document as an HTML page without scripts, once at
+// start.
 package docs
 
 import (

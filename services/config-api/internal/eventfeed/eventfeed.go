@@ -1,7 +1,6 @@
-// Package eventfeed gives an organization's events to those who receive them on
-// their own machine: the very events that webhooks are sent, as they are
-// stored. Nothing is kept of who follows; whoever comes again says where they
-// were.
+// Package eventfeed streams an organization's events, as they are stored, to
+// developers who receive them on their own machines. It keeps nothing of a
+// subscriber: one that reconnects says how far it has read.
 package eventfeed
 
 import (
@@ -15,8 +14,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 
-// PerOrganization is how many may follow one organization at a time, on one
-// replica: developers, not customers.
+// PerOrganization bounds the subscriptions to one organization, on one replica:
+// they are for developers, not for customers.
 const PerOrganization = 10
 
 // Source is the part of stream.Conn that is needed here; stream.Conn says what
@@ -36,18 +35,18 @@ type Event struct {
 // Feed serves several subscriptions. Safe for concurrent use.
 type Feed struct {
 	source Source
-	ended  chan struct{} // closed when nobody may follow any more
+	ended  chan struct{} // closed when all subscriptions have to end
 
 	mu   sync.Mutex
 	open map[string]int // by organization
 }
 
-// New returns a follower of a source.
+// New returns a feed of a source.
 func New(source Source) *Feed {
 	return &Feed{source: source, ended: make(chan struct{}), open: map[string]int{}}
 }
 
-// Run ends all that follow when ctx ends, so that nobody who serves waits for
+// Run ends all subscriptions when ctx ends, so that the server does not wait for
 // them. It may be called once.
 func (f *Feed) Run(ctx context.Context) {
 	<-ctx.Done()
@@ -66,13 +65,14 @@ type Subscription struct {
 	close func()
 }
 
-// Close ends it and waits until nothing more comes.
+// Close ends the subscription and waits until Events is closed.
 func (f *Subscription) Close() { f.close() }
 
-// Subscribe begins after a sequence, or with what is stored from now on for nil. A
-// sequence that the stream has not reached counts as now: it was made anew. It
-// returns a fault of kind RateLimited when too many follow the organization,
-// and Unavailable while the broker is away.
+// Subscribe begins after a sequence, or with events that are stored from now on for
+// nil. A sequence that the stream has not reached counts as now: the stream was
+// deleted and made again. It returns a fault of kind RateLimited when the
+// organization has too many subscriptions, and Unavailable while the broker is
+// away.
 func (f *Feed) Subscribe(ctx context.Context, organizationID string, t event.Type, after *uint64) (*Subscription, error) {
 	leave, err := f.enter(organizationID)
 	if err != nil {
@@ -94,7 +94,7 @@ func (f *Feed) Subscribe(ctx context.Context, organizationID string, t event.Typ
 		defer close(events)
 		stop := f.stopWith(cancel)
 		defer stop()
-		// An error ends the stream; its reader comes again and is told.
+		// An error ends the stream; its reader reconnects and gets the error.
 		_ = f.source.Follow(ctx, organizationID, t, place, func(m *stream.Message) error {
 			e, err := m.Event()
 			if err != nil {
@@ -111,7 +111,7 @@ func (f *Feed) Subscribe(ctx context.Context, organizationID string, t event.Typ
 	return &Subscription{After: place, Events: events, close: func() { cancel(); <-done; leave() }}, nil
 }
 
-// stopWith has cancel called when the service stops, until stop is called.
+// stopWith calls cancel when the service stops, unless stop was called before.
 func (f *Feed) stopWith(cancel func()) (stop func()) {
 	over := make(chan struct{})
 	go func() {

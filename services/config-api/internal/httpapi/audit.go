@@ -65,7 +65,7 @@ func presentAuditEntry(e audit.Entry) (api.AuditEntry, error) {
 
 func presentFacts(text json.RawMessage) (*map[string]any, error) {
 	if text == nil {
-		return nil, nil //nolint:nilnil // null where there is nothing to tell
+		return nil, nil //nolint:nilnil // null where nothing changed
 	}
 	var facts map[string]any
 	if err := json.Unmarshal(text, &facts); err != nil {

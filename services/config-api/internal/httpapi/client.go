@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// clientAddr returns the address that a request came from. A proxy that the
-// operator trusts is asked for whom it speaks: of X-Forwarded-For, whose end
-// proxies write and whose beginning anybody can make up, it is the last address
-// that is not such a proxy's.
+// clientAddr returns the address that a request came from. Behind proxies that the
+// operator trusts it is the last address in X-Forwarded-For that is not such a
+// proxy's: proxies write the end of the header, and a client can make up its
+// beginning.
 func clientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -24,7 +24,7 @@ func clientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 		last := len(forwarded) - 1
 		next, err := netip.ParseAddr(strings.TrimSpace(forwarded[last]))
 		if err != nil {
-			return addr // a proxy that does not say
+			return addr // the proxy does not say
 		}
 		addr, forwarded = next.WithZone("").Unmap(), forwarded[:last]
 	}

@@ -13,7 +13,7 @@ import (
 const cursorForm = "1"
 
 // encodeCursor returns the API's cursor for the store's, nil at the end of a
-// list. It is opaque so that nobody builds one.
+// list. It is opaque so that callers do not build their own.
 func encodeCursor(after string) *string {
 	if after == "" {
 		return nil
@@ -49,8 +49,8 @@ func pageOf(limit *int, cursor *string) (store.Page, error) {
 	return page, err
 }
 
-// listError returns the error of a list as the API tells it: what the store
-// finds wrong is the cursor, of the right form and yet not made by it.
+// listError returns the API's error for the store's error of a list. Invalid means
+// a cursor of the right form that the store did not make.
 func listError(err error) error {
 	if fault.Is(err, fault.Invalid) {
 		return invalidCursor().Because(err)

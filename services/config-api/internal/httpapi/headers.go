@@ -8,7 +8,7 @@ import (
 )
 
 // readHeaders returns the headers of a request to create, in the order of their
-// names: the same request always gets the same answer.
+// names, so that the same request always gets the same answer.
 func readHeaders(given *map[string]string) []webhook.Header {
 	if given == nil {
 		return nil

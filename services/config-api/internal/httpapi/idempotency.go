@@ -18,19 +18,19 @@ import (
 )
 
 const (
-	// keepAnswers is how long the answer to a key is given again.
+	// keepAnswers is how long the response to a key is kept.
 	keepAnswers = 24 * time.Hour
 
-	// claimEnds is when a request that has not been answered cannot be at work
-	// any more: its process has died, and the key may be used again. It is
-	// longer than any request takes (requestTime, and settling after it).
+	// claimEnds is the age of a claim without a response at which its process must
+	// have died, so that the key may be used again. It is longer than any request
+	// takes (requestTime, and settling after it).
 	claimEnds = 2 * time.Minute
 )
 
-// once does a creation at most once for its Idempotency-Key, as in the IETF's
-// draft of that header: the same key with the same request is answered with the
-// first answer, with another request it is refused, and while the first is at
-// work it is a conflict. Only successes are kept.
+// once runs a creation at most once for its Idempotency-Key, as in the IETF's
+// draft of that header: the same key with the same request gets the first
+// response, with another request it is refused, and while the first is in progress
+// it is a conflict. Only successful responses are kept.
 func (s *server) once(c echo.Context, header *string, body []byte, do func(context.Context) (answer, error)) error {
 	ctx := c.Request().Context()
 	if header == nil {
@@ -59,13 +59,11 @@ func (s *server) once(c echo.Context, header *string, body []byte, do func(conte
 	return a.write(c)
 }
 
-// claim returns nil when the key is now ours, and what is stored of it
-// otherwise.
+// claim claims the key and returns nil, or returns what is stored of it.
 func (s *server) claim(ctx context.Context, key string, print []byte) (*store.IdempotentAnswer, error) {
 	stored, err := s.Idempotency.Begin(ctx, key, print, s.Now(), keepAnswers)
 	if err == nil && stored != nil && stored.Status == 0 {
-		// A claim this old belongs to a process that died, and nobody can be
-		// finishing it meanwhile.
+		// A claim this old belongs to a process that died.
 		stored, err = s.Idempotency.Begin(ctx, key, print, s.Now(), claimEnds)
 	}
 	if err != nil {
@@ -74,8 +72,8 @@ func (s *server) claim(ctx context.Context, key string, print []byte) (*store.Id
 	return stored, nil
 }
 
-// doClaimed does what a key was claimed for, and keeps the answer or gives the
-// key back.
+// doClaimed runs the creation of a claimed key, and keeps the response or releases
+// the key.
 func (s *server) doClaimed(ctx context.Context, key string, print []byte, do func(context.Context) (answer, error)) (a answer, err error) {
 	done := false
 	after := context.WithoutCancel(ctx)
@@ -84,7 +82,7 @@ func (s *server) doClaimed(ctx context.Context, key string, print []byte, do fun
 			return
 		}
 		if abandonErr := s.Idempotency.Abandon(after, key); abandonErr != nil {
-			s.Log.WarnContext(after, "idempotency key not given back", slog.Any("error", abandonErr))
+			s.Log.WarnContext(after, "idempotency key not released", slog.Any("error", abandonErr))
 		}
 	}()
 	if a, err = do(ctx); err != nil {
@@ -93,7 +91,7 @@ func (s *server) doClaimed(ctx context.Context, key string, print []byte, do fun
 	done = true
 	kept := store.IdempotentAnswer{Fingerprint: print, Status: a.status, Header: a.header, Body: a.body}
 	if finishErr := s.Idempotency.Finish(after, key, kept); finishErr != nil {
-		// The creation succeeded; to answer an error would invite a second one.
+		// The creation succeeded; an error would invite a second one.
 		s.Log.WarnContext(after, "idempotent answer not kept", slog.Any("error", finishErr))
 	}
 	return a, nil
@@ -130,8 +128,8 @@ func idempotencyKey(header string) (string, error) {
 	return key, nil
 }
 
-// scopedKey returns the name under which a key is kept: it belongs to the
-// credential, and to the path, which holds the organization.
+// scopedKey returns the stored key: that of a credential and of a path, which
+// holds the organization.
 func scopedKey(c echo.Context, key string) string {
 	h := sha256.New()
 	for _, part := range []string{requestOf(c).caller.ID(), c.Request().Method, c.Request().URL.Path, key} {

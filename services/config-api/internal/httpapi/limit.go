@@ -14,8 +14,7 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/ratelimit"
 )
 
-// Limits bound the requests that somebody may make. The zero Limits bound
-// nothing.
+// Limits bound the requests of callers. The zero Limits bound nothing.
 type Limits struct {
 	// Organization bounds the requests made for one organization. Service
 	// tokens have a budget of their own for each organization they act for, so
@@ -24,12 +23,11 @@ type Limits struct {
 	Organization ratelimit.Limit
 
 	// Address bounds the requests without a good credential from one client
-	// address. A good credential is never refused for what others at its address
-	// do.
+	// address. Requests with a good credential from the same address are not
+	// affected.
 	Address ratelimit.Limit
 
-	// TrustedProxies are the networks of proxies whose X-Forwarded-For is
-	// believed.
+	// TrustedProxies are the networks of proxies whose X-Forwarded-For counts.
 	TrustedProxies []netip.Prefix
 }
 
@@ -39,7 +37,7 @@ const (
 	countedAddresses     = 100_000
 )
 
-// limiters are the Limits at work.
+// limiters are the limiters of Limits.
 type limiters struct {
 	organizations *ratelimit.Limiter
 	addresses     *ratelimit.Limiter
@@ -75,9 +73,10 @@ func (l *limiters) caller(c echo.Context, caller auth.Caller) error {
 	return tooMany(c, wait, "This organization makes too many requests. Wait as long as Retry-After says.")
 }
 
-// page takes a request for the settings page from its address's budget, which
-// is as large as an organization's: who it is for is known only when its
-// session was looked up, and that is what a flood must not be free to ask for.
+// page takes a request for the settings page from its address's budget, which is
+// as large as an organization's. It cannot use the organization's budget: the
+// organization is known only after a look-up of the session, which a flood of
+// requests must not cause.
 func (l *limiters) page(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		wait := l.organizations.Take("page "+networkOf(clientAddr(c.Request(), l.trusted)), l.now())

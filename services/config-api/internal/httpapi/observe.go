@@ -18,7 +18,7 @@ import (
 // cut off. An operation whose answer goes on for longer extends it.
 const writeTime = time.Minute
 
-// observer writes one line and counts once for each request.
+// observer writes one log line for each request, and counts it.
 type observer struct {
 	log      *slog.Logger
 	now      func() time.Time
@@ -58,8 +58,8 @@ func newObserver(registerer prometheus.Registerer, tracer *trace.Tracer, log *sl
 	return o, nil
 }
 
-// observe is the outermost middleware: it gives the request its id, answers
-// its error, and tells of it.
+// observe is the outermost middleware: it gives the request its id, answers its
+// error, logs and counts it.
 func (o *observer) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := o.now()
@@ -86,14 +86,14 @@ func (o *observer) observe(next echo.HandlerFunc) echo.HandlerFunc {
 func (o *observer) tell(c echo.Context, known *request, took time.Duration) {
 	route, method, status := o.route(c), methodLabel(c.Request().Method), c.Response().Status
 	o.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
-	if route != pageLive && (known.operation == nil || !known.operation.Streams()) { // how long somebody watches says nothing
+	if route != pageLive && (known.operation == nil || !known.operation.Streams()) { // the duration of a stream says nothing
 		o.duration.WithLabelValues(route, method).Observe(took.Seconds())
 	}
 	o.log.LogAttrs(c.Request().Context(), level(route, status), "request", attrs(c, known, route, took)...)
 }
 
-// attrs are the facts of a request. They hold the route and not the path: an
-// address that nobody promised may hold anything.
+// attrs are the facts of a request. They hold the route and not the path, because
+// an unknown path may hold anything.
 func attrs(c echo.Context, known *request, route string, took time.Duration) []slog.Attr {
 	r := c.Request()
 	const most = 16 // of those below
@@ -135,7 +135,7 @@ func level(route string, status int) slog.Level {
 	}
 }
 
-// askedByMachines reports whether a path is one that somebody asks every few
+// askedByMachines reports whether a path is one that a monitor requests every few
 // seconds.
 func askedByMachines(path string) bool {
 	return path == "/livez" || path == "/readyz" || path == "/metrics"

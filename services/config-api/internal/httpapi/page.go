@@ -9,15 +9,14 @@ import (
 	"github.com/dialnote/webhooks/pkg/fault"
 )
 
-// pageLive is the stream of the settings page. How long somebody watches says
-// nothing of how quick the service is.
+// pageLive is the stream of the settings page, whose duration is not measured.
 const pageLive = "/portal/live"
 
 // StatusOf returns the HTTP status of a kind of error: for the settings page,
 // which answers with pages.
 func StatusOf(kind fault.Kind) int { return statusOf(kind) }
 
-// servePage hands what is under PagePath to the settings page, which knows its
+// servePage routes everything under PagePath to the settings page, which checks its
 // own sessions.
 func (s *server) servePage(e *echo.Echo) {
 	if s.Page == nil {

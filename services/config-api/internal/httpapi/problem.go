@@ -48,8 +48,8 @@ func statusOf(kind fault.Kind) int {
 	return http.StatusInternalServerError
 }
 
-// answerError is echo's HTTPErrorHandler: the only place where an error becomes
-// an answer. What nobody classified is a 500 that tells nothing of its cause.
+// answerError is echo's HTTPErrorHandler: the only place where an error becomes a
+// response. An unclassified error is a 500 that says nothing of its cause.
 func (s *server) answerError(err error, c echo.Context) {
 	f, status := classify(err)
 	known := requestOf(c)
@@ -142,7 +142,7 @@ func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 		defer func() {
 			v := recover()
 			if abort, ok := v.(error); ok && errors.Is(abort, http.ErrAbortHandler) {
-				panic(v) // the one panic that means something to net/http
+				panic(v) // http.ErrAbortHandler, which net/http handles
 			}
 			if v != nil {
 				err = &panicError{value: v, stack: debug.Stack()}

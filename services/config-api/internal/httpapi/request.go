@@ -19,13 +19,13 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
 )
 
-// request is what is known of a request on its way through the server.
+// request is what middlewares and handlers know of a request.
 type request struct {
 	id        string
 	operation *contract.Operation // nil before a route was found
 	caller    auth.Caller
-	problem   string // the code of the problem answered, "" for none
-	cause     error  // of a problem that is ours
+	problem   string // the code of the problem in the response, "" for none
+	cause     error  // of an internal problem
 }
 
 const requestKey = "dialnote.request"
@@ -40,7 +40,7 @@ func requestOf(c echo.Context) *request {
 	return r
 }
 
-// actor returns who makes c's request, for the audit log.
+// actor returns the caller of c's request, for the audit log.
 func actor(c echo.Context) audit.Actor { return requestOf(c).caller.Actor }
 
 // requestID returns the caller's request id when it is short and plain, so

@@ -16,14 +16,14 @@ const PagePath = "/portal/"
 // policyOfDocs is the documentation's: a page with one style sheet of its own.
 const policyOfDocs = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-// permissions takes from the pages, and from what might be put into them, what
-// they never need.
+// permissions denies the pages, and anything embedded in them, what they never
+// need.
 const permissions = "accelerometer=(), bluetooth=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), " +
 	"magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=(), browsing-topics=()"
 
-// policyOfPage returns the settings page's: it loads and calls its own server
-// only, nothing in it is inline, its forms go nowhere else, and it is shown in
-// the pages of the embedding hosts and in no others.
+// policyOfPage returns the settings page's policy: it loads from, calls and posts
+// to its own server only, nothing in it is inline, and only pages of the embedding
+// hosts may show it in a frame.
 func policyOfPage(embedHosts []string) string {
 	ancestors := "'none'"
 	if len(embedHosts) > 0 {
@@ -42,9 +42,9 @@ func secure(embedHosts []string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			h, r := c.Response().Header(), c.Request()
-			maps.Copy(h, always) // whose values nobody changes in place
-			// A browser believes this over https only, so that it does not matter
-			// who says that the request came by it.
+			maps.Copy(h, always) // handlers replace its values and do not change them in place
+			// Browsers obey this over https only, so it does no harm when a client lies
+			// about the protocol.
 			if r.TLS != nil || strings.EqualFold(r.Header.Get(echo.HeaderXForwardedProto), "https") {
 				h.Set(echo.HeaderStrictTransportSecurity, "max-age=31536000")
 			}
@@ -54,11 +54,11 @@ func secure(embedHosts []string) echo.MiddlewareFunc {
 			case strings.HasPrefix(r.URL.Path, PagePath):
 				h.Set(echo.HeaderCacheControl, "no-store")
 				h.Set(echo.HeaderContentSecurityPolicy, page)
-				// The page's forms say where they come from: to the page alone.
+				// The page's forms send an Origin, to the page alone.
 				h.Set(echo.HeaderReferrerPolicy, "same-origin")
 				h.Set("Cross-Origin-Opener-Policy", "same-origin")
 				if len(embedHosts) > 0 {
-					h.Del(echo.HeaderXFrameOptions) // it knows no list of hosts
+					h.Del(echo.HeaderXFrameOptions) // it cannot list hosts
 				}
 			}
 			return next(c)

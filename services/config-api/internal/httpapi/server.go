@@ -49,9 +49,9 @@ type Options struct {
 	Log           *slog.Logger
 	Tracer        *trace.Tracer // nil for none
 	Limits        Limits        // none when zero
-	EmbedHosts    []string      // that may show the page in theirs; nobody may when empty
+	EmbedHosts    []string      // hosts whose pages may show the page in a frame; none when empty
 
-	// Page is the settings page; without one there is nothing at its address.
+	// Page is the settings page; nil serves none.
 	Page http.Handler
 }
 
@@ -114,8 +114,8 @@ func routesOf(e *echo.Echo) map[string]bool {
 	return routes
 }
 
-// guard lets a request through to its operation when its credential opens it
-// and its parameters are as the document says.
+// guard passes a request on to its operation when its credential opens it and its
+// parameters are as the document says.
 func (s *server) guard(op *contract.Operation) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {

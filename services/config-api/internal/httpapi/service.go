@@ -14,8 +14,8 @@ func (s *server) GetLiveness(c echo.Context) error {
 	return writeJSON(c, http.StatusOK, api.Liveness{Status: api.LivenessStatusAlive})
 }
 
-// GetReadiness answers GET /readyz: what is away by name, never why, since
-// anybody may ask.
+// GetReadiness answers GET /readyz with the names of the parts that are away. It
+// does not say why, because the request needs no credential.
 func (s *server) GetReadiness(c echo.Context) error {
 	away := []string{}
 	for name := range s.Health.Ready(c.Request().Context()) {

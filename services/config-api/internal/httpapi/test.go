@@ -26,8 +26,8 @@ func (s *server) TestWebhook(c echo.Context, org api.Org, id api.WebhookID) erro
 	return writeJSON(c, http.StatusOK, presentTestResult(result))
 }
 
-// timeFor bounds the work for one request of an operation. A test takes as long
-// as its receiver, and then there is an answer to give.
+// timeFor bounds the work for one request of an operation. A test takes as long as
+// its receiver does, and a moment for the response.
 func (s *server) timeFor(op *contract.Operation) time.Duration {
 	if op.ID == "testWebhook" {
 		return max(requestTime, s.Service.TestTime()+time.Second)

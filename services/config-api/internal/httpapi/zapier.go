@@ -11,8 +11,8 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
 
-// organization returns the only organization that the caller may reach: that of
-// a path which does not name one.
+// organization returns the only organization that the caller may reach, for a path
+// that names none.
 func organization(c echo.Context) string { return requestOf(c).caller.OrganizationID }
 
 // GetZapierAccount answers GET /v1/zapier/me.

@@ -8,25 +8,25 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
 
-// Event is one thing that a listener is told. Exactly one field is set.
+// Event is one event for a listener. Exactly one field is set.
 type Event struct {
 	Webhook  *WebhookChange
 	Delivery *stream.RecordedAttempt
 	Resync   Reason
 }
 
-// Reason says why a listener must read anew what it shows.
+// Reason says why a listener must read again what it shows.
 type Reason string
 
 // The reasons.
 const (
-	Connected Reason = "connected" // the first of every listener: what happened before was not told
-	Missed    Reason = "missed"    // something may have been lost on the way
-	Busy      Reason = "busy"      // more happens than can be told one by one
-	Slow      Reason = "slow"      // the listener reads too slowly; it is told nothing more
+	Connected Reason = "connected" // the listener's first event: it got none of those before
+	Missed    Reason = "missed"    // some events may have been lost
+	Busy      Reason = "busy"      // more happens than is sent one by one
+	Slow      Reason = "slow"      // the listener reads too slowly; this is its last event
 )
 
-// Change is what of a webhook is not as it was last told.
+// Change is what of a webhook has changed since its last event.
 type Change string
 
 // The changes.
@@ -42,14 +42,14 @@ const (
 	Counts       Change = "counts" // failure count, last sent, last error or held events
 )
 
-// WebhookChange is a webhook whose state is not as it was last told.
+// WebhookChange is a webhook whose state has changed since its last event.
 type WebhookChange struct {
 	ID      string
 	Changes []Change
 	View    *manage.View // as it is now, nil when it was deleted
 }
 
-// differences returns what is different between two states of a webhook.
+// differences returns the changes between two states of a webhook.
 func differences(was, is manage.View) []Change {
 	var list []Change
 	add := func(c Change, yes bool) {
@@ -67,7 +67,7 @@ func differences(was, is manage.View) []Change {
 	add(Counts, before.FailureCount != after.FailureCount || !before.LastSentAt.Equal(after.LastSentAt) ||
 		!reflect.DeepEqual(before.LastError, after.LastError) || !reflect.DeepEqual(was.Held, is.Held))
 	if len(list) == 0 && was.Version != is.Version {
-		list = append(list, Updated) // of what nobody is shown; its ETag is another
+		list = append(list, Updated) // of something that is not shown; its ETag differs
 	}
 	return list
 }

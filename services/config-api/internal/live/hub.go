@@ -1,10 +1,10 @@
-// Package live tells those who watch an organization what happens to its
-// webhooks, as it happens.
+// Package live sends what happens to an organization's webhooks, as it happens, to
+// listeners.
 //
-// A hub hears of an organization for as long as somebody watches it: from the
-// dispatchers what they record, from everybody what changed. Nothing of that is
-// kept anywhere. So whoever watches begins with what can be read, is told what
-// changes, and is told to read anew (Resync) whenever something may be missing.
+// A hub subscribes to an organization for as long as it has listeners: to what
+// dispatchers record, and to changes by any replica. None of that is stored. So a
+// listener first reads the current state, then receives changes, and receives a
+// Resync, which makes it read again, whenever events may have been lost.
 package live
 
 import (
@@ -22,7 +22,8 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
 
-// Source is where a hub hears from; stream.Conn says what the methods promise.
+// Source is the part of stream.Conn that a hub needs; stream.Conn says what the
+// methods promise.
 type Source interface {
 	WatchActivity(ctx context.Context, organizationID string, hear func(stream.Activity)) (stop func(), err error)
 	Gaps(ctx context.Context, missed func()) error
@@ -38,9 +39,9 @@ type Limits struct {
 	Listeners    int           // in all
 	Organization int           // listeners of one organization
 	Buffer       int           // events that a listener may be behind
-	Deliveries   int           // told one by one at once; more become a Resync
-	Pace         time.Duration // between two rounds of telling an organization's listeners
-	Settle       time.Duration // after which a webhook that something happened to is looked at once more
+	Deliveries   int           // deliveries sent in one round; more become a Resync
+	Pace         time.Duration // between two rounds of an organization
+	Settle       time.Duration // after which a webhook with activity is read once more
 }
 
 // DefaultLimits are the limits in production.
@@ -60,7 +61,7 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// Hub tells listeners. Safe for concurrent use.
+// Hub sends events to listeners. Safe for concurrent use.
 type Hub struct {
 	o       Options
 	resyncs *prometheus.CounterVec
@@ -68,7 +69,7 @@ type Hub struct {
 
 	mu     sync.Mutex
 	topics map[string]*topic // by organization
-	count  int               // listeners, those that wait for their topic included
+	count  int               // listeners, including those that wait for their topic
 	closed bool
 }
 
@@ -83,7 +84,7 @@ func New(o Options) (*Hub, error) {
 		}, []string{"reason"}),
 	}
 	for _, r := range []Reason{Missed, Busy, Slow} {
-		h.resyncs.WithLabelValues(string(r)) // there from the start
+		h.resyncs.WithLabelValues(string(r)) // exported from the start
 	}
 	listeners := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "dialnote_api_change_listeners",
@@ -97,8 +98,8 @@ func New(o Options) (*Hub, error) {
 	return h, nil
 }
 
-// Run looks for gaps until ctx ends, and then ends every listener and whatever
-// follows an organization.
+// Run watches for gaps until ctx ends, and then ends every listener and every
+// topic.
 func (h *Hub) Run(ctx context.Context) error {
 	defer h.close()
 	if err := h.o.Source.Gaps(ctx, h.missed); err != nil {
@@ -114,7 +115,7 @@ func (h *Hub) Listeners() int {
 	return h.count
 }
 
-// Listener is one who watches an organization.
+// Listener receives the events of one organization.
 type Listener struct {
 	topic  *topic
 	events chan Event
@@ -123,10 +124,11 @@ type Listener struct {
 	closed bool
 }
 
-// Listen begins to watch an organization. The first event is a Resync: whoever
-// reads after it, and is told the rest, misses nothing. It returns RateLimited when the organization has as many
-// listeners as it may, and Unavailable when the hub has, is closed, or cannot
-// hear or read now. Close must be called.
+// Listen returns a new listener of an organization. Its first event is a Resync: a
+// caller that reads the state after it, and then every event, misses nothing. It
+// returns RateLimited when the organization has as many listeners as it may, and
+// Unavailable when the hub has, is closed, or cannot subscribe or read now. The
+// caller must call Close.
 func (h *Hub) Listen(ctx context.Context, organizationID string) (*Listener, error) {
 	t, err := h.enter(organizationID) //nolint:contextcheck // a topic outlives the listener that it began for
 	if err != nil {
@@ -145,8 +147,8 @@ func (h *Hub) Listen(ctx context.Context, organizationID string) (*Listener, err
 	return h.join(t), nil
 }
 
-// Events returns what happens, in order. It is closed at the end: when the hub
-// closes, or when the listener was too slow.
+// Events returns the events, in order. It is closed when the hub closes, or when
+// the listener was too slow.
 func (l *Listener) Events() <-chan Event { return l.events }
 
 // Slow reports, once Events is closed, whether the listener was too slow.
@@ -156,7 +158,7 @@ func (l *Listener) Slow() bool {
 	return l.slow
 }
 
-// Close ends watching. It may be called again.
+// Close ends the listener. It may be called again.
 func (l *Listener) Close() {
 	h := l.topic.hub
 	h.mu.Lock()
@@ -169,7 +171,7 @@ func (l *Listener) Close() {
 	}
 }
 
-// end closes the listener's channel. The hub's lock is held.
+// end closes the listener's channel. The caller holds the hub's lock.
 func (l *Listener) end() {
 	if !l.ended {
 		l.ended = true
@@ -199,7 +201,7 @@ func (h *Hub) enter(organizationID string) (*topic, error) {
 	return t, nil
 }
 
-// open begins to follow an organization. The hub's lock is held.
+// open starts the topic of an organization. The caller holds the hub's lock.
 func (h *Hub) open(organizationID string) *topic {
 	ctx, cancel := context.WithCancel(context.Background())
 	t := newTopic(h, organizationID, cancel)
@@ -208,7 +210,7 @@ func (h *Hub) open(organizationID string) *topic {
 	return t
 }
 
-// leave counts a listener no more. The last one ends its topic.
+// leave stops counting a listener. The last one ends its topic.
 func (h *Hub) leave(t *topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -231,8 +233,8 @@ func (h *Hub) join(t *topic) *Listener {
 	return l
 }
 
-// tell puts events into the buffers of a topic's listeners. One whose buffer is
-// full is told nothing more.
+// tell puts events into the buffers of a topic's listeners. It ends a listener
+// whose buffer is full.
 func (h *Hub) tell(t *topic, events []Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -251,7 +253,7 @@ func (h *Hub) tell(t *topic, events []Event) {
 	}
 }
 
-// missed tells everybody to read anew.
+// missed sends a Resync to every listener.
 func (h *Hub) missed() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

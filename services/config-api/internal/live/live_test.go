@@ -157,7 +157,7 @@ func start(t *testing.T, w *world) (h *live.Hub, stop func()) {
 	}
 }
 
-// listen returns a listener that was told to begin.
+// listen returns a listener that has received its first event.
 func listen(t *testing.T, h *live.Hub, org string) *live.Listener {
 	t.Helper()
 	l, err := h.Listen(t.Context(), org)
@@ -170,7 +170,7 @@ func listen(t *testing.T, h *live.Hub, org string) *live.Listener {
 	return l
 }
 
-// told returns what was told until nothing more happens: the changes of each
+// told returns a listener's events until nothing more happens: the changes of each
 // webhook, the ids of deliveries, the reasons of resyncs.
 func told(l *live.Listener) (all []string) {
 	synctest.Wait()
@@ -309,7 +309,7 @@ func TestTheFirstIsToldAtOnceAndWhatFollowsTogether(t *testing.T) {
 		time.Sleep(limits().Pace) //nolint:forbidigo // the bubble's own clock
 		want(t, "a pace later", told(l), "delivery c", "delivery d", "delivery e", "wh_1 [counts]")
 
-		// The lane is emptied after the outcome was recorded, and nobody tells.
+		// The lane is emptied after the outcome was recorded, which no message reports.
 		later()
 		three, two := int64(3), int64(2)
 		w.set("acme", "wh_1", func(v *manage.View) { v.Held = &three })

@@ -13,12 +13,12 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
 
-// readWithin bounds one look at an organization's webhooks.
+// readWithin bounds one read of an organization's webhooks.
 const readWithin = 10 * time.Second
 
-// topic follows one organization for its listeners. What it hears is gathered
-// and told in rounds: the first at once, the next a pace later. However much
-// happens, its listeners and the database see a bounded part of it.
+// topic subscribes to one organization for its listeners. It collects what happens
+// and sends it in rounds: the first at once, the next a pace later. So the load on
+// listeners and on the database is bounded, however much happens.
 type topic struct {
 	hub            *Hub
 	organizationID string
@@ -29,17 +29,17 @@ type topic struct {
 	ready  chan struct{} // closed when known is, or following failed
 	failed error         // set before ready is closed
 
-	known map[string]manage.View // as last told; run's own
+	known map[string]manage.View // as in the last events; used by run only
 
 	mu     sync.Mutex
 	heard  heard
 	signal chan struct{} // holds a token when heard is not empty
 }
 
-// heard is what happened and was not told yet.
+// heard is what happened since the last round.
 type heard struct {
 	deliveries []*stream.RecordedAttempt
-	webhooks   map[string]bool // ids of those to look at, and whether to do so again later
+	webhooks   map[string]bool // ids of those to read, and whether to read them again later
 	resync     Reason
 }
 
@@ -50,7 +50,7 @@ func newTopic(h *Hub, organizationID string, cancel context.CancelFunc) *topic {
 	}
 }
 
-// run follows the organization until ctx ends.
+// run serves the topic until ctx ends.
 func (t *topic) run(ctx context.Context) {
 	stop, err := t.hub.o.Source.WatchActivity(ctx, t.organizationID, func(a stream.Activity) { t.hear(a, "") })
 	if err == nil {
@@ -70,7 +70,7 @@ func (t *topic) run(ctx context.Context) {
 			return
 		}
 		if err := t.round(ctx); err != nil && !troubled && ctx.Err() == nil {
-			t.hub.o.Log.Warn("changes cannot be told; trying until they can",
+			t.hub.o.Log.Warn("changes not read, retrying",
 				slog.String("org", t.organizationID), slog.Any("error", err))
 			troubled = true
 		} else if err == nil {
@@ -86,7 +86,7 @@ func (t *topic) run(ctx context.Context) {
 	}
 }
 
-// hear takes in what happened. It does not block.
+// hear adds activity to what was heard. It does not block.
 func (t *topic) hear(a stream.Activity, resync Reason) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -104,7 +104,7 @@ func (t *topic) hear(a stream.Activity, resync Reason) {
 		h.resync = resync
 	}
 	if h.resync != "" {
-		h.deliveries = nil // whoever reads anew needs none of them
+		h.deliveries = nil // a listener that reads again needs none of them
 	} else {
 		for i := range a.Attempts {
 			h.deliveries = append(h.deliveries, &a.Attempts[i])
@@ -135,8 +135,8 @@ func (t *topic) take() heard {
 	return h
 }
 
-// round tells what was heard. The deliveries are told before the database is
-// asked; what could not be read is looked at in the next round.
+// round sends what was heard. It sends the deliveries before it reads the database;
+// what could not be read is left to the next round.
 func (t *topic) round(ctx context.Context) error {
 	h := t.take()
 	deliveries := make([]Event, 0, len(h.deliveries))
@@ -161,7 +161,7 @@ func (t *topic) round(ctx context.Context) error {
 	return nil
 }
 
-// unread keeps for the next round what is still to be told.
+// unread keeps for the next round what could not be sent.
 func (t *topic) unread(h heard) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -174,9 +174,10 @@ func (t *topic) unread(h heard) {
 	t.wake()
 }
 
-// lookAgain looks once more at webhooks that something has just happened to. An
-// outcome is told when it is recorded; only then does its message leave the
-// lane, or is its retry scheduled, so that the number of held events follows.
+// lookAgain schedules another read of webhooks that had activity just now. A
+// dispatcher reports an outcome when it is recorded; only then does it remove the
+// message from the lane or schedule the retry, so the number of held events
+// changes a little later.
 func (t *topic) lookAgain(webhooks map[string]bool) {
 	var ids []string
 	for id, again := range webhooks {
@@ -197,8 +198,8 @@ func (t *topic) lookAgain(webhooks map[string]bool) {
 	})
 }
 
-// read returns the webhooks as they are now. Held events are counted for those
-// to look at, and for any other that has changed.
+// read returns the current webhooks. It counts held events for those that were
+// heard of, and for any other that has changed.
 func (t *topic) read(ctx context.Context, look map[string]bool) (map[string]manage.View, error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
@@ -222,8 +223,8 @@ func (t *topic) read(ctx context.Context, look map[string]bool) (map[string]mana
 	return now, nil
 }
 
-// changes returns what is different between two states of an organization, in
-// the order of the webhooks' ids.
+// changes returns the changes between two states of an organization, in the order
+// of the webhooks' ids.
 func changes(was, is map[string]manage.View) []Event {
 	var events []Event
 	add := func(id string, v *manage.View, list ...Change) {

@@ -18,8 +18,8 @@ func (s *Service) AuditLog(ctx context.Context, organizationID string, filter au
 	return entries, next, nil
 }
 
-// note writes an entry of what is about to be done where no transaction of the
-// store can hold both. It comes first: what cannot be noted is not done.
+// note writes an entry of an action outside the store, which no transaction can
+// include. It is written first, and the action is not taken when that fails.
 func (s *Service) note(ctx context.Context, e audit.Entry) error {
 	if err := s.Audit.AddEntry(ctx, e); err != nil {
 		return fmt.Errorf("note %s: %w", e.Action, err)

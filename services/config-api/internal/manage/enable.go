@@ -23,7 +23,7 @@ func (s *Service) Enable(ctx context.Context, by audit.Actor, organizationID, id
 		if err := s.note(ctx, audit.Of(by, audit.WebhookHeldDiscarded, w, s.now())); err != nil {
 			return View{}, err
 		}
-		// Before it is enabled, or some would already be on their way.
+		// Before it is enabled, or some would already be sent.
 		if err := s.Stream.Discard(ctx, id); err != nil {
 			return View{}, fmt.Errorf("discard held events of webhook %s: %w", id, err)
 		}
@@ -41,7 +41,7 @@ func (s *Service) Enable(ctx context.Context, by audit.Actor, organizationID, id
 	return s.view(ctx, w)[0], nil
 }
 
-// enable saves the new health. The status is looked at again under the lock.
+// enable saves the new health. It checks the status again under the lock.
 func (s *Service) enable(ctx context.Context, by audit.Actor, organizationID, id string, discard bool) (webhook.Webhook, error) {
 	var before webhook.Webhook
 	w, err := s.Webhooks.Update(ctx, by, organizationID, id, 0, func(w webhook.Webhook) (webhook.Webhook, error) {

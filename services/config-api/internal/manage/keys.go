@@ -58,8 +58,7 @@ func (s *Service) RevokeAPIKey(ctx context.Context, by audit.Actor, organization
 	return nil
 }
 
-// ZapierKey returns an organization's Zapier key. It is made when it is first
-// asked for.
+// ZapierKey returns an organization's Zapier key. The first call makes it.
 func (s *Service) ZapierKey(ctx context.Context, by audit.Actor, organizationID string) (access.ZapierKey, error) {
 	fresh, err := s.freshZapierKey(organizationID)
 	if err != nil {

@@ -82,9 +82,9 @@ func (s *Service) Delivery(ctx context.Context, organizationID, webhookID, deliv
 	return view, nil
 }
 
-// sent returns the delivery that these are the entries of, with the body that
-// was sent, nil when it cannot be had. A test's body is in the log, any other
-// one in the event stream.
+// sent returns the delivery of these entries, with the body that was sent, nil when
+// it cannot be read. A test's body is in the log, any other one in the event
+// stream.
 func (s *Service) sent(ctx context.Context, entries []store.LoggedAttempt) (delivery.Delivery, Payload) {
 	last := entries[0].Attempt
 	d := delivery.Delivery{
@@ -107,15 +107,15 @@ func (s *Service) sent(ctx context.Context, entries []store.LoggedAttempt) (deli
 	case fault.Is(err, fault.NotFound):
 		return d, PayloadExpired
 	default:
-		s.Log.WarnContext(ctx, "the event of a delivery cannot be read",
+		s.Log.WarnContext(ctx, "event of delivery not read",
 			slog.String("deliveryId", d.ID), slog.Uint64("sequence", last.EventSequence), slog.Any("error", err))
 		return d, PayloadUnavailable
 	}
 }
 
-// requestOf returns the request of attempt a: what the same event, secret and
-// time give is what was sent. Of the headers that the webhook's owner had added
-// it has the names.
+// requestOf returns the request of attempt a. It is made again from the event, the
+// secret and the time, which give the same request. Of the headers that the
+// webhook's owner had added it has only the names.
 func requestOf(w webhook.Webhook, d delivery.Delivery, a delivery.Attempt) *delivery.Request {
 	r := &delivery.Request{URL: a.URL, Body: d.Body}
 	signer, err := signature.NewSigner(w.Secret)
@@ -143,7 +143,8 @@ func (s *Service) Stats(ctx context.Context, organizationID, webhookID string, h
 	return stats, nil
 }
 
-// skipHeld notes in the log that what waited for a webhook will not be sent.
+// skipHeld records in the log that the events that waited for a webhook are not
+// sent.
 func (s *Service) skipHeld(ctx context.Context, w webhook.Webhook, why string) error {
 	if _, err := s.DeliveryLog.SkipHeld(ctx, w.OrganizationID, w.ID, s.now(), why); err != nil {
 		return fmt.Errorf("skip held deliveries of webhook %s: %w", w.ID, err)

@@ -1,5 +1,5 @@
-// Package manage is what people and programs do with webhooks. The JSON API
-// and the page call the same functions, so that there is one set of rules.
+// Package manage implements the operations on webhooks. The JSON API and the page
+// call the same functions, so that there is one set of rules.
 package manage
 
 import (
@@ -13,7 +13,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-// Service does it. Its fields do not change once it is in use.
+// Service has the operations as methods. Its fields do not change once it is in
+// use.
 type Service struct {
 	Webhooks    store.Webhooks
 	Deliveries  store.Deliveries
@@ -39,15 +40,15 @@ type Service struct {
 type View struct {
 	webhook.Webhook
 
-	// Held is how many events wait, nil when that cannot be told at the moment.
+	// Held is how many events wait, nil when they cannot be counted at the moment.
 	Held *int64
 
-	// SuggestsZapier tells that the Zapier provider would fit better.
+	// SuggestsZapier says that the Zapier provider would fit better.
 	SuggestsZapier bool
 }
 
-// view adds to webhooks what is kept elsewhere. A broker that is away leaves
-// the numbers of held events unknown; the webhooks can still be read.
+// view adds the numbers of held events to webhooks. While the broker is away they
+// are unknown, and the webhooks can still be read.
 func (s *Service) view(ctx context.Context, ws ...webhook.Webhook) []View {
 	held, err := s.Stream.HeldEach(ctx, ws)
 	if err != nil {

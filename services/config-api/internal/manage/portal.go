@@ -24,10 +24,10 @@ type PortalLink struct {
 	ExpiresAt time.Time
 }
 
-// CreatePortalLink makes a link to an organization's settings page. person is
-// for whom, as the audit log is to name them; it may be empty. wrong are fields
-// already known to be wrong. The error is an Invalid fault for a bad person,
-// with the field /actor.
+// CreatePortalLink makes a link to an organization's settings page. person is the
+// name of its user in the audit log; it may be empty. wrong are fields already
+// known to be wrong. The error is an Invalid fault for a bad person, with the field
+// /actor.
 func (s *Service) CreatePortalLink(ctx context.Context, by audit.Actor, organizationID, person string, wrong []fault.Field) (PortalLink, error) {
 	if person = webhook.Trim(person); person != "" {
 		wrong = append(wrong, webhook.CheckName("actor", person)...)

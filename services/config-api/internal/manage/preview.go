@@ -46,7 +46,7 @@ func sentURL(w webhook.Webhook) string {
 // CheckDraft returns what is wrong with each field of a new webhook, without
 // making one.
 func (s *Service) CheckDraft(organizationID string, d webhook.Draft) []fault.Field {
-	// Its secret is of no matter.
+	// The secret does not matter here.
 	_, wrong := s.Rules.New("", organizationID, "", d, s.now())
 	return wrong
 }
@@ -62,10 +62,10 @@ func (s *Service) CheckChange(ctx context.Context, organizationID, id string, c 
 	return wrong, nil
 }
 
-// CheckSignature says of each signature that somebody received for a webhook
-// whether it matches and why not, or returns NotFound. For a body that was
-// changed it returns the one that was sent, when that is still kept. Nothing of
-// a secret is in the answer.
+// CheckSignature says of each signature of a received request whether it matches
+// the webhook's secret and, if not, why, or returns NotFound. For a body that was
+// changed it returns the one that was sent, when that is still kept. Its result
+// holds nothing of a secret.
 func (s *Service) CheckSignature(ctx context.Context, organizationID, id string, r signature.Received) (findings []signature.Diagnosis, sent []byte, err error) {
 	w, err := s.Webhooks.Get(ctx, organizationID, id)
 	if err != nil {
@@ -89,8 +89,8 @@ func (s *Service) CheckSignature(ctx context.Context, organizationID, id string,
 	return findings, known.Sent, nil
 }
 
-// sentBody returns the body of the delivery that a received request says to
-// be, nil when that cannot be told.
+// sentBody returns the body of the delivery that a received request names, nil when
+// that cannot be read.
 func (s *Service) sentBody(ctx context.Context, organizationID, webhookID string, r signature.Received) []byte {
 	eventID := r.Standard.ID
 	if eventID == "" {
@@ -101,7 +101,7 @@ func (s *Service) sentBody(ctx context.Context, organizationID, webhookID string
 	}
 	v, err := s.Delivery(ctx, organizationID, webhookID, delivery.ID(webhookID, eventID))
 	if err != nil {
-		return nil // a check can be made without it
+		return nil // the check does not need it
 	}
 	for _, e := range v.Entries {
 		if e.Request != nil && e.Request.Body != nil {

@@ -32,7 +32,7 @@ func (s *Service) Recover(ctx context.Context, by audit.Actor, organizationID, w
 	}
 	since := delivery.Recordable(d.Since)
 	if epoch := time.Unix(0, 0).UTC(); since.Before(epoch) {
-		since = epoch // nothing is as old, and not every database keeps it
+		since = epoch // no event is older, and not every database stores such times
 	}
 	if len(wrong) == 0 && !since.Before(until) {
 		wrong = append(wrong, fault.Field{Pointer: "/since", Detail: "since must be before until, and in the past."})
@@ -75,8 +75,8 @@ func (s *Service) Recovery(ctx context.Context, organizationID, webhookID, id st
 	return r, nil
 }
 
-// LastRecoveries returns a webhook's last recoveries and previews of one, newest
-// first, at most so many. It does not look whether there is such a webhook.
+// LastRecoveries returns at most so many of a webhook's last recoveries and
+// previews, newest first. It does not check that the webhook exists.
 func (s *Service) LastRecoveries(ctx context.Context, organizationID, webhookID string, limit int) ([]delivery.Recovery, error) {
 	list, err := s.Recoveries.ListRecoveries(ctx, organizationID, webhookID, limit)
 	if err != nil {

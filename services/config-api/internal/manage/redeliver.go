@@ -16,11 +16,11 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-// Redeliver has a delivery made once more, whatever became of it. It returns
-// NotFound for an unknown delivery, and with the code event-expired when its
-// event is no longer kept; and a Conflict when the webhook is disabled by its
-// event setting or sends another event now, or when the delivery was a test. A
-// webhook that was disabled automatically gets it once it is enabled.
+// Redeliver queues a delivery once more, whatever its state. It returns NotFound
+// for an unknown delivery, and with the code event-expired when its event is no
+// longer kept; and a Conflict when the webhook is disabled by its event setting or
+// sends another event now, or when the delivery was a test. A webhook that was
+// disabled automatically gets it once it is enabled.
 func (s *Service) Redeliver(ctx context.Context, by audit.Actor, organizationID, webhookID, deliveryID string) error {
 	asked := s.now()
 	w, err := s.Webhooks.Get(ctx, organizationID, webhookID)
@@ -88,9 +88,9 @@ func (s *Service) again(ctx context.Context, a delivery.Attempt) (delivery.Deliv
 	return delivery.Of(e, e.Body(), a.WebhookID, a.EventSequence, m.Stored), nil
 }
 
-// noteWaiting notes in the log that a delivery waits again. It was asked for
-// before anything could be sent, and the log goes by the time: what is sent
-// already is not hidden.
+// noteWaiting records in the log that a delivery waits again. Its time is that of
+// the request, before anything could be sent; the log sorts by time, so the row
+// does not hide an attempt that was already made.
 func (s *Service) noteWaiting(ctx context.Context, w webhook.Webhook, d delivery.Delivery, entryID string, asked time.Time) {
 	entry := delivery.Attempt{
 		ID: entryID, DeliveryID: d.ID, WebhookID: d.WebhookID, OrganizationID: d.OrganizationID,
@@ -98,10 +98,10 @@ func (s *Service) noteWaiting(ctx context.Context, w webhook.Webhook, d delivery
 		URL: w.URL, StartedAt: asked, EndedAt: asked,
 		Outcome: delivery.Outcome{Result: delivery.Deferred, Message: "Waiting to be delivered again."},
 	}
-	// Not to send changes no health, whatever the policy.
+	// A deferred attempt changes no health, under any policy.
 	if _, err := s.Deliveries.Record(ctx, delivery.DefaultPolicy(), []delivery.Attempt{entry}); err != nil {
-		// It waits all the same; the next attempt will be in the log.
-		s.Log.WarnContext(ctx, "a redelivery is not noted", slog.String("deliveryId", d.ID), slog.Any("error", err))
+		// The delivery waits all the same; its next attempt will be in the log.
+		s.Log.WarnContext(ctx, "redelivery not recorded", slog.String("deliveryId", d.ID), slog.Any("error", err))
 	}
 }
 

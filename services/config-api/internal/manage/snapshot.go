@@ -8,8 +8,9 @@ import (
 )
 
 // Snapshot returns all webhooks of an organization by their ids, without their
-// secrets and their headers' values. Held events are counted for those that count accepts; Held is nil
-// for the others, and when it cannot be told at the moment.
+// secrets and their headers' values. It counts held events of those that count
+// accepts; Held is nil for the others, and when they cannot be counted at the
+// moment.
 func (s *Service) Snapshot(ctx context.Context, organizationID string, count func(webhook.Webhook) bool) (map[string]View, error) {
 	all, err := s.Webhooks.All(ctx, organizationID)
 	if err != nil {

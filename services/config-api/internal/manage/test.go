@@ -13,18 +13,18 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-// answerGrace is what a test may take beyond the attempt itself: to find a
-// dispatcher, to be recorded, to be answered.
+// answerGrace is the time that a test may take beyond the attempt itself: to find a
+// dispatcher, to be recorded, and for the reply.
 const answerGrace = 8 * time.Second
 
 // TestTime returns how long a test takes at most.
 func (s *Service) TestTime() time.Duration { return s.DeliveryTimeout + answerGrace }
 
-// Test sends a test to a webhook and returns what came of it. It can end a hold,
-// and so is a change: who asks for it is noted first. body is as
-// event.ParseTest reads it, whose errors pass through; empty is a sample. It
-// returns NotFound, a Conflict when the webhook is not active (specification,
-// section 6), or Unavailable when no dispatcher can make it.
+// Test sends a test to a webhook and returns the result. It can end a hold, and so
+// is a change, which the audit log gets first. body is read by event.ParseTest,
+// whose errors pass through; an empty one is a sample. It returns NotFound, a
+// Conflict when the webhook is not active (specification, section 6), or
+// Unavailable when no dispatcher can make the test.
 func (s *Service) Test(ctx context.Context, by audit.Actor, organizationID, id string, body []byte) (delivery.TestResult, error) {
 	w, err := s.Webhooks.Get(ctx, organizationID, id)
 	if err != nil {

@@ -10,16 +10,15 @@ import (
 // zero Versions is any.
 type Versions struct{ only []int64 }
 
-// OnlyVersions returns the versions of the list, which may be empty: then none
-// will do.
+// OnlyVersions returns the versions of the list. An empty list allows none.
 func OnlyVersions(list []int64) Versions {
 	return Versions{only: append(make([]int64, 0, len(list)), list...)}
 }
 
-// Any reports whether every version will do.
+// Any reports whether every version is allowed.
 func (v Versions) Any() bool { return v.only == nil }
 
-// check returns a fault of kind Stale when a version will not do.
+// check returns a fault of kind Stale when a version is not allowed.
 func (v Versions) check(version int64) error {
 	if v.Any() || slices.Contains(v.only, version) {
 		return nil

@@ -18,8 +18,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-// settleWithin bounds what follows a change that is already saved: telling the
-// dispatchers and discarding. It goes on when the caller has left.
+// settleWithin bounds the work after a change that is already saved: announcing it
+// and discarding events. It goes on when the caller has left.
 const settleWithin = 10 * time.Second
 
 // errUnchanged ends an update that would change nothing, so that the version
@@ -28,8 +28,8 @@ var errUnchanged = errors.New("nothing changed")
 
 // Create makes a webhook of an organization. wrong are fields already known to
 // be wrong; all wrong fields are reported together as an Invalid fault. ordered
-// makes it an ordered webhook, for which the broker must be there. It returns a
-// Conflict when the organization has as many webhooks as it may.
+// makes it an ordered webhook, which needs the broker. It returns a Conflict when
+// the organization has as many webhooks as it may.
 func (s *Service) Create(ctx context.Context, by audit.Actor, organizationID string, d webhook.Draft, ordered bool, wrong []fault.Field) (View, error) {
 	w, broken, err := s.newWebhook(organizationID, d)
 	if err != nil {
@@ -67,9 +67,9 @@ func (s *Service) newWebhook(organizationID string, d webhook.Draft) (webhook.We
 	return w, broken, nil
 }
 
-// announceNew tells the dispatchers of a webhook that was inserted. An answer of
-// failure would lose the secret and invite a second webhook; dispatchers that
-// missed this ask the database soon enough.
+// announceNew announces a webhook that was inserted to the dispatchers. It returns
+// no error, because a failed response would lose the secret and invite a second
+// webhook; dispatchers that miss the announcement read the database soon enough.
 func (s *Service) announceNew(ctx context.Context, w webhook.Webhook) {
 	if err := s.Stream.Announce(changeOf(w)); err != nil {
 		s.Log.WarnContext(ctx, "new webhook not announced", slog.String("webhookId", w.ID), slog.Any("error", err))
@@ -104,8 +104,8 @@ func (s *Service) List(ctx context.Context, organizationID string, page store.Pa
 	return s.view(ctx, ws...), next, nil
 }
 
-// Secret returns a webhook's secret, or NotFound. That it was shown stands in
-// the audit log.
+// Secret returns a webhook's secret, or NotFound. The audit log says that it was
+// shown.
 func (s *Service) Secret(ctx context.Context, by audit.Actor, organizationID, id string) (webhook.Secret, error) {
 	w, err := s.Webhooks.Get(ctx, organizationID, id)
 	if err != nil {
@@ -159,9 +159,9 @@ func (s *Service) Change(ctx context.Context, by audit.Actor, organizationID, id
 	return s.view(ctx, w)[0], nil
 }
 
-// leavePlace notes in the log what becomes of the deliveries that waited for an
-// ordered webhook when it was given another event: nobody reads on from its place.
-// What waits in a lane is noted by its reader.
+// leavePlace records in the log that deliveries that waited for an ordered webhook
+// are skipped when its event setting changes: no dispatcher reads from its old
+// place. Those in a lane are recorded by the lane's reader.
 func (s *Service) leavePlace(ctx context.Context, before, w webhook.Webhook) error {
 	if !w.Ordered() || before.Event == w.Event || w.Status() == webhook.StatusDisabled {
 		return nil
@@ -171,8 +171,8 @@ func (s *Service) leavePlace(ctx context.Context, before, w webhook.Webhook) err
 	return s.skipHeld(ctx, w, "Skipped: the webhook no longer sends this event.")
 }
 
-// settleChange tells the dispatchers of a saved change, and empties the lane
-// of a webhook that is disabled by hand.
+// settleChange announces a saved change to the dispatchers, and empties the lane of
+// a webhook that its owner disabled.
 func (s *Service) settleChange(ctx context.Context, w webhook.Webhook) error {
 	ctx, cancel := settle(ctx)
 	defer cancel()
@@ -215,7 +215,7 @@ func (s *Service) Delete(ctx context.Context, by audit.Actor, organizationID, id
 	return s.settleDelete(ctx, w)
 }
 
-// settleDelete tells the dispatchers of a deletion, and empties the lane.
+// settleDelete announces a deletion to the dispatchers, and empties the lane.
 func (s *Service) settleDelete(ctx context.Context, w webhook.Webhook) error {
 	ctx, cancel := settle(ctx)
 	defer cancel()
@@ -232,7 +232,7 @@ func (s *Service) discard(ctx context.Context, id string) error {
 	return nil
 }
 
-// settle returns a context for what must follow a saved change.
+// settle returns a context for the work after a saved change.
 func settle(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), settleWithin)
 }

@@ -19,7 +19,7 @@ import (
 // three.
 const zapierSamples = 3
 
-// Subscription is what a Zap says when it is turned on.
+// Subscription is the request of a Zap that is turned on.
 type Subscription struct {
 	TargetURL string
 	Event     event.Type
@@ -61,9 +61,9 @@ func (s *Service) Subscribe(ctx context.Context, by audit.Actor, organizationID 
 	return v.Webhook, err
 }
 
-// Unsubscribe removes the webhook of a Zap that is turned off. One that is not
-// there, or is none of Zapier's, is no error: to Zapier it is gone (Zapier
-// shows anything else to its user as a failure).
+// Unsubscribe removes the webhook of a Zap that is turned off. It returns nil when
+// there is none, or when it is none of Zapier's: Zapier shows any error to its user
+// as a failure.
 func (s *Service) Unsubscribe(ctx context.Context, by audit.Actor, organizationID, id string) error {
 	if !isID(id) {
 		return nil
@@ -80,9 +80,9 @@ func (s *Service) Unsubscribe(ctx context.Context, by audit.Actor, organizationI
 	case w.Provider != webhook.Zapier:
 		return nil
 	}
-	// It is gone. Zapier could do nothing about what follows.
+	// The webhook is gone. Zapier could do nothing about an error from here on.
 	if err := s.settleDelete(ctx, w); err != nil {
-		s.Log.WarnContext(ctx, "an unsubscribed webhook is not settled", slog.String("webhookId", id), slog.Any("error", err))
+		s.Log.WarnContext(ctx, "deletion not announced", slog.String("webhookId", id), slog.Any("error", err))
 	}
 	return nil
 }
@@ -95,8 +95,8 @@ func isID(text string) bool {
 	})
 }
 
-// requestUnsubscribe has Zapier told that a webhook was deleted on our side, so that it
-// pauses the Zap: best effort.
+// requestUnsubscribe asks the dispatchers to tell Zapier that a webhook was deleted
+// on our side, so that Zapier pauses the Zap. It logs an error and goes on.
 func (s *Service) requestUnsubscribe(ctx context.Context, w webhook.Webhook) {
 	if w.Provider != webhook.Zapier {
 		return
@@ -105,19 +105,19 @@ func (s *Service) requestUnsubscribe(ctx context.Context, w webhook.Webhook) {
 	defer cancel()
 	request := stream.UnsubscribeRequest{OrganizationID: w.OrganizationID, WebhookID: w.ID, URL: w.URL}
 	if err := s.Stream.PublishUnsubscribeRequest(ctx, request); err != nil {
-		s.Log.WarnContext(ctx, "Zapier is not told of a deleted webhook", slog.String("webhookId", w.ID), slog.Any("error", err))
+		s.Log.WarnContext(ctx, "unsubscribe request not stored", slog.String("webhookId", w.ID), slog.Any("error", err))
 	}
 }
 
-// Samples returns events of a type as JSON, exactly as they are delivered: the
-// organization's latest, newest first, or one that is made up when there are
-// none, or when they cannot be read.
+// Samples returns events of a type as JSON, as they are delivered: the
+// organization's latest, newest first, or a made-up one when there are none, or
+// when they cannot be read.
 func (s *Service) Samples(ctx context.Context, organizationID string, t event.Type) [][]byte {
 	limited, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
 	latest, err := s.Stream.Latest(limited, organizationID, t, zapierSamples)
 	if err != nil {
-		s.Log.WarnContext(ctx, "the latest events cannot be read", slog.Any("error", err))
+		s.Log.WarnContext(ctx, "latest events not read", slog.Any("error", err))
 	}
 	samples := make([][]byte, 0, zapierSamples)
 	for _, m := range latest {

@@ -67,12 +67,12 @@ func (p *Portal) webhooks(ctx context.Context, org string) ([]manage.View, error
 	return views, nil
 }
 
-// activity returns the outcomes of each webhook. Without them the cards have
-// empty charts, and all else.
+// activity returns the outcomes of each webhook. When they cannot be read, the
+// cards have empty charts.
 func (p *Portal) activity(ctx context.Context, org string) map[string][]store.HourStats {
 	activity, err := p.Service.Activity(ctx, org, chartHours)
 	if err != nil {
-		p.Log.WarnContext(ctx, "the charts have no numbers", slog.Any("error", err))
+		p.Log.WarnContext(ctx, "activity for charts not read", slog.Any("error", err))
 	}
 	return activity
 }

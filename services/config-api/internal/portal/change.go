@@ -18,7 +18,7 @@ func (p *Portal) ask(v *request, status int, title, template, problem string) er
 	return p.page(v, status, render.Frame{Title: title, Tab: "webhooks"}, template, question)
 }
 
-// again asks once more, and says why; other errors pass.
+// again shows the question again with the error; it returns errors of other kinds.
 func (p *Portal) again(v *request, title, template string, err error) error {
 	f := fault.Of(err)
 	if f.Kind == fault.Conflict || f.Kind == fault.Stale || f.Kind == fault.Invalid {

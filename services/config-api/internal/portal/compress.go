@@ -11,13 +11,13 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/portal/render"
 )
 
-// compressor is a writer that can be used again.
+// compressor is a writer that can be reused.
 type compressor interface {
 	io.WriteCloser
 	Reset(w io.Writer)
 }
 
-// writers are compressors to be used again: a new one takes most of a megabyte.
+// writers are pools of compressors: a new one takes most of a megabyte.
 type writers struct{ brotli, gzip sync.Pool }
 
 // write writes a whole body, compressed as the browser takes it.

@@ -13,8 +13,8 @@ import (
 // pageSize is how many rows a page of a list has.
 const pageSize = 50
 
-// log answers GET /portal/webhooks/{id}: its deliveries. What is filtered, and
-// which page it is, stands in the address.
+// log answers GET /portal/webhooks/{id}: its deliveries. The address has the filter
+// and the page.
 func (p *Portal) log(v *request) error {
 	card, w, err := p.cardOf(v)
 	if err != nil {
@@ -28,7 +28,7 @@ func (p *Portal) log(v *request) error {
 	}
 	if shown.Problem == "" {
 		list, next, err := p.Service.ListDeliveries(v.r.Context(), v.org, w.ID, filter, store.Page{Limit: pageSize, After: q.Get("after")})
-		if fault.Is(err, fault.Invalid) { // somebody has changed the address by hand
+		if fault.Is(err, fault.Invalid) { // the address was changed by hand
 			return goOn(v, page.Here, "")
 		}
 		if err != nil {
@@ -43,7 +43,7 @@ func (p *Portal) log(v *request) error {
 	}
 	frame := render.Frame{Title: card.Name, Tab: "webhooks"}
 	if q.Get("after") != "" {
-		page.First = page.Here // an older page stands still
+		page.First = page.Here // an older page does not change live
 	} else {
 		frame.Live = liveOf(w.ID, "", p.digest(v.r.Context(), v.org, w.ID, ""))
 	}

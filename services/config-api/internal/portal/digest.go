@@ -11,9 +11,9 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
 
-// A page that has just been read follows what happens from a moment later on.
-// It brings along a digest of what it shows; when that is no longer what there
-// is, the page is read anew, and else it need not be.
+// A page receives changes only from a moment after it was rendered. So its live
+// request has a digest of what it shows: when that is out of date, the page is
+// reloaded.
 
 // cardsDigest returns the digest of an organization's webhooks.
 func cardsDigest(views []manage.View) string {
@@ -38,7 +38,8 @@ func deliveryDigest(list []store.LoggedDelivery) string {
 	return list[0].ID + "." + strconv.FormatInt(list[0].UpdatedAt.UnixMicro(), 36) + "." + string(list[0].Status)
 }
 
-// digest returns the digest of what a page shows now, "" when that cannot be told.
+// digest returns the digest of what a page would show now, "" when that cannot be
+// read.
 func (p *Portal) digest(ctx context.Context, org, webhookID, deliveryID string) string {
 	if webhookID == "" {
 		views, err := p.webhooks(ctx, org)

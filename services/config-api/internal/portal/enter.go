@@ -15,11 +15,11 @@ const themeCookie = "dialnote_theme"
 func (p *Portal) enter(w http.ResponseWriter, r *http.Request) {
 	theme := p.theme(w, r)
 	if r.Method == http.MethodHead {
-		return // somebody looks at the link before it is followed; it opens once
+		return // a HEAD request, of a link preview, must not use up the link
 	}
 	session, text, err := p.Service.EnterPortal(r.Context(), r.FormValue("token"))
 	if err != nil && fault.Is(err, fault.NotFound) {
-		// Somebody who is in already has only opened the same link again.
+		// A browser with a session has opened the same link again.
 		if _, inside := p.session(r); inside == nil {
 			http.Redirect(w, r, "/portal/", http.StatusSeeOther)
 			return
@@ -45,8 +45,8 @@ func (p *Portal) leave(v *request) error {
 	return goOn(v, "/portal/", "")
 }
 
-// theme returns how the page is to look: as the query says, which is kept for
-// the pages that follow, or as an earlier one did.
+// theme returns the theme of the query, which a cookie keeps for the pages that
+// follow, or that of the cookie.
 func (p *Portal) theme(w http.ResponseWriter, r *http.Request) view.Theme {
 	q := r.URL.Query()
 	if q.Has("theme") || q.Has("accent") {
@@ -64,11 +64,11 @@ func (p *Portal) theme(w http.ResponseWriter, r *http.Request) view.Theme {
 	return view.ThemeOf(cookie.Value)
 }
 
-// accent answers with the style sheet of an accent colour. It is the same for
-// the same colour, for everybody.
+// accent serves the style sheet of an accent colour. It depends on nothing but the
+// colour.
 func accent(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/css; charset=utf-8")
 	w.Header().Set("Cache-Control", "public, max-age=86400")
-	// Nothing of the query but six hexadecimal digits comes through.
+	// Nothing of the query but six hexadecimal digits gets into the style sheet.
 	_, _ = w.Write([]byte(view.ParseTheme("", r.FormValue("accent")).StyleSheet())) //nolint:gosec // see above
 }

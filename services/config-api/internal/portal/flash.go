@@ -6,7 +6,7 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
 )
 
-// flashCookie names what the next page is to say, by a word of flashOf's.
+// flashCookie holds the word of the message that the next page shows; see flashOf.
 const flashCookie = "dialnote_flash"
 
 // The words.
@@ -22,7 +22,7 @@ const (
 	recoveryCancelled = "recovery-cancelled"
 )
 
-// flashOf returns what is said, nil for a word that is none.
+// flashOf returns the message of a word, nil for an unknown one.
 func flashOf(word string) *view.Flash {
 	text := map[string]string{
 		webhookSaved:      "The webhook was saved.",
@@ -45,8 +45,8 @@ func giveFlash(w http.ResponseWriter, r *http.Request, word string) {
 	}
 }
 
-// takeFlash returns the word that a request brings, and takes it from the
-// browser: it is said once.
+// takeFlash returns the word of a request's cookie, and removes the cookie, so that
+// the message is shown once.
 func takeFlash(w http.ResponseWriter, r *http.Request) string {
 	cookie, err := r.Cookie(flashCookie)
 	if err != nil || r.Method != http.MethodGet || !shown(r) {
@@ -56,8 +56,8 @@ func takeFlash(w http.ResponseWriter, r *http.Request) string {
 	return cookie.Value
 }
 
-// shown reports whether the answer is the page that a person sees next: not a
-// part of one that is open, nor its stream, which may be asked for in between.
+// shown reports whether the response is the page that a person sees next, and not a
+// part of an open page or its stream.
 func shown(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Dest") {
 	case "document", "iframe":

@@ -78,7 +78,8 @@ func (p *Portal) create(v *request) error {
 	return goOn(v, "/portal/webhooks/"+w.ID+"/secret", webhookCreated)
 }
 
-// refused shows a form again with what is wrong with it; other errors pass.
+// refused shows a form again with what is wrong with it; it returns errors of other
+// kinds.
 func (p *Portal) refused(v *request, edited view.Form, e view.Entered, err error) error {
 	f := fault.Of(err)
 	var form view.Form
@@ -104,9 +105,9 @@ func (p *Portal) editForm(v *request) error {
 	return p.form(v, http.StatusOK, view.EditForm(w.Webhook))
 }
 
-// edit answers POST /portal/webhooks/{id}/edit. The form holds the version that
-// it was made of: what somebody else changed meanwhile is not overwritten
-// unseen.
+// edit answers POST /portal/webhooks/{id}/edit. The form has the version that it
+// shows, so that it does not overwrite a change that another person made
+// meanwhile.
 func (p *Portal) edit(v *request) error {
 	id, e := v.r.PathValue("id"), entered(v.r)
 	_, err := p.Service.Change(v.r.Context(), v.actor, v.org, id, versions(v.r), changeOf(e), nil)
@@ -145,7 +146,7 @@ func (p *Portal) checkNew(v *request) error {
 	return p.checked(v, f)
 }
 
-// offersZapier reports whether a new webhook had better have the other provider.
+// offersZapier reports whether the Zapier provider fits a new webhook better.
 func (p *Portal) offersZapier(e view.Entered) bool {
 	return p.Service.Rules.SuggestsZapier(webhook.Webhook{Provider: webhook.Provider(e.Provider), URL: webhook.Trim(e.URL)})
 }

@@ -18,8 +18,8 @@ import (
 // session.
 const streamTime = 10 * time.Minute
 
-// live answers GET /portal/live: server-sent events that htmx puts into the
-// page. What happens at the same time is told together.
+// live answers GET /portal/live: server-sent events that htmx puts into the page.
+// Events that wait are written together.
 func (p *Portal) live(w http.ResponseWriter, r *http.Request) {
 	session, err := p.session(r)
 	if err != nil {
@@ -54,7 +54,7 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// feed writes what happens to one page.
+// feed writes the events of one page.
 type feed struct {
 	portal            *Portal
 	org               string
@@ -65,14 +65,14 @@ type feed struct {
 	w *sse.Writer
 }
 
-// news is what happened since the page was last told.
+// news is what happened since the page's last event.
 type news struct {
 	first  bool                    // the page has just been read
-	resync bool                    // something may have been missed
-	list   bool                    // a webhook came or went
-	cards  map[string]*manage.View // webhooks as they are now
-	log    bool                    // something of the webhook's deliveries
-	one    bool                    // something of the delivery
+	resync bool                    // events may have been lost
+	list   bool                    // a webhook was created or deleted
+	cards  map[string]*manage.View // webhooks that changed, as they are now
+	log    bool                    // one of the webhook's deliveries changed
+	one    bool                    // the delivery changed
 }
 
 // show writes an event, together with those that wait behind it.
@@ -141,7 +141,7 @@ func (p *Portal) changedCards(ctx context.Context, org string, changed map[strin
 		card.Swap = true
 		html, err := p.renderer.Piece("card", card)
 		if err != nil {
-			p.Log.ErrorContext(ctx, "a card could not be shown", slog.Any("error", err))
+			p.Log.ErrorContext(ctx, "card not rendered", slog.Any("error", err))
 			continue
 		}
 		cards.Write(html)
@@ -156,7 +156,7 @@ func (p *Portal) changedState(ctx context.Context, w *manage.View) []byte {
 	card.Swap = true
 	html, err := p.renderer.Piece("state", card)
 	if err != nil {
-		p.Log.ErrorContext(ctx, "a state could not be shown", slog.Any("error", err))
+		p.Log.ErrorContext(ctx, "state not rendered", slog.Any("error", err))
 	}
 	return html
 }

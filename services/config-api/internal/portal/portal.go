@@ -1,6 +1,6 @@
-// Package portal is the settings page: Settings → Webhooks. It shows what
-// manage returns and asks manage for what people want; it has no rules of its
-// own. Every page is a page without scripts too.
+// Package portal serves the settings page: Settings → Webhooks. It shows what
+// manage returns and calls manage for every change; it has no rules of its own.
+// Every page works without scripts too.
 package portal
 
 import (
@@ -63,8 +63,8 @@ func New(o Options) (*Portal, error) {
 	return p, nil
 }
 
-// ServeHTTP serves a request of the page. A form of another site cannot post
-// here, whatever cookie goes along.
+// ServeHTTP serves a request of the page. It refuses a form that another site
+// posts, even with a session's cookie.
 func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := p.Origins.Check(r); err != nil {
 		p.fail(w, r, view.Theme{}, fault.New(fault.Forbidden, "cross-origin", "This request came from another site. Open the page from dialnote again.").Because(err))

@@ -41,8 +41,8 @@ func (p *Portal) recoverPage(v *request, status int, page view.RecoverPage) erro
 	return p.page(v, status, render.Frame{Title: card.Name, Tab: "webhooks"}, "recover", page)
 }
 
-// recover answers POST /portal/webhooks/{id}/recover: it begins a preview, or
-// what a preview has shown.
+// recover answers POST /portal/webhooks/{id}/recover: it begins a preview, or the
+// recovery that a preview has shown.
 func (p *Portal) recover(v *request) error {
 	d, page := p.recoveryDraft(v)
 	if page.Since.Error != "" || page.Until.Error != "" {

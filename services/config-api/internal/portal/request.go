@@ -135,7 +135,7 @@ func (p *Portal) write(w http.ResponseWriter, r *http.Request, status int, frame
 	return nil
 }
 
-// goOn sends the browser to a page, to say there what was done.
+// goOn redirects the browser to a page, which shows the message flash.
 func goOn(v *request, path, flash string) error {
 	giveFlash(v.w, v.r, flash)
 	if scripted(v.r) {
@@ -147,8 +147,8 @@ func goOn(v *request, path, flash string) error {
 	return nil
 }
 
-// fail answers with a page that says what went wrong. What nobody classified is
-// told the operator only.
+// fail answers with a page that says what went wrong. The text of an unclassified
+// error is only in the log.
 func (p *Portal) fail(w http.ResponseWriter, r *http.Request, theme view.Theme, err error) {
 	f := fault.Of(err)
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
@@ -156,18 +156,18 @@ func (p *Portal) fail(w http.ResponseWriter, r *http.Request, theme view.Theme, 
 	}
 	status := p.StatusOf(f.Kind)
 	if status >= http.StatusInternalServerError {
-		p.Log.ErrorContext(r.Context(), "the page could not be shown",
+		p.Log.ErrorContext(r.Context(), "page request failed",
 			slog.String("requestId", w.Header().Get("X-Request-Id")), slog.String("problem", f.Code), slog.Any("error", err))
 	}
 	frame, notice := noticeOf(f, w.Header().Get("X-Request-Id"))
 	frame.Theme, frame.Embedders, frame.Part = theme, p.Embedders, scripted(r)
 	if f.Kind == fault.Unauthenticated && scripted(r) && !inDialog(r) {
-		// A part of the page is asked for and there is no session any more: the
-		// whole page is to say so.
+		// A script asked for a part of the page and the session has ended: reload the
+		// whole page, which says so.
 		w.Header().Set("HX-Refresh", "true")
 	}
 	if err := p.write(w, r, status, frame, "notice", notice); err != nil {
-		p.Log.ErrorContext(r.Context(), "an error could not be shown", slog.Any("error", err))
+		p.Log.ErrorContext(r.Context(), "error page not rendered", slog.Any("error", err))
 		http.Error(w, "Something went wrong on our side.", http.StatusInternalServerError)
 	}
 }
@@ -198,7 +198,7 @@ func noticeOf(f *fault.Error, requestID string) (render.Frame, view.Notice) {
 	return frame, n
 }
 
-// unknown answers for an address that nothing is at.
+// unknown answers for an unknown address.
 func (p *Portal) unknown(*request) error {
 	return fault.New(fault.NotFound, "not-found", "There is nothing at this address.")
 }

@@ -13,8 +13,8 @@ func (p *Portal) secret(v *request) error {
 	return p.secretPage(v, v.flash == webhookCreated, v.flash == webhookCreated)
 }
 
-// showSecret answers POST /portal/webhooks/{id}/secret. It is noted in the
-// audit log who saw it.
+// showSecret answers POST /portal/webhooks/{id}/secret. The audit log says who saw
+// the secret.
 func (p *Portal) showSecret(v *request) error { return p.secretPage(v, true, false) }
 
 func (p *Portal) secretPage(v *request, show, created bool) error {

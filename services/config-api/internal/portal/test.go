@@ -48,7 +48,8 @@ func (p *Portal) preview(v *request) error {
 	return p.testPage(v, http.StatusOK, view.TestPage{Preview: &shown})
 }
 
-// untested shows the form again with why no test was made; other errors pass.
+// untested shows the form again with why no test was made; it returns errors of
+// other kinds.
 func (p *Portal) untested(v *request, err error) error {
 	f := fault.Of(err)
 	var page view.TestPage

@@ -8,8 +8,8 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
 )
 
-// showZapierKey answers POST /portal/zapier/key. It is noted in the audit log
-// who saw it.
+// showZapierKey answers POST /portal/zapier/key. The audit log says who saw the
+// key.
 func (p *Portal) showZapierKey(v *request) error {
 	key, err := p.Service.ZapierKey(v.r.Context(), v.actor, v.org)
 	if err != nil {

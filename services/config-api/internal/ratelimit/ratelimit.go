@@ -1,5 +1,4 @@
-// Package ratelimit says how soon somebody may make the next request. Each
-// replica counts by itself.
+// Package ratelimit limits the requests of callers. Each replica counts by itself.
 package ratelimit
 
 import (

@@ -32,7 +32,7 @@ type Plan struct {
 	Authority string        `json:"authority"` // PEM to trust for https
 }
 
-// Report is what came of a plan.
+// Report is the result of a plan.
 type Report struct {
 	Rate float64       `json:"rate"`           // requests a second
 	CPU  time.Duration `json:"cpu"`            // of this process, for one request

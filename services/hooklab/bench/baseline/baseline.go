@@ -1,4 +1,4 @@
-// Package baseline holds measured ratios against those that were committed.
+// Package baseline compares measured ratios with those that were committed.
 package baseline
 
 import (
@@ -52,7 +52,7 @@ func Read(file string) (Baseline, error) {
 func (b Baseline) Write(file string) error {
 	text, err := json.MarshalIndent(b, "", "  ")
 	if err == nil {
-		err = os.WriteFile(file, append(text, '\n'), 0o644) //nolint:gosec // for everybody
+		err = os.WriteFile(file, append(text, '\n'), 0o644) //nolint:gosec // any user may read it
 	}
 	if err != nil {
 		return fmt.Errorf("write the baseline: %w", err)

@@ -22,7 +22,7 @@ const stopWithin = 15 * time.Second
 
 // Spec says what to start.
 type Spec struct {
-	Name    string // for people, and of the log file
+	Name    string // in messages, and of the log file
 	Program string // path
 	Args    []string
 	Env     []string // its whole environment but for PATH and HOME

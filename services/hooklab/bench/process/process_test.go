@@ -45,8 +45,7 @@ func TestEndIsReportedWithTheLog(t *testing.T) {
 	}
 }
 
-// says waits until the program has said something. It tells nobody when it
-// does, so its log is read again and again.
+// says waits until the program's log has these words. It polls the log.
 func says(t *testing.T, p *process.Process, words string) {
 	t.Helper()
 	for !strings.Contains(p.Tail(1), words) {

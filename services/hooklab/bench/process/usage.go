@@ -68,7 +68,7 @@ func OfTree(root int) (Usage, error) {
 	return total, nil
 }
 
-// ForgetPeak begins a process's peak memory anew from what it uses now.
+// ForgetPeak resets a process's peak memory to what it uses now.
 func ForgetPeak(pid int) error {
 	if err := os.WriteFile(proc(pid, "clear_refs"), []byte("5"), 0); err != nil {
 		return fmt.Errorf("forget peak memory: %w", err)

@@ -79,9 +79,9 @@ func (p *NATS) Hold(ctx context.Context, stream string) error {
 	return nil
 }
 
-// Release gives the dispatchers what was held, and returns when: in a moment. It
-// moves the end of the pause there instead of lifting it, because the server
-// would then go on only when somebody asks again, up to a second later.
+// Release ends a Hold, and returns when that takes effect: in a moment. It
+// moves the end of the pause there instead of lifting it, because the server would
+// then go on only at the next pull, up to a second later.
 func (p *NATS) Release(ctx context.Context, stream string) (time.Time, error) {
 	const moment = 50 * time.Millisecond
 	at := time.Now().Add(moment)
@@ -105,7 +105,7 @@ func (p *NATS) Unsettled(ctx context.Context, stream string) (int, error) {
 	return int(info.NumPending) + info.NumAckPending, nil //nolint:gosec // far fewer than 2^63 messages
 }
 
-// Undelivered returns how many events the dispatchers have not been given.
+// Undelivered returns how many events were not handed out to a dispatcher.
 func (p *NATS) Undelivered(ctx context.Context, stream string) (int, error) {
 	c, err := p.JS.Consumer(ctx, stream, dispatchers)
 	if err != nil {

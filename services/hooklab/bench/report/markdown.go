@@ -20,7 +20,7 @@ func Write(folder string, d Document) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	err = errors.Join(
-		os.MkdirAll(folder, 0o755), //nolint:gosec // a report is for everybody
+		os.MkdirAll(folder, 0o755), //nolint:gosec // any user may read a report
 		os.WriteFile(filepath.Join(folder, "bench.json"), append(text, '\n'), 0o644), //nolint:gosec // likewise
 		os.WriteFile(filepath.Join(folder, "bench.md"), []byte(Markdown(d)), 0o644))  //nolint:gosec // likewise
 	if err != nil {

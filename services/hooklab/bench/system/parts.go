@@ -202,8 +202,8 @@ func (s *System) get(ctx context.Context, url string) (string, error) {
 	return string(text), err
 }
 
-// freePort returns a port that nobody uses now and that the system gives to no
-// outgoing connection: Linux takes those from 32768 up.
+// freePort returns a port that is free now and that the system gives to no outgoing
+// connection: Linux takes those from 32768 up.
 func freePort() (int, error) {
 	const first, last = 20_000, 32_000
 	for range 100 {
@@ -224,7 +224,7 @@ func freePort() (int, error) {
 	return 0, errors.New("no free port found")
 }
 
-// ClosedPort returns the URL of a port of this machine where nobody listens.
+// ClosedPort returns the URL of a port of this machine on which no process listens.
 func ClosedPort() (string, error) {
 	port, err := freePort()
 	return "http://127.0.0.1:" + strconv.Itoa(port), err

@@ -225,7 +225,7 @@ func (s *System) program(name string) string { return filepath.Join(s.options.Pr
 // patience bounds every start.
 const patience = time.Minute
 
-// await asks until ask returns nil: for what nobody tells of by itself.
+// await calls ask until it returns nil: for states that nothing announces.
 func await(ctx context.Context, what string, ask func() error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not within %s", patience))
 	defer cancel()

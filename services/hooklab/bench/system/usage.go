@@ -54,8 +54,8 @@ func (s *System) Usage() (map[string]process.Usage, error) {
 	return usage, nil
 }
 
-// ForgetPeaks begins the peak memory of every part anew, but for Postgres, whose
-// processes come and go and share theirs.
+// ForgetPeaks resets the peak memory of every part except Postgres, whose processes
+// come and go and share memory.
 func (s *System) ForgetPeaks() error {
 	for _, p := range s.parts {
 		if err := process.ForgetPeak(p.PID()); err != nil {
@@ -86,13 +86,13 @@ func (s *System) Settled(ctx context.Context) error {
 	})
 }
 
-// Handed waits until every event was given to a dispatcher.
+// Handed waits until every event was handed out to a dispatcher.
 func (s *System) Handed(ctx context.Context) error {
 	return s.until(ctx, func() (int, error) { return s.NATS.Undelivered(ctx, proto.StreamEvents) })
 }
 
-// unfinished returns what standalone says of itself: nobody else can look into
-// its queues.
+// unfinished returns what standalone's metrics say: its queues cannot be read from
+// outside.
 func (s *System) unfinished(ctx context.Context, p *process.Process) (int, error) {
 	var sum float64
 	for _, name := range []string{"attempts_in_flight", "outcomes_unrecorded"} {
@@ -105,7 +105,7 @@ func (s *System) unfinished(ctx context.Context, p *process.Process) (int, error
 	return int(sum), nil
 }
 
-// until asks until nothing is left.
+// until calls a count until it is 0.
 func (s *System) until(ctx context.Context, left func() (int, error)) error {
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()

@@ -44,7 +44,7 @@ func start() error {
 	version := cli.Version()
 	log := ops.NewLogger(os.Stderr, settings, "standalone", version)
 	log.Info("starting", slog.Any("settings", settings))
-	ctx, now, stop := cli.Signals()
+	ctx, hardStop, stop := cli.Signals()
 	defer stop()
 	tracer, stopTracing, err := export.Open(ctx, environ, "standalone", version, log)
 	if err != nil {
@@ -60,5 +60,5 @@ func start() error {
 		return err
 	}
 	defer cli.HoldBallast()()
-	return s.Run(ctx, now)
+	return s.Run(ctx, hardStop)
 }

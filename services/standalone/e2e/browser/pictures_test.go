@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// TestScreenshots makes the documentation's pictures when it is told where to.
+// TestScreenshots makes the documentation's pictures when SCREENSHOTS names a
+// folder.
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	folder := os.Getenv("SCREENSHOTS")
@@ -28,8 +29,8 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-// shrink writes a picture anew with 256 colours: a page has hardly more, and the
-// file is a third as large.
+// shrink writes a picture with 256 colours: a page has hardly more, and the file is
+// a third as large.
 func shrink(t *testing.T, from, to string) {
 	t.Helper()
 	in, err := os.Open(from)

@@ -131,7 +131,7 @@ func serve(t *testing.T, h http.Handler) string {
 	return s.URL
 }
 
-// freeAddress returns an address that nobody listens on. Somebody else may take
+// freeAddress returns an address that no process listens on. Another one could take
 // it, which does not happen in practice.
 func freeAddress(t *testing.T) string {
 	t.Helper()

@@ -1,5 +1,5 @@
-// Package bootstrap makes, at the first start, the secrets that a production
-// installation is given by its operator, and keeps them in the data folder.
+// Package bootstrap makes, at the first start, the secrets that an operator sets
+// in production, and keeps them in the data folder.
 package bootstrap
 
 import (

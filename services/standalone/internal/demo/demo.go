@@ -78,7 +78,7 @@ func (d *Demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !d.knows(r.URL.Path) && !strings.HasPrefix(r.URL.Path, receiver.ControlPrefix) {
 		if err := d.learn(r.Context()); err != nil {
-			d.log.Warn("the demo receiver cannot ask for secrets", slog.Any("error", err))
+			d.log.Warn("demo: secrets not read", slog.Any("error", err))
 		}
 	}
 	d.answers.ServeHTTP(w, r)
@@ -90,7 +90,7 @@ func (d *Demo) knows(path string) bool {
 	return d.paths[path]
 }
 
-// learn tells the receiver the secrets of webhooks it has not heard of.
+// learn gives the receiver the secrets of webhooks that it does not know yet.
 func (d *Demo) learn(ctx context.Context) error {
 	hooks, err := d.client.webhooks(ctx)
 	if err != nil {
@@ -166,7 +166,7 @@ func (d *Demo) Run(ctx context.Context) error {
 		}
 		e.Timestamp = time.Now().UTC()
 		if err := d.client.publish(ctx, e.Body()); err != nil && ctx.Err() == nil {
-			d.log.Warn("the demo cannot publish", slog.Any("error", err))
+			d.log.Warn("demo: event not published", slog.Any("error", err))
 		}
 	}
 }

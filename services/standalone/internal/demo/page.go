@@ -20,7 +20,7 @@ func (d *Demo) PageURL() string { return d.URL() + PagePath }
 func (d *Demo) openPage(w http.ResponseWriter, r *http.Request) {
 	link, err := d.client.portalLink(r.Context(), Person)
 	if err != nil {
-		d.log.Warn("the demo cannot open the page", slog.Any("error", err))
+		d.log.Warn("demo: settings page not opened", slog.Any("error", err))
 		http.Error(w, "The page cannot be opened at the moment.", http.StatusServiceUnavailable)
 		return
 	}

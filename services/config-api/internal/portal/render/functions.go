@@ -51,8 +51,8 @@ func dict(pairs ...any) (map[string]any, error) {
 	return m, nil
 }
 
-// breaks returns a URL that is broken where its parts end, when its line is full:
-// what is left over would be a letter or two. It is copied without a change.
+// breaks returns a URL with places for line breaks where its parts end, so that no
+// line has only a letter or two. Copying the text gives the unchanged URL.
 func breaks(url string) template.HTML {
 	var b strings.Builder
 	ends := false
@@ -75,8 +75,8 @@ func icon(tone any) template.HTML {
 }
 
 // opens returns the attributes by which a link, a button or a form shows the
-// answer in the dialog. Without scripts they mean nothing, and the answer is a
-// page.
+// response in the dialog. Without scripts they have no effect, and the response is
+// a page.
 func opens(method, path string) template.HTMLAttr {
 	return template.HTMLAttr(`hx-` + method + `="` + template.HTMLEscapeString(path) + //nolint:gosec // escaped
 		`" hx-target="#dialog-body" hx-swap="innerHTML" hx-disabled-elt="this"`)

@@ -14,17 +14,17 @@ import (
 //go:embed templates
 var templateFiles embed.FS
 
-// Frame is what stands around a page's content.
+// Frame is the part of a page around its content.
 type Frame struct {
 	Title     string
 	Tab       string // which of the page's tabs is current; "" for a page without them
 	Theme     view.Theme
 	Flash     *view.Flash
 	Live      string   // the address of live changes, "" for none
-	Refresh   int      // seconds after which a browser without scripts reads the page anew; 0 for never
+	Refresh   int      // seconds after which a browser without scripts reloads the page; 0 for never
 	Embedders []string // origins that may show the page in a frame
 
-	Organization string // whose page it is; "" when nobody is in
+	Organization string // whose page it is; "" without a session
 	Person       string // for whom it was opened
 
 	// Part asks for the content alone: a script puts it into a page.

@@ -65,7 +65,7 @@ func (b *Book) tell(w http.ResponseWriter, r *http.Request, s Story) {
 	b.serve(w, f, name, body)
 }
 
-// told is a page on which a dialog is to be opened.
+// told is the page of the cards with a dialog to open over them.
 type told struct {
 	Cards view.Cards
 	Part  string

@@ -126,8 +126,7 @@ func everyCard() []view.Card {
 	}
 }
 
-// hostile are webhooks with names and addresses that somebody chose to break a
-// page.
+// hostile are webhooks with names and addresses that are chosen to break a page.
 func hostile() []view.Card {
 	return []view.Card{
 		card(hook("1a", `<script>alert("xss")</script><img src=x onerror=alert(1)>`, "https://evil.example/?q=<script>alert(1)</script>&a=\"'", webhook.SendCallLogs, 0, webhook.Health{

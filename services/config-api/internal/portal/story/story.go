@@ -20,7 +20,7 @@ type Story struct {
 	Body     any
 }
 
-// clock is the time at which all stories are told.
+// clock is the time of all stories.
 func clock() view.Clock {
 	return view.Clock{Now: time.Date(2026, 11, 23, 10, 30, 0, 0, time.UTC), Zone: time.UTC}
 }

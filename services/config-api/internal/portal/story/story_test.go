@@ -10,8 +10,8 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/portal/story"
 )
 
-// Every story is told, and no page has anything inline: it would not work under
-// the policy, and what a customer or a receiver wrote could become it.
+// Every story is rendered, and no page has anything inline: it would not work under
+// the policy, and text of a customer or a receiver could become a script.
 func TestEveryStoryIsToldWithNothingInline(t *testing.T) {
 	t.Parallel()
 	book, err := story.NewBook(story.Policy)

@@ -87,8 +87,8 @@ func CardOf(v manage.View, limit int, hours []store.HourStats, c Clock) Card {
 	return card
 }
 
-// held tells events that are held from those that only wait: for their own
-// retry after an answer that holds nobody, or for their turn.
+// held distinguishes events that are held from those that only wait: for their own
+// retry after a failure that causes no hold, or for an earlier delivery.
 func held(v manage.View) Held {
 	h := Held{Label: "Held events", Text: "None"}
 	switch {
@@ -103,8 +103,8 @@ func held(v manage.View) Held {
 	return h
 }
 
-// state returns a webhook's state in a word and, where that is not enough, in
-// a sentence. waits tells that events wait for it.
+// state returns a webhook's state in a word and, where that is not enough, in a
+// sentence. waits says that events wait for it.
 func state(w webhook.Webhook, waits bool) (Badge, string) {
 	h := w.Health
 	switch {

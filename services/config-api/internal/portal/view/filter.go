@@ -14,8 +14,8 @@ import (
 // typedTime is how a browser's field sends a time: without a zone.
 const typedTime = "2006-01-02T15:04"
 
-// ReadFilter reads the log's filter from an address. What cannot be understood
-// is said in Problem.
+// ReadFilter reads the log's filter from an address. Problem says what cannot be
+// understood.
 func ReadFilter(q url.Values, c Clock) (Filter, store.DeliveryFilter) {
 	f := Filter{
 		Status: q.Get("status"), Type: q.Get("type"), Within: q.Get("within"), Since: q.Get("since"), Until: q.Get("until"),
@@ -75,7 +75,7 @@ func (c Clock) ReadTime(text string) (time.Time, error) {
 		return at, nil
 	}
 	at, err := time.ParseInLocation(typedTime, text[:min(len(text), len(typedTime))], c.Zone)
-	return at, err //nolint:wrapcheck // what is wrong is plain to whoever typed it
+	return at, err //nolint:wrapcheck // only that it is wrong is shown
 }
 
 // Days writes how long something is kept: "7 days", "36 hours".

@@ -6,9 +6,9 @@ import (
 	"github.com/dialnote/webhooks/pkg/signature"
 )
 
-// ReadReceived reads what somebody pasted: headers one a line, or a signature
-// alone, and a body. A form sends line breaks as CR LF; they are read as the LF
-// that a program sends.
+// ReadReceived reads a pasted request: headers one a line, or a signature alone,
+// and a body. A form sends line breaks as CR LF; they are read as the LF that a
+// program sends.
 func ReadReceived(headers, body string) signature.Received {
 	r := signature.Received{Body: []byte(strings.ReplaceAll(body, "\r\n", "\n"))}
 	for line := range strings.Lines(headers) {

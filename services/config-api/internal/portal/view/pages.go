@@ -147,7 +147,7 @@ type RecoveryPage struct {
 	Recovery Recovery
 }
 
-// TestPage is a test: what came of it, and another.
+// TestPage is the page of a test: its result, and the form of the next one.
 type TestPage struct {
 	Card    Card
 	Payload Input // the data of the next one
@@ -186,7 +186,7 @@ type AuditPage struct {
 	Older   string
 }
 
-// Notice is a page that only says something.
+// Notice is a page with nothing but a message.
 type Notice struct {
 	Title     string
 	Says      string
@@ -194,7 +194,7 @@ type Notice struct {
 	Back      bool // offers the way to the webhooks
 }
 
-// Flash is what the last action came to.
+// Flash is the message about the last action.
 type Flash struct {
 	Text string
 	Tone Tone

@@ -4,7 +4,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 )
 
-// TestResult is what came of a test.
+// TestResult is the result of a test.
 type TestResult struct {
 	Delivered  bool
 	Headline   string // "Delivered: 200 OK in 84 ms"
@@ -14,7 +14,7 @@ type TestResult struct {
 	Payload    Body
 }
 
-// TestResultOf returns what came of a test.
+// TestResultOf returns the result of a test as it is shown.
 func TestResultOf(t delivery.TestResult, c Clock) TestResult {
 	a, o := t.Attempt, t.Attempt.Outcome
 	took := Took(a.EndedAt.Sub(a.StartedAt))

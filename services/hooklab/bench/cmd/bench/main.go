@@ -1,5 +1,5 @@
 // Command bench measures the whole system as real processes on loopback, and
-// holds its speed against what was measured before.
+// compares the result with earlier ones.
 package main
 
 import (
