@@ -12,8 +12,8 @@ import (
 )
 
 // audit answers GET /portal/audit.
-func (p *Portal) audit(v *request) error {
-	q := v.r.URL.Query()
+func (p *Portal) audit(req *request) error {
+	q := req.r.URL.Query()
 	page := view.AuditPage{Webhook: strings.TrimSpace(q.Get("webhook"))}
 	filter := audit.Filter{WebhookID: page.Webhook}
 	for _, a := range audit.Actions() {
@@ -24,15 +24,15 @@ func (p *Portal) audit(v *request) error {
 		}
 	}
 	page.Active = filter != audit.Filter{}
-	entries, next, err := p.Service.AuditLog(v.r.Context(), v.org, filter, store.Page{Limit: pageSize, After: q.Get("after")})
+	entries, next, err := p.Service.AuditLog(req.r.Context(), req.org, filter, store.Page{Limit: pageSize, After: q.Get("after")})
 	if fault.Is(err, fault.Invalid) {
-		return goOn(v, "/portal/audit", "")
+		return goOn(req, "/portal/audit", "")
 	}
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		page.Entries = append(page.Entries, view.EntryOf(e, v.clock))
+		page.Entries = append(page.Entries, view.EntryOf(e, req.clock))
 	}
 	if next != "" {
 		page.Older = here("/portal/audit", q, next)
@@ -40,5 +40,5 @@ func (p *Portal) audit(v *request) error {
 	if q.Get("after") != "" {
 		page.First = here("/portal/audit", q, "")
 	}
-	return p.page(v, http.StatusOK, render.Frame{Title: "Audit log", Tab: "audit"}, "audit", page)
+	return p.page(req, http.StatusOK, render.Frame{Title: "Audit log", Tab: "audit"}, "audit", page)
 }

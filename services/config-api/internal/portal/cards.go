@@ -20,17 +20,17 @@ import (
 const chartHours = 24
 
 // cards answers GET /portal/.
-func (p *Portal) cards(v *request) error {
-	page, err := p.cardsPage(v)
+func (p *Portal) cards(req *request) error {
+	page, err := p.cardsPage(req)
 	if err != nil {
 		return err
 	}
-	return p.page(v, http.StatusOK, render.Frame{Title: "Settings", Tab: "webhooks", Live: liveOf("", "", page.Seen)}, "cards", page)
+	return p.page(req, http.StatusOK, render.Frame{Title: "Settings", Tab: "webhooks", Live: liveOf("", "", page.Seen)}, "cards", page)
 }
 
-func (p *Portal) cardsPage(v *request) (view.Cards, error) {
-	ctx := v.r.Context()
-	views, err := p.webhooks(ctx, v.org)
+func (p *Portal) cardsPage(req *request) (view.Cards, error) {
+	ctx := req.r.Context()
+	views, err := p.webhooks(ctx, req.org)
 	if err != nil {
 		return view.Cards{}, err
 	}
@@ -40,14 +40,14 @@ func (p *Portal) cardsPage(v *request) (view.Cards, error) {
 	}
 	all := len(views)
 	page.Seen = cardsDigest(views)
-	if page.Search = strings.TrimSpace(v.r.FormValue("q")); page.Search != "" {
+	if page.Search = strings.TrimSpace(req.r.FormValue("q")); page.Search != "" {
 		page.Here += "?" + url.Values{"q": {page.Search}}.Encode()
 		views = slices.DeleteFunc(views, func(w manage.View) bool { return !fits(w, page.Search) })
 		page.Matches = matches(len(views), all, page.Search)
 	}
-	activity := p.activity(ctx, v.org)
+	activity := p.activity(ctx, req.org)
 	for _, w := range views {
-		page.Cards = append(page.Cards, p.card(w, activity, v.clock))
+		page.Cards = append(page.Cards, p.card(w, activity, req.clock))
 	}
 	page.ManyOf(all)
 	return page, nil
@@ -86,13 +86,13 @@ func (p *Portal) card(w manage.View, activity map[string][]store.HourStats, c vi
 }
 
 // cardOf returns the card of one webhook, without its chart, or NotFound.
-func (p *Portal) cardOf(v *request) (view.Card, manage.View, error) {
-	w, err := p.Service.Get(v.r.Context(), v.org, v.r.PathValue("id"))
+func (p *Portal) cardOf(req *request) (view.Card, manage.View, error) {
+	w, err := p.Service.Get(req.r.Context(), req.org, req.r.PathValue("id"))
 	if err != nil {
 		return view.Card{}, manage.View{}, err
 	}
 	w.Secret = ""
-	return view.CardOf(w, p.DisableAfter, nil, v.clock), w, nil
+	return view.CardOf(w, p.DisableAfter, nil, req.clock), w, nil
 }
 
 // fits reports whether a webhook is found by a text: in its name or its URL,

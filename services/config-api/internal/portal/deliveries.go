@@ -15,39 +15,39 @@ const pageSize = 50
 
 // log answers GET /portal/webhooks/{id}: its deliveries. The address has the filter
 // and the page.
-func (p *Portal) log(v *request) error {
-	card, w, err := p.cardOf(v)
+func (p *Portal) log(req *request) error {
+	card, w, err := p.cardOf(req)
 	if err != nil {
 		return err
 	}
-	q := v.r.URL.Query()
-	shown, filter := view.ReadFilter(q, v.clock)
+	q := req.r.URL.Query()
+	shown, filter := view.ReadFilter(q, req.clock)
 	page := view.Log{
-		Head: view.HeadOf(card, ""), Filter: shown, Kept: view.Days(p.Retention), Zone: v.clock.Zone.String(),
-		Here: here(v.r.URL.Path, q, ""),
+		Head: view.HeadOf(card, ""), Filter: shown, Kept: view.Days(p.Retention), Zone: req.clock.Zone.String(),
+		Here: here(req.r.URL.Path, q, ""),
 	}
 	if shown.Problem == "" {
-		list, next, err := p.Service.ListDeliveries(v.r.Context(), v.org, w.ID, filter, store.Page{Limit: pageSize, After: q.Get("after")})
+		list, next, err := p.Service.ListDeliveries(req.r.Context(), req.org, w.ID, filter, store.Page{Limit: pageSize, After: q.Get("after")})
 		if fault.Is(err, fault.Invalid) { // the address was changed by hand
-			return goOn(v, page.Here, "")
+			return goOn(req, page.Here, "")
 		}
 		if err != nil {
 			return err
 		}
 		for _, d := range list {
-			page.Rows = append(page.Rows, view.RowOf(d, card, v.clock))
+			page.Rows = append(page.Rows, view.RowOf(d, card, req.clock))
 		}
 		if next != "" {
-			page.Older = here(v.r.URL.Path, q, next)
+			page.Older = here(req.r.URL.Path, q, next)
 		}
 	}
 	frame := render.Frame{Title: card.Name, Tab: "webhooks"}
 	if q.Get("after") != "" {
 		page.First = page.Here // an older page does not change live
 	} else {
-		frame.Live = liveOf(w.ID, "", p.digest(v.r.Context(), v.org, w.ID, ""))
+		frame.Live = liveOf(w.ID, "", p.digest(req.r.Context(), req.org, w.ID, ""))
 	}
-	return p.page(v, http.StatusOK, frame, "log", page)
+	return p.page(req, http.StatusOK, frame, "log", page)
 }
 
 // here returns the address of a list's page: with what is filtered, and the
@@ -69,24 +69,24 @@ func here(path string, q url.Values, after string) string {
 }
 
 // delivery answers GET /portal/webhooks/{id}/deliveries/{delivery}.
-func (p *Portal) delivery(v *request) error {
-	card, w, err := p.cardOf(v)
+func (p *Portal) delivery(req *request) error {
+	card, w, err := p.cardOf(req)
 	if err != nil {
 		return err
 	}
-	d, err := p.Service.Delivery(v.r.Context(), v.org, w.ID, v.r.PathValue("delivery"))
+	d, err := p.Service.Delivery(req.r.Context(), req.org, w.ID, req.r.PathValue("delivery"))
 	if err != nil {
 		return err
 	}
-	page := view.DeliveryPage{Head: view.HeadOf(card, ""), Delivery: view.DeliveryOf(d, card, v.clock)}
-	return p.page(v, http.StatusOK, render.Frame{Title: card.Name, Tab: "webhooks", Live: liveOf(w.ID, d.ID, deliveryDigest([]store.LoggedDelivery{d.LoggedDelivery}))}, "delivery", page)
+	page := view.DeliveryPage{Head: view.HeadOf(card, ""), Delivery: view.DeliveryOf(d, card, req.clock)}
+	return p.page(req, http.StatusOK, render.Frame{Title: card.Name, Tab: "webhooks", Live: liveOf(w.ID, d.ID, deliveryDigest([]store.LoggedDelivery{d.LoggedDelivery}))}, "delivery", page)
 }
 
 // redeliver answers POST …/deliveries/{delivery}/redeliver.
-func (p *Portal) redeliver(v *request) error {
-	id, delivery := v.r.PathValue("id"), v.r.PathValue("delivery")
-	if err := p.Service.Redeliver(v.r.Context(), v.actor, v.org, id, delivery); err != nil {
+func (p *Portal) redeliver(req *request) error {
+	id, delivery := req.r.PathValue("id"), req.r.PathValue("delivery")
+	if err := p.Service.Redeliver(req.r.Context(), req.actor, req.org, id, delivery); err != nil {
 		return err
 	}
-	return goOn(v, "/portal/webhooks/"+id+"/deliveries/"+delivery, redelivered)
+	return goOn(req, "/portal/webhooks/"+id+"/deliveries/"+delivery, redelivered)
 }

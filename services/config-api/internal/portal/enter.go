@@ -35,14 +35,14 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request) {
 }
 
 // leave ends the session.
-func (p *Portal) leave(v *request) error {
-	if text, ok := auth.SessionText(v.r); ok {
-		if err := p.Service.LeavePortal(v.r.Context(), text); err != nil {
+func (p *Portal) leave(req *request) error {
+	if text, ok := auth.SessionText(req.r); ok {
+		if err := p.Service.LeavePortal(req.r.Context(), text); err != nil {
 			return err
 		}
 	}
-	p.Cookies.End(v.w, v.r)
-	return goOn(v, "/portal/", "")
+	p.Cookies.End(req.w, req.r)
+	return goOn(req, "/portal/", "")
 }
 
 // theme returns the theme of the query, which a cookie keeps for the pages that

@@ -13,16 +13,16 @@ import (
 )
 
 // newForm answers GET /portal/webhooks/new.
-func (p *Portal) newForm(v *request) error {
-	return p.form(v, http.StatusOK, view.NewForm())
+func (p *Portal) newForm(req *request) error {
+	return p.form(req, http.StatusOK, view.NewForm())
 }
 
-func (p *Portal) form(v *request, status int, f view.Form) error {
+func (p *Portal) form(req *request, status int, f view.Form) error {
 	title := "Add Webhook"
 	if f.ID != "" {
 		title = "Edit"
 	}
-	return p.page(v, status, render.Frame{Title: title, Tab: "webhooks"}, "form", f)
+	return p.page(req, status, render.Frame{Title: title, Tab: "webhooks"}, "form", f)
 }
 
 // entered returns what a form holds.
@@ -69,18 +69,18 @@ func changeOf(e view.Entered) webhook.Change {
 }
 
 // create answers POST /portal/webhooks/new.
-func (p *Portal) create(v *request) error {
-	e := entered(v.r)
-	w, err := p.Service.Create(v.r.Context(), v.actor, v.org, draftOf(e), e.Ordered, nil)
+func (p *Portal) create(req *request) error {
+	e := entered(req.r)
+	w, err := p.Service.Create(req.r.Context(), req.actor, req.org, draftOf(e), e.Ordered, nil)
 	if err != nil {
-		return p.refused(v, view.Form{}, e, err)
+		return p.refused(req, view.Form{}, e, err)
 	}
-	return goOn(v, "/portal/webhooks/"+w.ID+"/secret", webhookCreated)
+	return goOn(req, "/portal/webhooks/"+w.ID+"/secret", webhookCreated)
 }
 
 // refused shows a form again with what is wrong with it; it returns errors of other
 // kinds.
-func (p *Portal) refused(v *request, edited view.Form, e view.Entered, err error) error {
+func (p *Portal) refused(req *request, edited view.Form, e view.Entered, err error) error {
 	f := fault.Of(err)
 	var form view.Form
 	switch f.Kind {
@@ -93,31 +93,31 @@ func (p *Portal) refused(v *request, edited view.Form, e view.Entered, err error
 		return err
 	}
 	form.ID, form.Version, form.OffersZapier = edited.ID, edited.Version, edited.ID == "" && p.offersZapier(e)
-	return p.form(v, p.StatusOf(f.Kind), form)
+	return p.form(req, p.StatusOf(f.Kind), form)
 }
 
 // editForm answers GET /portal/webhooks/{id}/edit.
-func (p *Portal) editForm(v *request) error {
-	_, w, err := p.cardOf(v)
+func (p *Portal) editForm(req *request) error {
+	_, w, err := p.cardOf(req)
 	if err != nil {
 		return err
 	}
-	return p.form(v, http.StatusOK, view.EditForm(w.Webhook))
+	return p.form(req, http.StatusOK, view.EditForm(w.Webhook))
 }
 
 // edit answers POST /portal/webhooks/{id}/edit. The form has the version that it
 // shows, so that it does not overwrite a change that another person made
 // meanwhile.
-func (p *Portal) edit(v *request) error {
-	id, e := v.r.PathValue("id"), entered(v.r)
-	_, err := p.Service.Change(v.r.Context(), v.actor, v.org, id, versions(v.r), changeOf(e), nil)
+func (p *Portal) edit(req *request) error {
+	id, e := req.r.PathValue("id"), entered(req.r)
+	_, err := p.Service.Change(req.r.Context(), req.actor, req.org, id, versions(req.r), changeOf(e), nil)
 	if err == nil {
-		return goOn(v, "/portal/", webhookSaved)
+		return goOn(req, "/portal/", webhookSaved)
 	}
 	edited := view.Form{ID: id}
-	edited.Version, _ = strconv.ParseInt(v.r.FormValue("version"), 10, 64)
+	edited.Version, _ = strconv.ParseInt(req.r.FormValue("version"), 10, 64)
 	if fault.Is(err, fault.Stale) {
-		_, w, gone := p.cardOf(v)
+		_, w, gone := p.cardOf(req)
 		if gone != nil {
 			return gone
 		}
@@ -125,7 +125,7 @@ func (p *Portal) edit(v *request) error {
 		err = fault.New(fault.Stale, "stale-version",
 			"Somebody changed this webhook while you did. Saving again replaces what they saved with what stands here.")
 	}
-	return p.refused(v, edited, e, err)
+	return p.refused(req, edited, e, err)
 }
 
 // versions returns the version of a form, any when it has none.
@@ -139,11 +139,11 @@ func versions(r *http.Request) manage.Versions {
 
 // checkNew answers POST /portal/webhooks/new/check: what is wrong with a form
 // that is being typed.
-func (p *Portal) checkNew(v *request) error {
-	e := entered(v.r)
-	f := view.FormOf(e, p.Service.CheckDraft(v.org, draftOf(e)))
+func (p *Portal) checkNew(req *request) error {
+	e := entered(req.r)
+	f := view.FormOf(e, p.Service.CheckDraft(req.org, draftOf(e)))
 	f.OffersZapier = p.offersZapier(e)
-	return p.checked(v, f)
+	return p.checked(req, f)
 }
 
 // offersZapier reports whether the Zapier provider fits a new webhook better.
@@ -152,17 +152,17 @@ func (p *Portal) offersZapier(e view.Entered) bool {
 }
 
 // checkEdit answers POST /portal/webhooks/{id}/edit/check.
-func (p *Portal) checkEdit(v *request) error {
-	e := entered(v.r)
-	wrong, err := p.Service.CheckChange(v.r.Context(), v.org, v.r.PathValue("id"), changeOf(e))
+func (p *Portal) checkEdit(req *request) error {
+	e := entered(req.r)
+	wrong, err := p.Service.CheckChange(req.r.Context(), req.org, req.r.PathValue("id"), changeOf(e))
 	if err != nil {
 		return err
 	}
 	f := view.FormOf(e, wrong)
-	f.ID = v.r.PathValue("id")
-	return p.checked(v, f)
+	f.ID = req.r.PathValue("id")
+	return p.checked(req, f)
 }
 
-func (p *Portal) checked(v *request, f view.Form) error {
-	return p.page(v, http.StatusOK, render.Frame{Title: "Add Webhook", Tab: "webhooks"}, "checked", f)
+func (p *Portal) checked(req *request, f view.Form) error {
+	return p.page(req, http.StatusOK, render.Frame{Title: "Add Webhook", Tab: "webhooks"}, "checked", f)
 }

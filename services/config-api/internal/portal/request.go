@@ -41,7 +41,7 @@ type request struct {
 }
 
 // handler answers a request, or returns an error for it.
-type handler func(v *request) error
+type handler func(req *request) error
 
 // withSession calls h for a request with a session.
 func (p *Portal) withSession(h handler) http.HandlerFunc {
@@ -51,9 +51,9 @@ func (p *Portal) withSession(h handler) http.HandlerFunc {
 		r = r.WithContext(ctx)
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		theme := p.theme(w, r)
-		v, err := p.begin(w, r, theme)
+		req, err := p.begin(w, r, theme)
 		if err == nil {
-			err = h(v)
+			err = h(req)
 		}
 		if err != nil {
 			p.fail(w, r, theme, err)
@@ -116,12 +116,12 @@ func zone(r *http.Request) *time.Location {
 }
 
 // page answers with the page whose content the named template makes of body.
-func (p *Portal) page(v *request, status int, frame render.Frame, name string, body any) error {
-	frame.Theme, frame.Embedders = v.theme, p.Embedders
-	frame.Part = scripted(v.r)
-	frame.Flash = flashOf(v.flash)
-	frame.Organization, frame.Person = v.org, v.session.Person
-	return p.write(v.w, v.r, status, frame, name, body)
+func (p *Portal) page(req *request, status int, frame render.Frame, name string, body any) error {
+	frame.Theme, frame.Embedders = req.theme, p.Embedders
+	frame.Part = scripted(req.r)
+	frame.Flash = flashOf(req.flash)
+	frame.Organization, frame.Person = req.org, req.session.Person
+	return p.write(req.w, req.r, status, frame, name, body)
 }
 
 func (p *Portal) write(w http.ResponseWriter, r *http.Request, status int, frame render.Frame, name string, body any) error {
@@ -136,14 +136,14 @@ func (p *Portal) write(w http.ResponseWriter, r *http.Request, status int, frame
 }
 
 // goOn redirects the browser to a page, which shows the message flash.
-func goOn(v *request, path, flash string) error {
-	giveFlash(v.w, v.r, flash)
-	if scripted(v.r) {
-		v.w.Header().Set("HX-Redirect", path)
-		v.w.WriteHeader(http.StatusOK)
+func goOn(req *request, path, flash string) error {
+	giveFlash(req.w, req.r, flash)
+	if scripted(req.r) {
+		req.w.Header().Set("HX-Redirect", path)
+		req.w.WriteHeader(http.StatusOK)
 		return nil
 	}
-	http.Redirect(v.w, v.r, path, http.StatusSeeOther) //nolint:gosec // each path begins with /portal/
+	http.Redirect(req.w, req.r, path, http.StatusSeeOther) //nolint:gosec // each path begins with /portal/
 	return nil
 }
 

@@ -9,26 +9,26 @@ import (
 
 // secret answers GET /portal/webhooks/{id}/secret: the code that verifies, and
 // right after the webhook was made the secret too.
-func (p *Portal) secret(v *request) error {
-	return p.secretPage(v, v.flash == webhookCreated, v.flash == webhookCreated)
+func (p *Portal) secret(req *request) error {
+	return p.secretPage(req, req.flash == webhookCreated, req.flash == webhookCreated)
 }
 
 // showSecret answers POST /portal/webhooks/{id}/secret. The audit log says who saw
 // the secret.
-func (p *Portal) showSecret(v *request) error { return p.secretPage(v, true, false) }
+func (p *Portal) showSecret(req *request) error { return p.secretPage(req, true, false) }
 
-func (p *Portal) secretPage(v *request, show, created bool) error {
-	card, _, err := p.cardOf(v)
+func (p *Portal) secretPage(req *request, show, created bool) error {
+	card, _, err := p.cardOf(req)
 	if err != nil {
 		return err
 	}
 	page := view.SecretPage{Head: view.HeadOf(card, "/secret"), New: created, Languages: p.languages}
 	if show {
-		secret, err := p.Service.Secret(v.r.Context(), v.actor, v.org, card.ID)
+		secret, err := p.Service.Secret(req.r.Context(), req.actor, req.org, card.ID)
 		if err != nil {
 			return err
 		}
 		page.Secret = secret.Reveal()
 	}
-	return p.page(v, http.StatusOK, render.Frame{Title: card.Name, Tab: "webhooks"}, "secret", page)
+	return p.page(req, http.StatusOK, render.Frame{Title: card.Name, Tab: "webhooks"}, "secret", page)
 }

@@ -15,42 +15,42 @@ import (
 )
 
 // testForm answers GET /portal/webhooks/{id}/test.
-func (p *Portal) testForm(v *request) error {
-	return p.testPage(v, http.StatusOK, view.TestPage{})
+func (p *Portal) testForm(req *request) error {
+	return p.testPage(req, http.StatusOK, view.TestPage{})
 }
 
 // test answers POST /portal/webhooks/{id}/test: it sends a sample, or the data
 // of the form.
-func (p *Portal) test(v *request) error {
-	body, err := testBody(v.r)
+func (p *Portal) test(req *request) error {
+	body, err := testBody(req.r)
 	if err != nil {
-		return p.untested(v, err)
+		return p.untested(req, err)
 	}
-	result, err := p.Service.Test(v.r.Context(), v.actor, v.org, v.r.PathValue("id"), body)
+	result, err := p.Service.Test(req.r.Context(), req.actor, req.org, req.r.PathValue("id"), body)
 	if err != nil {
-		return p.untested(v, err)
+		return p.untested(req, err)
 	}
-	shown := view.TestResultOf(result, v.clock)
-	return p.testPage(v, http.StatusOK, view.TestPage{Result: &shown})
+	shown := view.TestResultOf(result, req.clock)
+	return p.testPage(req, http.StatusOK, view.TestPage{Result: &shown})
 }
 
 // preview answers POST /portal/webhooks/{id}/preview.
-func (p *Portal) preview(v *request) error {
-	body, err := testBody(v.r)
+func (p *Portal) preview(req *request) error {
+	body, err := testBody(req.r)
 	if err != nil {
-		return p.untested(v, err)
+		return p.untested(req, err)
 	}
-	r, err := p.Service.PreviewTest(v.r.Context(), v.org, v.r.PathValue("id"), body)
+	r, err := p.Service.PreviewTest(req.r.Context(), req.org, req.r.PathValue("id"), body)
 	if err != nil {
-		return p.untested(v, err)
+		return p.untested(req, err)
 	}
 	shown := view.RequestOf(r)
-	return p.testPage(v, http.StatusOK, view.TestPage{Preview: &shown})
+	return p.testPage(req, http.StatusOK, view.TestPage{Preview: &shown})
 }
 
 // untested shows the form again with why no test was made; it returns errors of
 // other kinds.
-func (p *Portal) untested(v *request, err error) error {
+func (p *Portal) untested(req *request, err error) error {
 	f := fault.Of(err)
 	var page view.TestPage
 	switch f.Kind {
@@ -61,7 +61,7 @@ func (p *Portal) untested(v *request, err error) error {
 	default:
 		return err
 	}
-	return p.testPage(v, p.StatusOf(f.Kind), page)
+	return p.testPage(req, p.StatusOf(f.Kind), page)
 }
 
 // fieldsOf writes what is wrong with a payload, each part with its place.
@@ -76,25 +76,25 @@ func fieldsOf(f *fault.Error) string {
 	return strings.Join(parts, " ")
 }
 
-func (p *Portal) testPage(v *request, status int, page view.TestPage) error {
-	card, w, err := p.cardOf(v)
+func (p *Portal) testPage(req *request, status int, page view.TestPage) error {
+	card, w, err := p.cardOf(req)
 	if err != nil {
 		return err
 	}
 	page.Card = card
-	if page.Payload.Value = v.r.FormValue("data"); page.Payload.Value == "" {
-		page.Payload.Value = sampleData(event.Type(w.Event), v)
+	if page.Payload.Value = req.r.FormValue("data"); page.Payload.Value == "" {
+		page.Payload.Value = sampleData(event.Type(w.Event), req)
 	}
 	if w.Status() != webhook.StatusActive && page.Problem == "" {
 		page.Problem = "Only an active webhook can be tested."
 	}
-	return p.page(v, status, render.Frame{Title: "Test", Tab: "webhooks"}, "test", page)
+	return p.page(req, status, render.Frame{Title: "Test", Tab: "webhooks"}, "test", page)
 }
 
 // sampleData returns the data of a sample, indented to be edited.
-func sampleData(t event.Type, v *request) string {
+func sampleData(t event.Type, req *request) string {
 	var b bytes.Buffer
-	if err := json.Indent(&b, event.Sample(t, v.org, "", v.clock.Now).Data, "", "  "); err != nil {
+	if err := json.Indent(&b, event.Sample(t, req.org, "", req.clock.Now).Data, "", "  "); err != nil {
 		return "{}"
 	}
 	return b.String()
