@@ -22,13 +22,13 @@ import (
 	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/deliver"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/dispatch"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/farewell"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/limit"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/metrics"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/queue"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/recovery"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/unsubscribe"
 )
 
 const (
@@ -228,8 +228,8 @@ func (a *App) dispatch(ctx, work context.Context, stop context.CancelFunc, p *pa
 	group.Add(func() error { p.ordered.Run(pulling, work); return nil }, interrupt)
 	group.Add(func() error { a.offerTests(pulling, work, p.tests); return nil }, interrupt)
 	group.Add(func() error { p.recoveries.Run(pulling, work); return nil }, interrupt)
-	farewells := &farewell.Speaker{Stream: a.deps.Stream, Sender: a.deps.Sender, Log: a.deps.Log}
-	group.Add(func() error { farewells.Run(pulling, work); return nil }, interrupt)
+	unsubscriber := &unsubscribe.Unsubscriber{Stream: a.deps.Stream, Sender: a.deps.Sender, Log: a.deps.Log}
+	group.Add(func() error { unsubscriber.Run(pulling, work); return nil }, interrupt)
 	upkeep := &maintenance{
 		store: a.deps.Store, log: a.deps.Log,
 		keep: store.Retention{Log: a.cfg.Retention, Audit: a.cfg.AuditRetention},

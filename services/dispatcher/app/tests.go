@@ -11,16 +11,16 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/deliver"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/recovery"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/trial"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/tester"
 )
 
 // tests makes what people ask for by the Test button.
 func (a *App) tests(matcher *match.Matcher, deliverer *deliver.Deliverer) *stream.TestService {
-	tester := &trial.Tester{
+	t := &tester.Tester{
 		Matcher: matcher, Sender: a.deps.Sender, Deliverer: deliverer,
 		UserAgent: delivery.UserAgent(cli.Version()), Now: time.Now, Tracer: a.deps.Tracer,
 	}
-	return a.deps.Stream.NewTestService(a.deps.Log, tester.Test)
+	return a.deps.Stream.NewTestService(a.deps.Log, t.Test)
 }
 
 // offerTests answers tests until ctx ends. A replica that cannot still delivers.

@@ -1,16 +1,16 @@
-package farewell_test
+package unsubscribe_test
 
 import (
 	"testing"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/farewell"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/unsubscribe"
 )
 
-func TestOnlyTroubleIsTriedAgain(t *testing.T) {
+func TestOnlyAnUnreachableZapierIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	if d := farewell.Pause(delivery.Outcome{Result: delivery.Succeeded}, 1); d != 0 {
+	if d := unsubscribe.Pause(delivery.Outcome{Result: delivery.Succeeded}, 1); d != 0 {
 		t.Errorf("after a success: %s", d)
 	}
 	for reason, want := range map[delivery.Reason]bool{
@@ -21,7 +21,7 @@ func TestOnlyTroubleIsTriedAgain(t *testing.T) {
 	} {
 		last := time.Duration(0)
 		for times := range uint64(30) {
-			d := farewell.Pause(delivery.Outcome{Result: delivery.Failed, Reason: reason}, times)
+			d := unsubscribe.Pause(delivery.Outcome{Result: delivery.Failed, Reason: reason}, times)
 			if (d > 0) != want || d < last || d > 10*time.Minute {
 				t.Errorf("%s, time %d: %s after %s", reason, times, d, last)
 			}

@@ -11,7 +11,7 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-func TestZapierIsToldOfADeletedWebhook(t *testing.T) {
+func TestZapierIsUnsubscribedFromADeletedWebhook(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	came := make(chan *http.Request, 10)
@@ -21,7 +21,7 @@ func TestZapierIsToldOfADeletedWebhook(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
-	say := func(id, path string) {
+	publish := func(id, path string) {
 		t.Helper()
 		f := stream.UnsubscribeRequest{OrganizationID: "acme", WebhookID: id, URL: r.url + path}
 		for range 2 { // the second is the same
@@ -40,30 +40,30 @@ func TestZapierIsToldOfADeletedWebhook(t *testing.T) {
 			return nil
 		}
 	}
-	say("wh_1", "/hooks/1") // before there is a dispatcher
+	publish("wh_1", "/hooks/1") // before there is a dispatcher
 	s.run(t, config(never))
 	if got := next(); got.Method != http.MethodDelete || got.URL.Path != "/hooks/1" || got.ContentLength != 0 ||
 		got.UserAgent() != "DialNote-Webhooks/test" || got.Header.Get("X-DialNote-Provider") != "zapier" {
 		t.Errorf("%s %s %v", got.Method, got.URL, got.Header)
 	}
-	await(t, "it is done with", func() bool { return len(s.nats.Stored(t, proto.StreamFarewells)) == 0 })
+	await(t, "the request is acknowledged", func() bool { return len(s.nats.Stored(t, proto.StreamFarewells)) == 0 })
 
-	say("wh_2", "/again")
+	publish("wh_2", "/again")
 	if got := next(); got.URL.Path != "/again" {
 		t.Errorf("%s %s", got.Method, got.URL)
 	}
 	if n := len(s.nats.Stored(t, proto.StreamFarewells)); n != 1 {
-		t.Errorf("%d farewells are kept to be said again", n)
+		t.Errorf("%d requests are kept to be sent again", n)
 	}
-	say("wh_3", "/hooks/3") // which does not wait for the one that is in trouble
+	publish("wh_3", "/hooks/3") // which does not wait for the one that failed
 	if got := next(); got.URL.Path != "/hooks/3" {
 		t.Errorf("%s %s", got.Method, got.URL)
 	}
 }
 
-// A farewell goes where a delivery may go, and nowhere else: the URL's host may
-// have become a private one since it was saved.
-func TestAFarewellGoesThroughTheGuard(t *testing.T) {
+// An unsubscribe request goes only where a delivery may go: the URL's host may
+// have become a private one since the URL was saved.
+func TestAnUnsubscribeRequestGoesThroughTheGuard(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	came := make(chan string, 100)
@@ -71,18 +71,18 @@ func TestAFarewellGoesThroughTheGuard(t *testing.T) {
 		came <- r.URL.Path
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 	})
-	say := func(path string) {
+	publish := func(path string) {
 		t.Helper()
 		if err := s.conn.PublishUnsubscribeRequest(t.Context(), stream.UnsubscribeRequest{OrganizationID: "acme", WebhookID: "wh_" + path[1:], URL: r.url + path}); err != nil {
 			t.Fatal(err)
 		}
-		await(t, "it is done with", func() bool { return len(s.nats.Stored(t, proto.StreamFarewells)) == 0 })
+		await(t, "the request is acknowledged", func() bool { return len(s.nats.Stored(t, proto.StreamFarewells)) == 0 })
 	}
 	guarded := s.runUnder(t, config(never), endpoint.Policy{AllowHTTP: true})
-	say("/private")
+	publish("/private")
 	guarded.stop()
 	s.run(t, config(never))
-	say("/moved")
+	publish("/moved")
 	close(came)
 	var paths []string
 	for path := range came {

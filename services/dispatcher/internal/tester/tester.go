@@ -1,15 +1,14 @@
-// Package trial makes the requests of the Test button: the same signing, guard
-// and deadline as any delivery, at once, and with the outcome as the answer.
-package trial
+// Package tester sends the requests of the Test button: signed, guarded and
+// bounded in time as any delivery, but at once, and with the outcome as the
+// answer.
+package tester
 
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/egress"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/stream"
@@ -19,29 +18,25 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
 
-// recordWithin is how long the caller waits for the log: the outcome is known
-// by then.
-const recordWithin = 5 * time.Second
-
-// Matcher finds a webhook.
-type Matcher interface {
-	Find(ctx context.Context, organizationID, webhookID string) (*match.Target, error)
-	Drop(organizationID string)
-}
+// recordTimeout is how long a test waits for its row in the log. Its outcome is
+// known by then, and the caller waits for the answer.
+const recordTimeout = 5 * time.Second
 
 // Tester makes tests. Safe for concurrent use.
 type Tester struct {
-	Matcher   Matcher
+	Matcher   *match.Matcher
 	Sender    deliver.Sender
 	Deliverer *deliver.Deliverer
-	UserAgent string // as the sender's: it is set here to be shown
+	UserAgent string // that Sender would add; it is set here to be shown
 	Now       func() time.Time
 	Tracer    *trace.Tracer
 }
 
-// Test sends the call's event to its webhook, once, and returns what came of it
-// when that is recorded. It returns NotFound for a webhook that is not there,
-// and a Conflict for one that is not active or does not send such an event.
+// Test sends the call's event to its webhook once, and returns the outcome and
+// the request when they are recorded. The error is a fault: NotFound when the
+// webhook does not exist, Conflict when it is not active or does not send such
+// events, Unavailable when the replica stops meanwhile or the outcome cannot be
+// recorded.
 func (t *Tester) Test(ctx context.Context, call stream.TestCall) (delivery.TestResult, error) {
 	e, err := event.ParseJSON(call.Event)
 	if err != nil {
@@ -52,25 +47,25 @@ func (t *Tester) Test(ctx context.Context, call stream.TestCall) (delivery.TestR
 		return delivery.TestResult{}, err
 	}
 	d := delivery.Of(e, e.Body(), target.Webhook.ID, 0, t.Now())
-	w := &witness{sender: t.Sender, userAgent: t.UserAgent}
+	c := &capture{sender: t.Sender, userAgent: t.UserAgent}
 	sending, span := t.Tracer.Attempt(ctx, &d, target.Webhook.Provider, 1)
-	a, ok := deliver.Attempt(sending, w, t.Now, target, d, 1)
+	a, ok := deliver.Attempt(sending, c, t.Now, target, d, 1)
 	span.Attempted(&a.Outcome)
 	if !ok {
 		return delivery.TestResult{}, fault.New(fault.Unavailable, "no-dispatcher", "The test was interrupted. Try again in a moment.").Because(context.Cause(ctx))
 	}
 	a.Test, a.Body = true, d.Body
-	recording, cancel := context.WithTimeout(ctx, recordWithin)
+	recording, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	if err := t.Deliverer.RecordTest(recording, target, d, a); err != nil {
 		return delivery.TestResult{}, fault.New(fault.Unavailable, "test-not-recorded",
 			"The test was sent, but our database cannot record what came of it at the moment. Try again soon.").Because(err)
 	}
-	return delivery.TestResult{Attempt: a, Request: w.request(a.HeaderNames)}, nil
+	return delivery.TestResult{Attempt: a, Request: c.request(a.HeaderNames)}, nil
 }
 
-// find looks the webhook up in the database: a change that was saved just now
-// is what is to be tested.
+// find reads the webhook from the database: the test is of the settings as they
+// were saved a moment ago, which the cache may not have yet.
 func (t *Tester) find(ctx context.Context, call stream.TestCall, kind event.Type) (*match.Target, error) {
 	t.Matcher.Drop(call.OrganizationID)
 	target, err := t.Matcher.Find(ctx, call.OrganizationID, call.WebhookID)
@@ -85,29 +80,4 @@ func (t *Tester) find(ctx context.Context, call stream.TestCall, kind event.Type
 		return nil, fault.New(fault.Conflict, "webhook-changed", "The webhook's event was changed just now. Test it again.")
 	}
 	return target, nil
-}
-
-// witness keeps the one request that is sent through it.
-type witness struct {
-	sender    deliver.Sender
-	userAgent string
-	sent      egress.Request
-}
-
-// Send implements deliver.Sender.
-func (w *witness) Send(ctx context.Context, r egress.Request) delivery.Outcome {
-	r.Fields = append(slices.Clone(r.Fields), delivery.Field{Name: "User-Agent", Value: w.userAgent})
-	w.sent = r
-	return w.sender.Send(ctx, r)
-}
-
-// request returns the request with masks for the values of these headers.
-func (w *witness) request(masked []string) delivery.Request {
-	header := w.sent.Fields.Header()
-	for _, name := range masked {
-		if _, sent := header[name]; sent {
-			header[name] = []string{webhook.HeaderMask}
-		}
-	}
-	return delivery.Request{URL: w.sent.URL, Header: header, Body: w.sent.Body}
 }

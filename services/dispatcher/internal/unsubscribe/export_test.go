@@ -1,4 +1,4 @@
-package farewell
+package unsubscribe
 
 import (
 	"time"
