@@ -35,6 +35,6 @@ func (a *App) offerTests(ctx, work context.Context, tests *stream.TestService) {
 func (a *App) recoveries(matcher *match.Matcher, deliverer *deliver.Deliverer) *recovery.Runner {
 	return &recovery.Runner{
 		Replica: a.replica, Store: a.deps.Store, Stream: a.deps.Stream, Matcher: matcher, Deliverer: deliverer,
-		Settled: a.cfg.DeliveryTimeout + recordGrace, Now: time.Now, Log: a.deps.Log,
+		PendingTime: a.cfg.DeliveryTimeout + recordGrace, Now: time.Now, Log: a.deps.Log,
 	}
 }
