@@ -38,30 +38,31 @@ func build() string {
 	return version + " (" + commit + ")"
 }
 
-// Signals returns two contexts: the first ends at the first SIGTERM or
-// interrupt, the second at the second one. stop ends both.
-func Signals() (first, second context.Context, stop context.CancelFunc) {
-	first, cancelFirst := context.WithCancel(context.Background())
-	second, cancelSecond := context.WithCancel(context.Background())
+// Signals returns two contexts. ctx ends at the first SIGTERM or interrupt, which
+// asks the program to finish its work and stop. hardStop ends at the second one,
+// which asks it to stop at once. stop ends both.
+func Signals() (ctx, hardStop context.Context, stop context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	hardStop, cancelHard := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	go func() {
-		defer cancelSecond()
-		defer cancelFirst()
+		defer cancelHard()
+		defer cancel()
 		select {
 		case <-signals:
-		case <-second.Done():
+		case <-hardStop.Done():
 			return
 		}
-		cancelFirst()
+		cancel()
 		select {
 		case <-signals:
-		case <-second.Done():
+		case <-hardStop.Done():
 		}
 	}()
-	return first, second, func() {
+	return ctx, hardStop, func() {
 		signal.Stop(signals)
-		cancelFirst()
-		cancelSecond()
+		cancel()
+		cancelHard()
 	}
 }

@@ -61,7 +61,8 @@ type Program struct {
 	About    string // one or two sentences
 	Commands []Command
 
-	// Serve is what the program does when it is called without a command.
+	// Serve is what the program does when it is called without a command: until
+	// ctx ends, and then at once when hardStop ends, as Signals says.
 	Serve func(ctx, hardStop context.Context, environ map[string]string) error
 }
 

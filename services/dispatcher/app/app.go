@@ -90,12 +90,12 @@ func New(cfg Config, deps Dependencies) *App {
 
 // Run dispatches until ctx ends and then stops in two phases: it pulls nothing
 // more, lets what is in flight finish and be recorded (at most an attempt's
-// deadline and a little), acknowledges, and returns. What is cut short by now
+// deadline and a little), acknowledges, and returns. What is cut short by hardStop
 // ending first, or by the bound, comes again.
-func (a *App) Run(ctx, now context.Context) error {
+func (a *App) Run(ctx, hardStop context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	cut := context.AfterFunc(now, stop)
+	cut := context.AfterFunc(hardStop, stop)
 	defer cut()
 
 	parts, err := a.assemble()

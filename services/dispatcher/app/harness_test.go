@@ -182,9 +182,9 @@ func (s *system) runUnder(t *testing.T, cfg app.Config, policy endpoint.Policy) 
 		Registry: registry, Health: health,
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	now, cut := context.WithCancel(context.WithoutCancel(t.Context()))
+	hardStop, cut := context.WithCancel(context.WithoutCancel(t.Context()))
 	r := &replica{ended: make(chan error, 1), registry: registry}
-	go func() { r.ended <- a.Run(ctx, now) }()
+	go func() { r.ended <- a.Run(ctx, hardStop) }()
 	var over atomic.Bool
 	wait := func() {
 		if over.Swap(true) {

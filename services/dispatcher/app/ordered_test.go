@@ -250,11 +250,11 @@ func start(t *testing.T, srv *natstest.Server, db store.Store, disableAfter int)
 		Registry: prometheus.NewRegistry(), Health: ops.NewHealth(),
 	})
 	ctx, cancel := context.WithCancel(t.Context())
-	now, cut := context.WithCancel(t.Context())
+	hardStop, cut := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := replica.Run(ctx, now); err != nil {
+		if err := replica.Run(ctx, hardStop); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -45,7 +45,7 @@ func theProgram() cli.Program {
 	}
 }
 
-func serve(ctx, now context.Context, environ map[string]string) error {
+func serve(ctx, hardStop context.Context, environ map[string]string) error {
 	settings, err := config.Load(environ, needed()...)
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func serve(ctx, now context.Context, environ map[string]string) error {
 		}
 		return app.New(app.FromSettings(settings), app.Dependencies{
 			Store: b.Store, Stream: b.Stream, Sender: sender, Log: log, Registry: registry, Health: health, Tracer: tracer,
-		}).Run(workCtx, now)
+		}).Run(workCtx, hardStop)
 	}, func(error) { stopWork() })
 	return group.Run()
 }
