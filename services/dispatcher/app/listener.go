@@ -8,10 +8,10 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/queue"
 )
 
-// listener passes on what happens to webhooks: first the cache drops what it
-// knew, then the lanes act on what is true now. The fleet is joined before the
-// two exist; what is heard until then needs no passing on, since nothing is
-// cached and no lane is read yet.
+// listener passes announcements on: first the cache drops the organization, then
+// the queues look at the webhook as it is now. The replica joins the fleet before
+// cache and queues exist. Announcements until then are ignored, since nothing is
+// cached and no queue is read yet.
 type listener struct {
 	mu      sync.Mutex
 	matcher *match.Matcher
@@ -33,7 +33,7 @@ func (l *listener) parts() (*match.Matcher, *queue.Lanes, *queue.Ordered) {
 
 // Changed implements stream.Listener.
 func (l *listener) Changed(c stream.Change) {
-	matcher, lanes, inOrder := l.parts()
+	matcher, lanes, ordered := l.parts()
 	if matcher == nil {
 		return
 	}
@@ -43,7 +43,7 @@ func (l *listener) Changed(c stream.Change) {
 		matcher.Drop(c.OrganizationID)
 	}
 	lanes.Changed(c)
-	inOrder.Changed(c)
+	ordered.Changed(c)
 }
 
 // Arrived implements stream.Listener.

@@ -10,25 +10,24 @@ import (
 )
 
 const (
-	// maintenanceEvery is how often the database is looked after, give or take
-	// a tenth, so that replicas that started together do not meet for ever.
+	// maintenanceEvery is how often the database is pruned, plus or minus a tenth,
+	// so that replicas that started together do not all prune at the same time.
 	maintenanceEvery = time.Hour
 
-	// maintenanceTime bounds one time. What is left waits for the next.
-	maintenanceTime = 30 * time.Minute
+	// maintenanceTimeout bounds one run. The next run prunes what is left.
+	maintenanceTimeout = 30 * time.Minute
 )
 
-// maintenance removes from the database what is older than the retention. It
-// goes on in every replica: several at once are harmless, and nobody has to be
-// elected.
+// maintenance removes from the database what is older than the retention. Every
+// replica does it, without electing one: several at once do no harm.
 type maintenance struct {
 	store store.Maintenance
 	keep  store.Retention
 	log   *slog.Logger
 }
 
-// run does it at once and then about every hour, until ctx ends. A failure is
-// logged and is nobody else's trouble.
+// run prunes at once and then about every hour, until ctx ends. It logs a failure
+// and goes on.
 func (m *maintenance) run(ctx context.Context) {
 	for {
 		m.once(ctx)
@@ -41,15 +40,15 @@ func (m *maintenance) run(ctx context.Context) {
 }
 
 func (m *maintenance) once(ctx context.Context) {
-	limited, cancel := context.WithTimeout(ctx, maintenanceTime)
+	limited, cancel := context.WithTimeout(ctx, maintenanceTimeout)
 	defer cancel()
 	began := time.Now()
 	err := m.store.Prune(limited, began, m.keep)
 	switch {
-	case ctx.Err() != nil: // it was told to stop
+	case ctx.Err() != nil: // the replica stops
 	case err != nil:
-		m.log.Warn("the log was not pruned completely; the rest is tried again within about an hour", slog.Any("error", err))
+		m.log.Warn("pruning failed, retrying within about an hour", slog.Any("error", err))
 	default:
-		m.log.Debug("log pruned", slog.Duration("took", time.Since(began)))
+		m.log.Debug("pruned", slog.Duration("took", time.Since(began)))
 	}
 }

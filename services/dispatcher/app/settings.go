@@ -7,7 +7,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/resources"
 )
 
-// FromSettings returns the replica's configuration as the settings say.
+// FromSettings returns the configuration that the settings ask for.
 func FromSettings(s config.Settings) Config {
 	return Config{
 		Policy:             delivery.Policy{Schedule: s.RetrySchedule, AutoDisableAfter: s.AutoDisableAfter},
@@ -19,7 +19,7 @@ func FromSettings(s config.Settings) Config {
 	}
 }
 
-// NewSender returns the guarded client that all requests leave by.
+// NewSender returns the guarded client that sends all requests to receivers.
 func NewSender(s config.Settings, version string) (*egress.Client, error) {
 	return resources.NewSender(s, version)
 }
