@@ -44,10 +44,10 @@ type RecordedAttempt struct {
 	EndedAt    time.Time       `json:"endedAt"`
 }
 
-// TellActivity publishes activity to the watchers of an organization. It does
+// PublishActivity publishes activity to the watchers of an organization. It does
 // not wait for the server. What cannot be sent now is lost; watchers learn of the
 // loss from the sender's heartbeats, which say that its connection was lost.
-func (c *Conn) TellActivity(organizationID string, a Activity) error {
+func (c *Conn) PublishActivity(organizationID string, a Activity) error {
 	body, err := json.Marshal(a)
 	if err != nil {
 		return fmt.Errorf("write activity of %s: %w", organizationID, err)
@@ -61,18 +61,18 @@ func (c *Conn) TellActivity(organizationID string, a Activity) error {
 // flushWithin bounds how long a new watcher waits for the server.
 const flushWithin = 5 * time.Second
 
-// WatchActivity calls hear with what happens to one organization's webhooks,
+// WatchActivity calls handle with what happens to one organization's webhooks,
 // possibly from two goroutines at once, until stop is called; a call may still be
 // under way then. Activity that is published after WatchActivity has returned
-// reaches hear. While the broker is away it returns a fault of kind Unavailable.
-func (c *Conn) WatchActivity(ctx context.Context, organizationID string, hear func(Activity)) (stop func(), err error) {
+// reaches handle. While the broker is away it returns a fault of kind Unavailable.
+func (c *Conn) WatchActivity(ctx context.Context, organizationID string, handle func(Activity)) (stop func(), err error) {
 	if strings.ContainsAny(organizationID, ".*> \t\r\n") || organizationID == "" {
 		return nil, fmt.Errorf("watch organization %q: not an id", organizationID) // it would match others' subjects
 	}
 	if !c.nc.IsConnected() { // the client would wait for the server to come back
 		return nil, fmt.Errorf("watch organization %s: %w", organizationID, unavailable(nats.ErrDisconnected))
 	}
-	w := &activityWatch{hear: hear}
+	w := &activityWatch{handle: handle}
 	ctx, cancel := context.WithTimeout(ctx, flushWithin)
 	defer cancel()
 	for subject, receive := range map[string]nats.MsgHandler{
@@ -94,8 +94,8 @@ func (c *Conn) WatchActivity(ctx context.Context, organizationID string, hear fu
 }
 
 type activityWatch struct {
-	hear func(Activity)
-	subs []*nats.Subscription
+	handle func(Activity)
+	subs   []*nats.Subscription
 }
 
 func (w *activityWatch) stop() {
@@ -109,7 +109,7 @@ func (w *activityWatch) recorded(msg *nats.Msg) {
 	if json.Unmarshal(msg.Data, &a) != nil {
 		a = Activity{More: true} // from a version that writes it otherwise
 	}
-	w.hear(a)
+	w.handle(a)
 }
 
 func (w *activityWatch) changed(msg *nats.Msg) {
@@ -117,7 +117,7 @@ func (w *activityWatch) changed(msg *nats.Msg) {
 	if json.Unmarshal(msg.Data, &change) != nil {
 		return
 	}
-	w.hear(Activity{Webhooks: []string{change.WebhookID}})
+	w.handle(Activity{Webhooks: []string{change.WebhookID}})
 }
 
 // Gaps calls missed whenever activity may have been lost, until ctx ends: because
@@ -127,7 +127,7 @@ func (w *activityWatch) changed(msg *nats.Msg) {
 func (c *Conn) Gaps(ctx context.Context, missed func()) error {
 	g := &gaps{epoch: c.reconnects(), replicas: make(map[string]pulse)}
 	sub, err := c.nc.Subscribe(proto.SubjectHeartbeat("*"), func(msg *nats.Msg) {
-		if g.heard(msg, time.Now()) {
+		if g.receive(msg, time.Now()) {
 			missed()
 		}
 	})
@@ -162,9 +162,9 @@ type pulse struct {
 	epoch uint64 // its connection's reconnections
 }
 
-// heard stores a heartbeat and reports whether its sender was cut off since the
+// receive stores a heartbeat and reports whether its sender was cut off since the
 // one before.
-func (g *gaps) heard(msg *nats.Msg, now time.Time) bool {
+func (g *gaps) receive(msg *nats.Msg, now time.Time) bool {
 	_, replica := splitWebhooksSubject(msg.Subject)
 	var h heartbeat
 	if json.Unmarshal(msg.Data, &h) != nil {

@@ -59,8 +59,8 @@ func TestActivityIsHeardByThoseWhoWatchTheOrganization(t *testing.T) {
 	acme, other := watch(t, watcher, "acme"), watch(t, watcher, "other")
 	want := stream.Activity{Attempts: []stream.RecordedAttempt{attemptOf("wh_1")}, More: true}
 	for _, tell := range []func() error{
-		func() error { return teller.TellActivity("acme", want) },
-		func() error { return teller.TellActivity("acme.x", want) }, // no organization's
+		func() error { return teller.PublishActivity("acme", want) },
+		func() error { return teller.PublishActivity("acme.x", want) }, // no organization's
 		func() error { return teller.Announce(stream.Change{OrganizationID: "other", WebhookID: "wh_2"}) },
 	} {
 		await(t, func() bool { return tell() == nil })
@@ -179,7 +179,7 @@ func BenchmarkTellActivity(b *testing.B) {
 		b.Run(strconv.Itoa(n)+" attempts", func(b *testing.B) {
 			b.ReportMetric(float64(len(text)), "bytes/message")
 			for b.Loop() {
-				if err := c.TellActivity("acme", a); err != nil {
+				if err := c.PublishActivity("acme", a); err != nil {
 					b.Fatal(err)
 				}
 			}

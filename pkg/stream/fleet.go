@@ -220,7 +220,7 @@ type Fleet struct {
 // WatchFleet starts listening for heartbeats.
 func (c *Conn) WatchFleet() (*Fleet, error) {
 	f := &Fleet{c: c, seen: make(map[string]time.Time), epoch: c.reconnects(), since: time.Now()}
-	sub, err := c.nc.Subscribe(proto.SubjectHeartbeat("*"), f.heard)
+	sub, err := c.nc.Subscribe(proto.SubjectHeartbeat("*"), f.receive)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to heartbeats: %w", unavailable(err))
 	}
@@ -237,7 +237,7 @@ func (f *Fleet) Size() int {
 	return len(alive)
 }
 
-func (f *Fleet) heard(msg *nats.Msg) {
+func (f *Fleet) receive(msg *nats.Msg) {
 	_, replica := splitWebhooksSubject(msg.Subject)
 	var h heartbeat
 	if json.Unmarshal(msg.Data, &h) != nil {

@@ -25,7 +25,7 @@ import (
 // Source is the part of stream.Conn that a hub needs; stream.Conn says what the
 // methods promise.
 type Source interface {
-	WatchActivity(ctx context.Context, organizationID string, hear func(stream.Activity)) (stop func(), err error)
+	WatchActivity(ctx context.Context, organizationID string, handle func(stream.Activity)) (stop func(), err error)
 	Gaps(ctx context.Context, missed func()) error
 }
 
@@ -233,9 +233,9 @@ func (h *Hub) join(t *topic) *Listener {
 	return l
 }
 
-// tell puts events into the buffers of a topic's listeners. It ends a listener
+// send puts events into the buffers of a topic's listeners. It ends a listener
 // whose buffer is full.
-func (h *Hub) tell(t *topic, events []Event) {
+func (h *Hub) send(t *topic, events []Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for l := range t.listeners {
@@ -258,7 +258,7 @@ func (h *Hub) missed() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, t := range h.topics {
-		t.hear(stream.Activity{}, Missed)
+		t.collect(stream.Activity{}, Missed)
 	}
 }
 

@@ -31,13 +31,13 @@ type topic struct {
 
 	known map[string]manage.View // as in the last events; used by run only
 
-	mu     sync.Mutex
-	heard  heard
-	signal chan struct{} // holds a token when heard is not empty
+	mu      sync.Mutex
+	pending pending
+	signal  chan struct{} // holds a token when pending is not empty
 }
 
-// heard is what happened since the last round.
-type heard struct {
+// pending is what happened since the last round.
+type pending struct {
 	deliveries []*stream.RecordedAttempt
 	webhooks   map[string]bool // ids of those to read, and whether to read them again later
 	resync     Reason
@@ -52,7 +52,7 @@ func newTopic(h *Hub, organizationID string, cancel context.CancelFunc) *topic {
 
 // run serves the topic until ctx ends.
 func (t *topic) run(ctx context.Context) {
-	stop, err := t.hub.o.Source.WatchActivity(ctx, t.organizationID, func(a stream.Activity) { t.hear(a, "") })
+	stop, err := t.hub.o.Source.WatchActivity(ctx, t.organizationID, func(a stream.Activity) { t.collect(a, "") })
 	if err == nil {
 		defer stop()
 		t.known, err = t.read(ctx, nil)
@@ -86,16 +86,16 @@ func (t *topic) run(ctx context.Context) {
 	}
 }
 
-// hear adds activity to what was heard. It does not block.
-func (t *topic) hear(a stream.Activity, resync Reason) {
+// collect adds activity to the pending one. It does not block.
+func (t *topic) collect(a stream.Activity, resync Reason) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	h := &t.heard
+	h := &t.pending
 	for _, attempt := range a.Attempts {
-		h.look(attempt.WebhookID, true)
+		h.add(attempt.WebhookID, true)
 	}
 	for _, id := range a.Webhooks {
-		h.look(id, true)
+		h.add(id, true)
 	}
 	if a.More || len(h.deliveries)+len(a.Attempts) > t.hub.o.Limits.Deliveries {
 		resync = Busy
@@ -113,7 +113,7 @@ func (t *topic) hear(a stream.Activity, resync Reason) {
 	t.wake()
 }
 
-func (h *heard) look(id string, again bool) {
+func (h *pending) add(id string, again bool) {
 	if h.webhooks == nil {
 		h.webhooks = make(map[string]bool)
 	}
@@ -127,15 +127,15 @@ func (t *topic) wake() {
 	}
 }
 
-func (t *topic) take() heard {
+func (t *topic) take() pending {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	h := t.heard
-	t.heard = heard{}
+	h := t.pending
+	t.pending = pending{}
 	return h
 }
 
-// round sends what was heard. It sends the deliveries before it reads the database;
+// round sends the pending activity. It sends the deliveries before it reads the database;
 // what could not be read is left to the next round.
 func (t *topic) round(ctx context.Context) error {
 	h := t.take()
@@ -143,7 +143,7 @@ func (t *topic) round(ctx context.Context) error {
 	for _, d := range h.deliveries {
 		deliveries = append(deliveries, Event{Delivery: d})
 	}
-	t.hub.tell(t, deliveries)
+	t.hub.send(t, deliveries)
 	now, err := t.read(ctx, h.webhooks)
 	if err != nil {
 		t.unread(h)
@@ -153,32 +153,32 @@ func (t *topic) round(ctx context.Context) error {
 	t.known = now
 	if h.resync != "" {
 		t.hub.resyncs.WithLabelValues(string(h.resync)).Inc()
-		t.hub.tell(t, []Event{{Resync: h.resync}})
+		t.hub.send(t, []Event{{Resync: h.resync}})
 	} else {
-		t.hub.tell(t, changes(was, now))
+		t.hub.send(t, changes(was, now))
 	}
-	t.lookAgain(h.webhooks)
+	t.readAgain(h.webhooks)
 	return nil
 }
 
 // unread keeps for the next round what could not be sent.
-func (t *topic) unread(h heard) {
+func (t *topic) unread(h pending) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id, again := range h.webhooks {
-		t.heard.look(id, again)
+		t.pending.add(id, again)
 	}
-	if h.resync != "" && t.heard.resync == "" {
-		t.heard.resync, t.heard.deliveries = h.resync, nil
+	if h.resync != "" && t.pending.resync == "" {
+		t.pending.resync, t.pending.deliveries = h.resync, nil
 	}
 	t.wake()
 }
 
-// lookAgain schedules another read of webhooks that had activity just now. A
+// readAgain schedules another read of webhooks that had activity just now. A
 // dispatcher reports an outcome when it is recorded; only then does it remove the
 // message from the lane or schedule the retry, so the number of held events
 // changes a little later.
-func (t *topic) lookAgain(webhooks map[string]bool) {
+func (t *topic) readAgain(webhooks map[string]bool) {
 	var ids []string
 	for id, again := range webhooks {
 		if again {
@@ -192,14 +192,14 @@ func (t *topic) lookAgain(webhooks map[string]bool) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		for _, id := range ids {
-			t.heard.look(id, false)
+			t.pending.add(id, false)
 		}
 		t.wake()
 	})
 }
 
-// read returns the current webhooks. It counts held events for those that were
-// heard of, and for any other that has changed.
+// read returns the current webhooks. It counts held events for those with
+// pending activity, and for any other that has changed.
 func (t *topic) read(ctx context.Context, look map[string]bool) (map[string]manage.View, error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()

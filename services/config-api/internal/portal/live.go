@@ -78,17 +78,17 @@ type news struct {
 // show writes an event, together with those that wait behind it.
 func (f *feed) show(ctx context.Context, e live.Event, waiting <-chan live.Event) {
 	n := news{cards: make(map[string]*manage.View)}
-	f.hear(&n, e)
+	f.add(&n, e)
 	for len(waiting) > 0 {
 		if e, more := <-waiting; more {
-			f.hear(&n, e)
+			f.add(&n, e)
 		}
 	}
-	f.tell(ctx, n)
+	f.write(ctx, n)
 }
 
-// hear adds one event to the news.
-func (f *feed) hear(n *news, e live.Event) {
+// add adds one event to the news.
+func (f *feed) add(n *news, e live.Event) {
 	switch {
 	case e.Resync == live.Connected:
 		n.first = true
@@ -104,8 +104,8 @@ func (f *feed) hear(n *news, e live.Event) {
 	}
 }
 
-// tell writes the news that concern the page.
-func (f *feed) tell(ctx context.Context, n news) {
+// write writes the news that concern the page.
+func (f *feed) write(ctx context.Context, n news) {
 	switch {
 	case n.first && f.seen != "" && f.seen == f.portal.digest(ctx, f.org, f.webhook, f.delivery):
 		return

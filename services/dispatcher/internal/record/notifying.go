@@ -16,7 +16,7 @@ const maxActivity = 100
 
 // Notifier sends a message to those who watch an organization.
 type Notifier interface {
-	TellActivity(organizationID string, a stream.Activity) error
+	PublishActivity(organizationID string, a stream.Activity) error
 }
 
 // Outbox is woken when a notice may have been written.
@@ -51,7 +51,7 @@ func (s *NotifyingStore) Record(ctx context.Context, policy delivery.Policy, att
 }
 
 func (s *NotifyingStore) notify(organization string, a stream.Activity) {
-	err := s.Notifier.TellActivity(organization, a)
+	err := s.Notifier.PublishActivity(organization, a)
 	if err != nil && !s.unnotified.Swap(true) {
 		s.Log.Warn("watchers not notified of deliveries", slog.Any("error", err))
 	}

@@ -40,7 +40,7 @@ type watchers struct {
 	away  error
 }
 
-func (t *watchers) TellActivity(organization string, a stream.Activity) error {
+func (t *watchers) PublishActivity(organization string, a stream.Activity) error {
 	t.all[organization] = append(t.all[organization], a)
 	return t.away
 }
