@@ -33,7 +33,8 @@ type parts struct {
 	matcher  *match.Matcher
 	deliver  *deliver.Deliverer
 	steps    []string
-	held     int // slots and places held when the outcome was recorded
+	held     int              // slots and places held when the outcome was recorded
+	last     delivery.Attempt // that was recorded
 
 	outcome   delivery.Outcome
 	recorded  delivery.Step
@@ -48,6 +49,7 @@ func (p *parts) Send(context.Context, egress.Request) delivery.Outcome {
 }
 
 func (p *parts) Record(_ context.Context, _ delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error) {
+	p.last = attempts[0]
 	what := "record"
 	if a := attempts[0]; a.Number == 0 {
 		what += " " + a.Outcome.Message
@@ -289,5 +291,15 @@ func TestNoTurnComesWhileAFailureIsRecorded(t *testing.T) {
 		if !p.webhooks.TryEnter("wh_1") {
 			t.Errorf("%s: no turn comes afterwards", reason)
 		}
+	}
+}
+
+// The number of an attempt follows those that the log has.
+func TestAnAttemptIsNumberedAfterThoseBeforeIt(t *testing.T) {
+	t.Parallel()
+	p := &parts{outcome: delivery.Outcome{Result: delivery.Succeeded}, recorded: recorded(func(*webhook.Health) {})}
+	got, err := p.run(t, target(t, nil), delivery.Turn{Progress: delivery.Progress{Attempts: 2}})
+	if err != nil || got.Number != 3 || p.last.Number != 3 {
+		t.Errorf("number %d, recorded as %d, want 3; %v", got.Number, p.last.Number, err)
 	}
 }

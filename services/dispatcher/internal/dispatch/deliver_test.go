@@ -86,6 +86,9 @@ func TestAFreePlaceIsTakenPastAnOverflow(t *testing.T) {
 type now struct {
 	webhook *webhook.Webhook // nil when it is deleted
 	did     string
+	message string // that was recorded
+	slots   *limit.Slots
+	used    int // slots, when it was recorded
 }
 
 func (*now) Fresh() bool { return false } // so that the webhook is read each time
@@ -103,20 +106,32 @@ func (n *now) Send(context.Context, egress.Request) delivery.Outcome {
 }
 
 func (n *now) Record(_ context.Context, _ delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error) {
+	n.used = n.slots.Used()
 	if attempts[0].Number == 0 {
-		n.did = string(attempts[0].Outcome.Result)
+		n.did, n.message = string(attempts[0].Outcome.Result), attempts[0].Outcome.Message
 	}
-	return []delivery.Step{{Decision: delivery.Decision{Action: delivery.Done}}}, nil
+	steps := make([]delivery.Step, len(attempts))
+	for i := range steps {
+		steps[i].Decision.Action = delivery.Done
+	}
+	return steps, nil
 }
 
-// dispatcher returns a dispatcher whose recorder runs for the life of the test.
-func (n *now) dispatcher(t *testing.T, conn *stream.Conn) *Dispatcher {
+// matcherOf returns a matcher that reads each time. Its cache has goroutines of its
+// own, so it cannot be made in a synctest bubble.
+func matcherOf(t *testing.T, of match.Source) *match.Matcher {
 	t.Helper()
-	log, m := slog.New(slog.DiscardHandler), metrics.New(prometheus.NewRegistry())
-	matcher, err := match.New(n, n, 1<<20)
+	m, err := match.New(of, &now{}, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m
+}
+
+// dispatcher returns a dispatcher whose recorder runs for the life of the test.
+func (n *now) dispatcher(t *testing.T, conn *stream.Conn, matcher *match.Matcher) *Dispatcher {
+	t.Helper()
+	log, m := slog.New(slog.DiscardHandler), metrics.New(prometheus.NewRegistry())
 	recorder := record.New(n, delivery.DefaultPolicy(), record.Options{Batch: 8, Pending: 8}, log, m)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
@@ -132,16 +147,16 @@ func (n *now) dispatcher(t *testing.T, conn *stream.Conn) *Dispatcher {
 		Sender: n, Recorder: recorder, Matcher: matcher, Announcer: conn, Webhooks: webhooks,
 		Metrics: m.By(metrics.Direct), Now: time.Now, Log: log,
 	}
+	n.slots = limit.NewSlots(1)
 	return &Dispatcher{
-		Matcher: matcher, Deliverer: d, Webhooks: webhooks, Slots: limit.NewSlots(1), Now: time.Now, Log: log,
+		Matcher: matcher, Deliverer: d, Webhooks: webhooks, Slots: n.slots, Now: time.Now, Log: log,
 		Lanes: queue.NewLanes(queue.Parts{Stream: conn, Log: log}, 1),
 	}
 }
 
-// What is sent goes to the webhook of the moment it is sent, not to that of the
-// moment its event was matched.
-func TestAWebhookThatChangedWhileADeliveryWaitedForItsTurn(t *testing.T) {
-	t.Parallel()
+// connect returns a connection to a broker of the test's own.
+func connect(t *testing.T) *stream.Conn {
+	t.Helper()
 	conn, err := stream.Connect(stream.Settings{URL: natstest.Start(t).ClientURL()}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +165,58 @@ func TestAWebhookThatChangedWhileADeliveryWaitedForItsTurn(t *testing.T) {
 	if err := conn.Ensure(t.Context(), stream.Topology{Retention: time.Hour, Replicas: 1}); err != nil {
 		t.Fatal(err)
 	}
-	calls := webhook.Webhook{ID: "wh_1", OrganizationID: "acme", Event: webhook.SendCallLogs, URL: "https://example.com", Secret: "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"}
+	return conn
+}
+
+var calls = webhook.Webhook{ID: "wh_1", OrganizationID: "acme", Event: webhook.SendCallLogs, URL: "https://example.com", Secret: "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"}
+
+// deliverOne delivers one event to calls as it was when the event was matched.
+func (d *Dispatcher) deliverOne(t *testing.T, redelivered stream.Redelivered) {
+	t.Helper()
+	slot, err := d.Slots.Take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := delivery.Delivery{ID: "dlv_1", WebhookID: "wh_1", OrganizationID: "acme", EventType: event.CallCompleted}
+	if err := d.deliver(t.Context(), &match.Target{Webhook: calls}, of, redelivered, slot); err != nil {
+		t.Error(err)
+	}
+	if used := d.Slots.Used(); used != 0 {
+		t.Errorf("%d slots are still used", used)
+	}
+}
+
+func wantHeld(t *testing.T, conn *stream.Conn, what string, want int64) {
+	t.Helper()
+	if held, err := conn.Held(t.Context(), calls); err != nil || held != want {
+		t.Errorf("%s: %d deliveries wait, want %d; %v", what, held, want, err)
+	}
+}
+
+// A delivery whose turn would come too late goes to its lane, and is not sent.
+func TestADeliveryWithoutAPlaceGoesToItsLane(t *testing.T) {
+	t.Parallel()
+	conn := connect(t)
+	n := &now{webhook: &calls}
+	d := n.dispatcher(t, conn, matcherOf(t, n))
+	d.Webhooks = limit.NewWebhooks(limit.Limits{Total: 8, PerWebhook: 1, MaxWait: time.Nanosecond})
+	d.Deliverer.Webhooks = d.Webhooks
+	d.Webhooks.TryEnter("wh_1")
+	d.deliverOne(t, stream.NotRedelivered)
+	if n.did != "deferred" || n.message != "Waiting for earlier deliveries to this webhook." || d.Webhooks.InFlight() != 1 {
+		t.Errorf("it was %q: %q; %d in flight, want 1", n.did, n.message, d.Webhooks.InFlight())
+	}
+	if n.used != 0 {
+		t.Error("its slot was held while the entry in the log was written")
+	}
+	wantHeld(t, conn, "without a place", 1)
+}
+
+// What is sent goes to the webhook of the moment it is sent, not to that of the
+// moment its event was matched.
+func TestAWebhookThatChangedWhileADeliveryWaitedForItsTurn(t *testing.T) {
+	t.Parallel()
+	conn := connect(t)
 	notes, off, stopped := calls, calls, calls
 	notes.Event, off.Event = webhook.SendNotes, webhook.Disabled
 	stopped.Health.AutoDisabled = webhook.DisabledForFailures
@@ -167,21 +233,47 @@ func TestAWebhookThatChangedWhileADeliveryWaitedForItsTurn(t *testing.T) {
 		{"deleted", nil, "", 1},
 	} {
 		n := &now{webhook: c.now}
-		d := n.dispatcher(t, conn)
-		slot, err := d.Slots.Take(t.Context())
-		if err != nil {
-			t.Fatal(err)
+		d := n.dispatcher(t, conn, matcherOf(t, n))
+		d.deliverOne(t, stream.NotRedelivered)
+		if n.did != c.want || d.Webhooks.InFlight() != 0 {
+			t.Errorf("%s: it was %q, want %q; %d in flight", c.name, n.did, c.want, d.Webhooks.InFlight())
 		}
-		before := &match.Target{Webhook: calls}
-		of := delivery.Delivery{ID: "dlv_1", WebhookID: "wh_1", OrganizationID: "acme", EventType: event.CallCompleted}
-		if err := d.deliver(t.Context(), before, of, stream.NotRedelivered, slot); err != nil {
-			t.Errorf("%s: %v", c.name, err)
-		}
-		if n.did != c.want || d.Webhooks.InFlight() != 0 || d.Slots.Used() != 0 {
-			t.Errorf("%s: it was %q, want %q; %d in flight, %d slots used", c.name, n.did, c.want, d.Webhooks.InFlight(), d.Slots.Used())
-		}
-		if held, err := conn.Held(t.Context(), calls); err != nil || held != c.held {
-			t.Errorf("%s: %d deliveries wait, want %d; %v", c.name, held, c.held, err)
+		wantHeld(t, conn, c.name, c.held)
+	}
+}
+
+// logged is a log that has as many attempts of each delivery.
+type logged int
+
+func (l logged) Progress(_ context.Context, ids []string, _ delivery.TimeRange) (map[string]delivery.Progress, error) {
+	found := make(map[string]delivery.Progress, len(ids))
+	for _, id := range ids {
+		found[id] = delivery.Progress{Attempts: int(l)}
+	}
+	return found, nil
+}
+
+// An ordered event that comes again may have had its turn: then it is not listed as
+// one that waits.
+func TestAnOrderedEventIsListedUntilItHadItsTurn(t *testing.T) {
+	t.Parallel()
+	disabled := calls
+	disabled.OrderedFrom, disabled.Health.AutoDisabled = 1, webhook.DisabledForFailures
+	for _, c := range []struct {
+		attempts    logged
+		redelivered stream.Redelivered
+		waits       bool
+	}{
+		{0, stream.NotRedelivered, true}, {0, stream.MaybeRedelivered, true},
+		{1, stream.NotRedelivered, true}, // the log is not asked
+		{1, stream.MaybeRedelivered, false}, {1, stream.SurelyRedelivered, false},
+	} {
+		n := &now{}
+		d := n.dispatcher(t, nil, matcherOf(t, n))
+		d.Deliverer.Progress = record.NewProgressReader(c.attempts, time.Now)
+		why, err := d.waitsInOrder(t.Context(), &match.Target{Webhook: disabled}, delivery.Delivery{WebhookID: "wh_1", EventType: event.CallCompleted}, c.redelivered)
+		if err != nil || (why != "") != c.waits {
+			t.Errorf("after %d attempts, redelivered %d: it waits because of %q; %v", c.attempts, c.redelivered, why, err)
 		}
 	}
 }

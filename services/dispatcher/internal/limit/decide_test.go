@@ -109,3 +109,28 @@ func TestAnswers(t *testing.T) {
 		}
 	}
 }
+
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	for name, c := range map[string]struct {
+		counts       counts
+		atMost, held int
+		want         int
+	}{
+		"nothing in flight":                   {idle(), 100, 0, 32},
+		"nothing in flight, of a fast one":    {idle(remembered, takes(ms)), 100, 0, 32},
+		"one at a time, of a fast one":        {idle(inFlight(1), takes(ms)), 1, 1, 1},
+		"others in flight and in line":        {idle(inFlight(20), waiting(5)), 100, 0, 7},
+		"its own in flight and in line":       {idle(inFlight(20), waiting(5)), 100, 25, 32},
+		"more of others than there is room":   {idle(inFlight(32), waiting(5)), 100, 0, 0},
+		"as many again of a fast one":         {idle(inFlight(32), takes(ms)), 100, 32, 64},
+		"what a fast one takes in ten ms":     {idle(inFlight(32), takes(20*ms)), 100, 32, 48},
+		"slow ones have three quarters":       {idle(others(384, 384)), 100, 0, 0},
+		"slow ones have three quarters, fast": {idle(others(384, 384), remembered), 100, 0, 16},
+	} {
+		if got := c.counts.window(c.atMost, c.held, decisionAt); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}

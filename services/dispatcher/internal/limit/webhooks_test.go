@@ -466,3 +466,82 @@ func TestTurnsComeInOrder(t *testing.T) {
 		empty(t, w)
 	})
 }
+
+// A delivery does not wait on for ever, although its webhook answers.
+func TestADeliveryWaitsOnOnlySoOften(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWebhooks(limits(512, 32))
+		const attempts = 20
+		enterMany(w, "a", attempts)
+		w.Leave("a", 40*time.Millisecond)
+		w.BeginFailure("a")
+		gaveUp := make(chan time.Duration)
+		began := time.Now()
+		go func() {
+			if enter(w, "a") {
+				t.Error("a turn came while a failure was recorded")
+			}
+			gaveUp <- time.Since(began)
+		}()
+		for range attempts - 1 {
+			<-time.After(40 * time.Millisecond)
+			w.Leave("a", 40*time.Millisecond)
+		}
+		if waited := <-gaveUp; waited != 10*50*time.Millisecond {
+			t.Errorf("gave up after %s, want ten times the longest wait", waited)
+		}
+		w.EndFailure("a")
+		empty(t, w)
+	})
+}
+
+// Turns come again as soon as a failure is recorded, however long that took: the
+// webhook is given the time of a first attempt.
+func TestTurnsComeAgainAfterAFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWebhooks(limits(8, 1))
+		enter(w, "a")
+		w.BeginFailure("a")
+		w.Leave("a", time.Millisecond)
+		first := w.Join("a")
+		<-time.After(time.Minute)
+		began := time.Now()
+		w.EndFailure("a")
+		if !first.Wait(t.Context()) || time.Since(began) != 0 {
+			t.Errorf("no turn came, in %s", time.Since(began))
+		}
+		second := make(chan bool)
+		go func() { second <- enter(w, "a") }()
+		synctest.Wait()
+		w.Leave("a", time.Millisecond)
+		if !<-second {
+			t.Error("a delivery was sent away although an attempt had just begun")
+		}
+		w.Leave("a", time.Millisecond)
+		empty(t, w)
+	})
+}
+
+// A context ends at the instant at which the turn comes: the place is either taken
+// or still there, never lost.
+func TestTheContextEndsAsTheTurnComes(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			w := NewWebhooks(limits(8, 1))
+			enter(w, "a")
+			ctx, cancel := context.WithCancel(t.Context())
+			entered := make(chan bool)
+			go func() { entered <- w.Enter(ctx, "a") }()
+			synctest.Wait()
+			cancel()
+			w.Leave("a", time.Millisecond)
+			if <-entered {
+				w.Leave("a", time.Millisecond)
+			}
+			empty(t, w)
+		})
+	}
+}

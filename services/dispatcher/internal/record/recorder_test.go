@@ -380,3 +380,25 @@ func TestTheBoundOfUnrecordedAttempts(t *testing.T) {
 		}
 	})
 }
+
+// One attempt that is recorded lets all go on that wait for capacity.
+func TestEachThatWaitsForCapacityGoesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, _, open := startGated(t, record.Options{Batch: 1, Linger: time.Millisecond, Pending: 1})
+		defer open()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				if err := r.WaitForCapacity(ctx); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		open()
+		all.Wait()
+	})
+}
