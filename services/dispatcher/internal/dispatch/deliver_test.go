@@ -264,9 +264,11 @@ func TestAnOrderedEventIsListedUntilItHadItsTurn(t *testing.T) {
 		redelivered stream.Redelivered
 		waits       bool
 	}{
-		{0, stream.NotRedelivered, true}, {0, stream.MaybeRedelivered, true},
+		{0, stream.NotRedelivered, true},
+		{0, stream.MaybeRedelivered, true},
 		{1, stream.NotRedelivered, true}, // the log is not asked
-		{1, stream.MaybeRedelivered, false}, {1, stream.SurelyRedelivered, false},
+		{1, stream.MaybeRedelivered, false},
+		{1, stream.SurelyRedelivered, false},
 	} {
 		n := &now{}
 		d := n.dispatcher(t, nil, matcherOf(t, n))
