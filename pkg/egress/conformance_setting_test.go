@@ -136,7 +136,10 @@ func (s *setting) settle() {
 // receiverTLS returns the configuration of a TLS server that has a certificate
 // of the tests' authority and offers protocols.
 func receiverTLS(protocols ...string) *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{testAuthority().certificate}, NextProtos: protocols}
+	return &tls.Config{
+		Certificates: []tls.Certificate{testAuthority().certificate}, NextProtos: protocols,
+		CurvePreferences: []tls.CurveID{tls.X25519}, // the cheapest one: tests make many handshakes
+	}
 }
 
 // tlsFor returns the configuration of a receiver that is reached in some way, nil
