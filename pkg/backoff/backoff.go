@@ -77,6 +77,15 @@ func RetryUnavailable(ctx context.Context, log *slog.Logger, part Part, operatio
 	return failure
 }
 
+// Read is RetryUnavailable of a function that returns a value.
+func Read[T any](ctx context.Context, log *slog.Logger, part Part, operation string, read func() (T, error)) (value T, err error) {
+	err = RetryUnavailable(ctx, log, part, operation, func() error {
+		value, err = read()
+		return err
+	})
+	return value, err
+}
+
 // The messages are whole sentences of their own, so that they can be searched for
 // and alerted on.
 func unavailable(ctx context.Context, log *slog.Logger, part Part, attrs ...slog.Attr) {

@@ -47,10 +47,8 @@ func (d *Dispatcher) deliver(ctx context.Context, t *match.Target, of delivery.D
 // waiting for the turn took time, and what is sent goes to the webhook of the
 // moment it is sent.
 func (d *Dispatcher) send(ctx context.Context, turn delivery.Turn, slot *limit.Slot) error {
-	var t *match.Target
-	err := backoff.RetryUnavailable(ctx, d.Log, backoff.Store, "look up a webhook", func() (err error) {
-		t, err = d.Matcher.Find(ctx, turn.Delivery.OrganizationID, turn.Delivery.WebhookID)
-		return err
+	t, err := backoff.Read(ctx, d.Log, backoff.Store, "look up a webhook", func() (*match.Target, error) {
+		return d.Matcher.Find(ctx, turn.Delivery.OrganizationID, turn.Delivery.WebhookID)
 	})
 	if err != nil {
 		d.Webhooks.Leave(turn.Delivery.WebhookID, 0)
@@ -83,9 +81,9 @@ func (d *Dispatcher) waitsInOrder(ctx context.Context, t *match.Target, of deliv
 	turn := delivery.Turn{Delivery: of, Webhook: &t.Webhook, Behind: d.behind(of.WebhookID)}
 	plan := delivery.Plan(turn, d.Now())
 	if plan.Step == delivery.PlanSend {
-		err := backoff.RetryUnavailable(ctx, d.Log, backoff.Broker, "count what waits before an ordered event", func() (err error) {
-			turn.Behind, err = d.Ordered.Behind(ctx, t.Webhook)
-			return err
+		var err error
+		turn.Behind, err = backoff.Read(ctx, d.Log, backoff.Broker, "count what waits before an ordered event", func() (bool, error) {
+			return d.Ordered.Behind(ctx, t.Webhook)
 		})
 		if err != nil {
 			return "", err
@@ -128,10 +126,8 @@ func (d *Dispatcher) enqueue(ctx context.Context, t *match.Target, turn delivery
 
 // progress returns what is recorded of a delivery. It waits while the database is
 // away.
-func (d *Dispatcher) progress(ctx context.Context, of delivery.Delivery) (p delivery.Progress, err error) {
-	err = backoff.RetryUnavailable(ctx, d.Log, backoff.Store, "read the delivery log", func() error {
-		p, err = d.Deliverer.Progress.Of(ctx, of)
-		return err
+func (d *Dispatcher) progress(ctx context.Context, of delivery.Delivery) (delivery.Progress, error) {
+	return backoff.Read(ctx, d.Log, backoff.Store, "read the delivery log", func() (delivery.Progress, error) {
+		return d.Deliverer.Progress.Of(ctx, of)
 	})
-	return p, err
 }

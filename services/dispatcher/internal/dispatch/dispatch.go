@@ -150,10 +150,8 @@ func (d *Dispatcher) reject(work context.Context, m *stream.Message, reason erro
 // away.
 func (d *Dispatcher) match(work context.Context, e event.Event, sequence uint64) (targets, ordered []*match.Target, err error) {
 	looking, span := d.Tracer.Match(work)
-	var all []*match.Target
-	err = backoff.RetryUnavailable(looking, d.Log, backoff.Store, "match an event", func() error {
-		all, err = d.Matcher.Match(looking, e.OrganizationID, e.Type)
-		return err
+	all, err := backoff.Read(looking, d.Log, backoff.Store, "match an event", func() ([]*match.Target, error) {
+		return d.Matcher.Match(looking, e.OrganizationID, e.Type)
 	})
 	span.Matched(len(all), err)
 	if err != nil {

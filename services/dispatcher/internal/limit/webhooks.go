@@ -2,7 +2,6 @@ package limit
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -43,12 +42,6 @@ type load struct {
 	lastEnd    time.Time     // when an attempt last ended, or the first of those in flight began
 }
 
-// waiter is a delivery in a webhook's line. It is used again.
-type waiter struct {
-	turn  chan struct{} // holds a token when the delivery has a place
-	timer *time.Timer
-}
-
 // NewWebhooks returns counts at zero.
 func NewWebhooks(l Limits) *Webhooks {
 	return &Webhooks{
@@ -57,12 +50,6 @@ func NewWebhooks(l Limits) *Webhooks {
 		waiters:    sync.Pool{New: newWaiter},
 		byID:       make(map[string]*load),
 	}
-}
-
-func newWaiter() any {
-	idle := time.NewTimer(time.Hour)
-	idle.Stop()
-	return &waiter{turn: make(chan struct{}, 1), timer: idle}
 }
 
 // InFlight returns how many attempts are in flight in all.
@@ -118,81 +105,6 @@ func (w *Webhooks) TryEnter(id string) bool {
 	}
 	w.forget(id, l)
 	return entered
-}
-
-// Turn is a place in a webhook's line. It must be waited for.
-type Turn struct {
-	webhooks *Webhooks
-	id       string
-	mine     *waiter
-}
-
-// Join joins the line of those who wait for a place of a webhook: turns come in
-// the order of the calls.
-func (w *Webhooks) Join(id string) Turn {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	l := w.load(id)
-	t := Turn{webhooks: w, id: id, mine: w.join(l)}
-	w.serve(id, l)
-	return t
-}
-
-// Wait waits for the turn, and then has a place that must be given back with
-// Leave. It reports false when ctx ends first, or when the webhook has not
-// answered for a while: a delivery that waits holds a slot that others could use.
-func (t Turn) Wait(ctx context.Context) bool {
-	return t.webhooks.await(ctx, t.id, t.mine, fastLatency, func(c counts, _ int) bool { return c.answers(time.Now()) })
-}
-
-// await waits for a turn. Each time that it has waited for so long it asks whether
-// to wait on, with the number of deliveries that are before this one.
-func (w *Webhooks) await(ctx context.Context, id string, mine *waiter, every time.Duration, waitsOn func(c counts, before int) bool) bool {
-	defer w.waiters.Put(mine)
-	select {
-	case <-mine.turn:
-		return true
-	default:
-	}
-	defer mine.timer.Stop()
-	for {
-		mine.timer.Reset(every)
-		select {
-		case <-mine.turn:
-			return true
-		case <-ctx.Done():
-		case <-mine.timer.C:
-			if w.waitsOn(id, mine, waitsOn) {
-				continue
-			}
-		}
-		return w.leaveLine(id, mine)
-	}
-}
-
-// waitsOn asks whether a delivery waits on. One whose turn has just come does.
-func (w *Webhooks) waitsOn(id string, mine *waiter, ask func(c counts, before int) bool) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	l := w.byID[id]
-	before := slices.Index(l.waiting, mine)
-	return before < 0 || ask(w.counts(l), before)
-}
-
-// leaveLine takes a delivery out of the line. It reports true when its turn came
-// at the same moment: then it has its place.
-func (w *Webhooks) leaveLine(id string, mine *waiter) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	l := w.byID[id]
-	i := slices.Index(l.waiting, mine)
-	if i < 0 {
-		<-mine.turn
-		return true
-	}
-	l.waiting = slices.Delete(l.waiting, i, i+1)
-	w.forget(id, l)
-	return false
 }
 
 // FastEnough reports whether a webhook takes deliveries about as fast as they
@@ -286,13 +198,6 @@ func (w *Webhooks) counts(l *load) counts {
 	}
 }
 
-// join puts a delivery at the end of the line.
-func (w *Webhooks) join(l *load) *waiter {
-	mine := w.waiters.Get().(*waiter)
-	l.waiting = append(l.waiting, mine)
-	return mine
-}
-
 // take takes a place.
 func (w *Webhooks) take(l *load) {
 	now := time.Now()
@@ -305,18 +210,6 @@ func (w *Webhooks) take(l *load) {
 	}
 	l.inFlight++
 	w.total++
-}
-
-// serve hands free places to those who wait.
-func (w *Webhooks) serve(id string, l *load) {
-	for len(l.waiting) > 0 && w.counts(l).served() {
-		first := l.waiting[0]
-		l.waiting[0] = nil
-		l.waiting = l.waiting[1:]
-		w.take(l)
-		first.turn <- struct{}{}
-	}
-	w.forget(id, l)
 }
 
 // recordLatency folds a new measurement into a moving average of about eight, and

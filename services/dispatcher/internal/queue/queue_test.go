@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/natstest"
@@ -86,7 +87,7 @@ var notes = webhook.Webhook{ID: "wh_1", OrganizationID: "acme", Event: webhook.S
 
 // reading has a reader of wh_1's queue be there without running.
 func reading(rs *readers, s source) *reader {
-	r := newReader(rs, s, "acme", "wh_1")
+	r := &reader{readers: rs, source: s, organizationID: "acme", webhookID: "wh_1", wake: backoff.NewSignal()}
 	rs.byID = map[string]*reader{"wh_1": r}
 	return r
 }

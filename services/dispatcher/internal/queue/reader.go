@@ -32,45 +32,6 @@ const (
 	parkedWait = 100 * time.Second
 )
 
-// source is where the messages of a webhook's queue come from: a lane or an ordered
-// place.
-type source interface {
-	// streamName returns the name of the stream that keeps the queue.
-	streamName() string
-
-	// mode returns how the queue of a webhook is read at a time. w is nil when the
-	// webhook no longer exists.
-	mode(w *webhook.Webhook, now time.Time) mode
-
-	// inFlight returns how many deliveries of a webhook may be in flight at once.
-	inFlight(w *webhook.Webhook) int
-
-	// open opens the queue for reading: inFlight of its deliveries at once; until
-	// pauses it on the server, for every replica, zero not.
-	open(ctx context.Context, w *webhook.Webhook, inFlight int, until time.Time) (*stream.Lane, error)
-
-	// park has the server hand nothing out until the queue is opened again.
-	park(ctx context.Context, webhookID string) error
-
-	// remove removes the queue of a webhook that no longer exists. It reports
-	// false when the webhook exists after all.
-	remove(ctx context.Context, r *reader) (bool, error)
-
-	// settle does what was decided after an attempt, and reports whether the message
-	// is done with. The zero Decision is that of an attempt of which nothing is known
-	// to be recorded.
-	settle(ctx context.Context, r *reader, h held, d delivery.Decision) bool
-}
-
-// held is a delivery off the queue.
-type held struct {
-	delivery delivery.Delivery
-	message  *stream.Message
-	probes   bool             // it was taken to try the endpoint after a hold; one that was taken before the hold is no probe
-	webhook  *webhook.Webhook // after the attempt; nil when it is not known
-	attempts int              // made of the delivery
-}
-
 // reader reads one webhook's queue.
 type reader struct {
 	*readers
@@ -136,7 +97,8 @@ func (r *reader) step(pulling, work context.Context) (bool, error) {
 	}
 	switch now {
 	case gone:
-		return r.remove(pulling, seen)
+		removed, err := r.source.remove(pulling, r)
+		return removed && r.end(r, seen), err
 	case parked:
 		return false, r.park(pulling)
 	case onHold:
@@ -145,11 +107,6 @@ func (r *reader) step(pulling, work context.Context) (bool, error) {
 		return r.read(pulling, work, w, now, seen)
 	}
 	return false, nil
-}
-
-func (r *reader) remove(ctx context.Context, seen uint64) (bool, error) {
-	removed, err := r.source.remove(ctx, r)
-	return removed && r.end(r, seen), err
 }
 
 // park leaves the queue without a consumer until the webhook changes.
@@ -305,9 +262,10 @@ func (r *reader) deliver(work context.Context, h held, turn limit.Turn, slot *li
 		return false
 	}
 	t, findErr := r.Matcher.Find(work, r.organizationID, r.webhookID)
-	if err = cmp.Or(err, findErr); err != nil {
+	if failure := cmp.Or(err, findErr); failure != nil {
 		r.Webhooks.Leave(r.webhookID, 0)
-		r.giveUp(h.message, err)
+		r.failure.Store(&failure) // the reader rests before it asks for more
+		_ = h.message.Return(0)
 		return false
 	}
 	result, err := r.Deliverer.Deliver(work, t, delivery.Turn{
@@ -329,11 +287,4 @@ func (r *reader) deliver(work context.Context, h held, turn limit.Turn, slot *li
 		return r.source.settle(work, r, h, delivery.Decision{Action: delivery.Wait, At: t.Webhook.Health.HoldUntil})
 	}
 	return result.Plan.Step != delivery.PlanDrop // the queue of a deleted webhook is removed whole
-}
-
-// giveUp gives a delivery back, before later ones; when that is lost it comes
-// again all the same. The reader rests before it asks for more.
-func (r *reader) giveUp(m *stream.Message, failure error) {
-	r.failure.Store(&failure)
-	_ = m.Return(0)
 }

@@ -82,7 +82,8 @@ func (rs *readers) read(s source, organizationID, webhookID string) *reader {
 		if rs.pulling == nil || rs.pulling.Err() != nil {
 			return nil
 		}
-		r = newReader(rs, s, organizationID, webhookID)
+		r = &reader{readers: rs, source: s, organizationID: organizationID, webhookID: webhookID, wake: backoff.NewSignal()}
+		r.mode.Store(int32(open)) // until it has looked
 		if rs.byID == nil {
 			rs.byID = make(map[string]*reader)
 		}
@@ -141,10 +142,4 @@ func (rs *readers) find(ctx context.Context, organizationID, webhookID string) (
 		return nil, nil //nolint:nilnil // as Matcher.Find
 	}
 	return &t.Webhook, nil
-}
-
-func newReader(rs *readers, s source, organizationID, webhookID string) *reader {
-	r := &reader{readers: rs, source: s, organizationID: organizationID, webhookID: webhookID, wake: backoff.NewSignal()}
-	r.mode.Store(int32(open)) // until it has looked
-	return r
 }
