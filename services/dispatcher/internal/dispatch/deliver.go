@@ -69,7 +69,7 @@ func (d *Dispatcher) send(ctx context.Context, turn delivery.Turn, slot *limit.S
 
 // waitsInOrder returns why an event waits in the place of an ordered webhook, in
 // the customer's words, "" when its turn is now or has been. It is recorded so that
-// the event is listed from the beginning, and what becomes of it is, should its turn
+// the event is listed from the beginning; so is its end, should its turn
 // never come.
 func (d *Dispatcher) waitsInOrder(ctx context.Context, t *match.Target, of delivery.Delivery, redelivered stream.Redelivered) (string, error) {
 	if redelivered != stream.NotRedelivered { // it may have had its turn meanwhile

@@ -25,7 +25,7 @@ type Turn struct {
 	mine     *waiter
 }
 
-// Join joins the line of those who wait for a place of a webhook: turns come in
+// Join joins the line of deliveries that wait for a webhook: turns come in
 // the order of the calls.
 func (w *Webhooks) Join(id string) Turn {
 	w.mu.Lock()

@@ -104,7 +104,7 @@ func TestHeldEventsComeBeforeThoseWhoAskForMore(t *testing.T) {
 
 // Two slots come back at once: the first belongs to the held event even when
 // the other waiter is scheduled before it.
-func TestNobodyTakesWhatWasHandedToAnother(t *testing.T) {
+func TestASlotIsTakenByTheCallerItWasHandedTo(t *testing.T) {
 	t.Parallel()
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {
@@ -148,7 +148,7 @@ func TestCancelledWaitersLeaveNoHole(t *testing.T) {
 	})
 }
 
-// Many at once, half of them impatient: never more than the total, nobody is
+// Many at once, half of them impatient: never more than the total, no caller is
 // forgotten, and at the end everything is free.
 func TestSlotsUnderStress(t *testing.T) {
 	t.Parallel()
@@ -191,7 +191,7 @@ func TestSlotsUnderStress(t *testing.T) {
 	}
 	all.Wait()
 	if err := ctx.Err(); err != nil {
-		t.Fatalf("somebody waited for ever: %v", err)
+		t.Fatalf("a caller waited for ever: %v", err)
 	}
 	if worst.Load() > total {
 		t.Errorf("%d slots at once, of %d", worst.Load(), total)

@@ -105,7 +105,7 @@ func TestADeliveryWaitsItsTurnInOrder(t *testing.T) {
 			synctest.Wait()
 		}
 		if w.TryEnter("a") {
-			t.Error("a lane overtook those who wait")
+			t.Error("a lane overtook deliveries that wait")
 		}
 		for range 4 {
 			w.Leave("a", time.Millisecond)
@@ -170,7 +170,7 @@ func TestADeliveryWaitsOnWhileItsWebhookAnswers(t *testing.T) {
 			t.Errorf("had no turn, after %s", time.Since(began))
 		}
 
-		for range 3 { // one attempt after the other ends, but always that of somebody before
+		for range 3 { // one attempt after the other ends, but always that of a delivery before
 			go w.Join("a").Wait(t.Context())
 		}
 		w.Leave("a", 20*time.Millisecond)
@@ -271,7 +271,7 @@ func TestAWebhookIsFastEnough(t *testing.T) {
 	})
 }
 
-func TestNobodyWaitsForASlowWebhook(t *testing.T) {
+func TestNoDeliveryWaitsForASlowWebhook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := NewWebhooks(limits(512, 2))
@@ -372,7 +372,7 @@ func TestALaneHoldsOnlyWhatHasAPlace(t *testing.T) {
 		direct, held int           // in flight
 		window       int
 	}{
-		"nobody before":            {0, 0, 0, 32},
+		"none before":              {0, 0, 0, 32},
 		"some, and unknown":        {0, 20, 0, 12},
 		"all, and unknown":         {0, 32, 0, 0},
 		"its own":                  {0, 0, 32, 32},
@@ -398,7 +398,7 @@ func TestALaneHoldsOnlyWhatHasAPlace(t *testing.T) {
 
 // Who waits for the turn of a webhook that hangs gives up, in order, and leaves
 // the line as it was; while it answers they wait on, however long that takes.
-func TestNobodyWaitsForAWebhookThatBeginsToHang(t *testing.T) {
+func TestNoDeliveryWaitsForAWebhookThatBeginsToHang(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := NewWebhooks(limits(64, 2))

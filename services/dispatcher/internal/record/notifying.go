@@ -14,7 +14,7 @@ import (
 // commit. People cannot read more; the message says that there are more.
 const maxActivity = 100
 
-// Notifier sends a message to those who watch an organization.
+// Notifier sends a message to the watchers of an organization.
 type Notifier interface {
 	PublishActivity(organizationID string, a stream.Activity) error
 }

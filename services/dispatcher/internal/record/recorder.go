@@ -1,5 +1,5 @@
 // Package record writes outcomes to the database, many in one transaction, and
-// notifies those who follow them. It also reads what is already recorded.
+// notifies the watchers of an organization. It also reads what is already recorded.
 package record
 
 import (
@@ -129,7 +129,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 	}
 }
 
-// abandon answers those who wait in the queue that nothing is known.
+// abandon answers for each queued attempt that nothing is known.
 func (r *Recorder) abandon(err error) {
 	for {
 		select {
