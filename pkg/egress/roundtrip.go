@@ -143,7 +143,8 @@ func (x *exchange) overHTTP2(ctx context.Context, c *http2.Conn) (*http.Response
 		x.client.onlyHTTP1.add(x.key.Host)
 		return nil, true, err
 	}
-	again := errors.Is(err, http2.ErrRefused) || lost(err) && (seen.Reused || !seen.Sent)
+	unsent := seen.Reused && !seen.Sent // the answer to another request may have ended the connection
+	again := unsent || errors.Is(err, http2.ErrRefused) || lost(err) && (seen.Reused || !seen.Sent)
 	return nil, again && seen.Started.IsZero(), err
 }
 
