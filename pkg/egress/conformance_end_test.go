@@ -72,7 +72,7 @@ func TestEndsAtEveryByte(t *testing.T) {
 					if sent == 0 {
 						r.copiesKept = 2
 					}
-					r.try(t, w, sent%2 == 0)
+					r.try(t, t.FailNow, w, sent%2 == 0)
 				}
 			})
 		}

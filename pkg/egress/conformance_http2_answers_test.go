@@ -40,6 +40,13 @@ func TestHTTP2Answers(t *testing.T) {
 			x.headers(false, ":status", "200")
 			x.write(func(f *http2.Framer) error { return f.WriteDataPadded(x.id, true, []byte("ok"), make([]byte, 200)) })
 		}),
+		over2("a byte in each frame", answered(200, strings.Repeat("x", 2000)), same, func(x *stream) {
+			x.headers(false, ":status", "200")
+			for range 2000 {
+				x.data(false, "x")
+			}
+			x.data(true, "")
+		}),
 		over2("frames of an unknown type", answered(204, ""), same, func(x *stream) {
 			x.write(func(f *http2.Framer) error { return f.WriteRawFrame(0xbe, 0xff, x.id, []byte("whatever")) })
 			x.headers(true, ":status", "204")

@@ -67,6 +67,9 @@ func TestHTTP2Faults(t *testing.T) {
 			})
 		}),
 		over2("a window of the connection that overflows", invalid, another, frame(http2.FrameWindowUpdate, 0, 0, "\x7f\xff\xff\xff")),
+		over2("a window of the stream that overflows", invalid, either, func(x *stream) {
+			frame(http2.FrameWindowUpdate, 0, x.id, "\x7f\xff\xff\xff")(x)
+		}),
 		over2("a window that grows by nothing", invalid, another, frame(http2.FrameWindowUpdate, 0, 0, "\x00\x00\x00\x00")),
 		over2("an initial window that overflows", invalid, another, frame(http2.FrameSettings, 0, 0, "\x00\x04\xff\xff\xff\xff")),
 		over2("a frame size out of range", invalid, another, frame(http2.FrameSettings, 0, 0, "\x00\x05\x00\x00\x00\x01")),
@@ -88,6 +91,7 @@ func TestHTTP2Faults(t *testing.T) {
 		over2("HTTP/1.1 within the body", cut(200, "ok"), another, begun(text("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"))),
 	}
 	for i := range rows {
+		rows[i].ways = secureWays
 		if rows[i].name == "the end" || rows[i].name == "GOAWAY of later streams, and the end" {
 			rows[i].copiesKept = 2
 		}
@@ -156,7 +160,7 @@ func TestHTTP2Floods(t *testing.T) {
 	rows = append(
 		rows,
 		over2("interim answers", invalid, either, func(x *stream) {
-			for range 4000 { // the stream ends on the way, and the connection need not
+			for range 2400 { // enough for the stream to end, and not the connection
 				x.headers(false, ":status", "103", "link", "</a.css>")
 			}
 		}),

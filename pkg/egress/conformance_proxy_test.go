@@ -11,6 +11,9 @@ import (
 	"testing"
 )
 
+// pipe is how much the kernel may keep of what a tunnel carries, in bytes.
+const pipe = 64 << 10
+
 // connectProxy is an outbound proxy: it opens tunnels and passes on what comes,
 // hang-ups and resets too.
 type connectProxy struct {
@@ -18,6 +21,7 @@ type connectProxy struct {
 	secure   *tls.Config  // nil for a proxy that is spoken to in clear
 	taken    atomic.Int64 // bytes that came from receivers and were passed on
 	sent     atomic.Int64 // bytes that left towards clients, TLS included
+	ended    atomic.Int64 // tunnels of which no more is passed on to the client
 
 	mu    sync.Mutex
 	near  []*socket // towards clients
@@ -62,6 +66,8 @@ func (p *connectProxy) serve(c *net.TCPConn) {
 	}
 	far := to.(*net.TCPConn)
 	defer far.Close()
+	_ = far.SetReadBuffer(pipe) // a receiver then notices soon that a client reads no more
+	_ = raw.SetWriteBuffer(pipe)
 	if _, err := io.WriteString(near, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
 		return
 	}
@@ -76,6 +82,7 @@ func (p *connectProxy) join(near net.Conn, raw *socket, in io.Reader, far *net.T
 		_ = far.CloseWrite()
 	})
 	both.Go(func() {
+		defer p.ended.Add(1)
 		if _, err := io.Copy(counted{near, &p.taken}, far); err != nil { // a reset is passed on as one
 			_ = raw.SetLinger(0)
 			_ = raw.Close()
@@ -97,11 +104,11 @@ func (p *connectProxy) tunnels() int {
 }
 
 // arrived reports whether everything that receivers sent, a number of bytes, is
-// in the clients' kernel.
+// in the clients' kernel, or a client takes no more.
 func (p *connectProxy) arrived(sent int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.taken.Load() < sent {
+	if p.taken.Load() < sent && p.ended.Load() == 0 {
 		return false
 	}
 	for _, s := range p.near {

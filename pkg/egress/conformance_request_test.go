@@ -20,18 +20,22 @@ func TestRequestHeads(t *testing.T) {
 			t.Parallel()
 			s := newSetting(t, w, patience, tlsFor(w, "http/1.1"), http1{steps: []step{own(badPath)}}.serve)
 			for range 2 { // over a fresh connection, and over a kept one
-				s.client.Send(t.Context(), s.request(badPath, "acme"))
+				answered(200, badPath).check(t, "the request", s.client.Send(t.Context(), s.request(badPath, "acme")))
 			}
 			their := s.request(badPath, "acme")
 			their.Fields = append(their.Fields, delivery.Field{Name: "accept", Value: "text/plain"}, delivery.Field{Name: "USER-AGENT", Value: "theirs"})
-			s.client.Send(t.Context(), their)
+			answered(200, badPath).check(t, "the request", s.client.Send(t.Context(), their))
+			arrived := s.of(badPath)
+			if len(arrived) != 3 {
+				t.Fatalf("3 requests arrived %d times", len(arrived))
+			}
 
 			const common = "Content-Type: application/json\r\nX-DialNote-Signature: sha256=acme\r\nwebhook-id: evt_acme\r\n"
 			line := "POST /bad HTTP/1.1\r\nHost: " + s.listener.Addr().String() + "\r\n"
 			length := fmt.Sprintf("Content-Length: %d\r\n\r\n", len(their.Body))
 			added := line + common + "Accept: */*\r\nUser-Agent: DialNote-Webhooks/test\r\n" + length
 			for i, want := range []string{added, added, line + common + "accept: text/plain\r\nUSER-AGENT: theirs\r\n" + length} {
-				if got := s.of(badPath)[i]; got.head != want || got.body != string(their.Body) {
+				if got := arrived[i]; got.head != want || got.body != string(their.Body) {
 					t.Errorf("request %d arrived as\n%s%s\nwant\n%s", i+1, got.head, got.body, want)
 				}
 			}
@@ -46,13 +50,17 @@ func TestRequestHeadsOverHTTP2(t *testing.T) {
 			t.Parallel()
 			s := newSetting(t, w, patience, receiverTLS("h2"), http2Receiver{answer: func(x *stream) { x.own() }}.serve)
 			request := s.request(badPath, "acme")
-			s.client.Send(t.Context(), request)
+			answered(200, badPath).check(t, "the request", s.client.Send(t.Context(), request))
 			want := []string{
 				":authority: " + s.listener.Addr().String(), ":method: POST", ":path: /bad", ":scheme: https", "accept: */*",
 				fmt.Sprintf("content-length: %d", len(request.Body)), "content-type: application/json",
 				"user-agent: DialNote-Webhooks/test", "webhook-id: evt_acme", "x-dialnote-signature: sha256=acme",
 			}
-			arrived := s.of(badPath)[0]
+			all := s.of(badPath)
+			if len(all) != 1 {
+				t.Fatalf("the request arrived %d times", len(all))
+			}
+			arrived := all[0]
 			got := strings.Split(strings.TrimSpace(arrived.head), "\n")
 			if slices.Sort(got); !slices.Equal(got, want) || arrived.body != string(request.Body) {
 				t.Errorf("arrived as\n%q\n%s\nwant\n%q", got, arrived.body, want)
@@ -103,10 +111,10 @@ func TestEarlyAnswers(t *testing.T) {
 		ends    = "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno"
 	)
 	var rows []row
-	for _, size := range []int{100, 32 << 10, 40 << 10, 1 << 20, 8 << 20} {
+	for size, ways := range map[int][]way{100: everyWay, 32 << 10: withoutMore, 40 << 10: withoutMore, 1 << 20: everyWay, 8 << 20: withoutMore} {
 		rows = append(
 			rows,
-			row{name: fmt.Sprint(size, " bytes, the end, the rest read"), body: size, ways: everyWay, http1: []step{say(ends), farewell, silence}, want: answered(413, "no")},
+			row{name: fmt.Sprint(size, " bytes, the end, the rest read"), body: size, ways: ways, http1: []step{say(ends), farewell, silence}, want: answered(413, "no")},
 			row{name: fmt.Sprint(size, " bytes, the rest read"), body: size, ways: withoutMore, http1: []step{say(refusal)}, want: answered(413, "no"), next: either},
 		)
 	}

@@ -127,8 +127,8 @@ func conform(t *testing.T, rows []row) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			for _, w := range r.ways {
-				r.try(t, w, false)
-				r.try(t, w, true)
+				r.try(t, t.FailNow, w, false)
+				r.try(t, t.FailNow, w, true)
 			}
 		})
 	}
@@ -141,8 +141,8 @@ func conformTogether(t *testing.T, rows []row) {
 	var all sync.WaitGroup
 	for _, r := range rows {
 		for _, w := range r.ways {
-			all.Go(func() { r.try(t, w, false) })
-			all.Go(func() { r.try(t, w, true) })
+			all.Go(func() { r.try(t, runtime.Goexit, w, false) })
+			all.Go(func() { r.try(t, runtime.Goexit, w, true) })
 		}
 	}
 	all.Wait()
@@ -153,6 +153,7 @@ type named struct {
 	testing.TB
 
 	name string
+	end  func() // ends what cannot go on, which need not be the test
 }
 
 func (n named) Errorf(format string, args ...any) {
@@ -160,16 +161,15 @@ func (n named) Errorf(format string, args ...any) {
 	n.TB.Errorf(n.name+": "+format, args...)
 }
 
-// Fatalf ends the goroutine, which need not be the test's.
 func (n named) Fatalf(format string, args ...any) {
 	n.Helper()
 	n.Errorf(format, args...)
-	runtime.Goexit()
+	n.end()
 }
 
-func (r row) try(t *testing.T, w way, kept bool) {
+func (r row) try(t *testing.T, end func(), w way, kept bool) {
 	t.Helper()
-	tb := named{t, r.name + ", " + w.String() + ", fresh"}
+	tb := named{t, r.name + ", " + w.String() + ", fresh", end}
 	if kept {
 		tb.name = r.name + ", " + w.String() + ", kept"
 	}
