@@ -1,7 +1,9 @@
 package check_test
 
 import (
+	"io/fs"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +69,46 @@ func TestAlertsHaveRunbooksAndTests(t *testing.T) {
 			t.Errorf("%s is the runbook of no alert", name)
 		}
 	}
+}
+
+// A runbook names messages of the log as the services write them.
+func TestRunbooksQuoteTheLog(t *testing.T) {
+	t.Parallel()
+	words := regexp.MustCompile("`([a-z]+(?: [a-z]+)+, [a-z ]+)`")
+	written := sources(t, "pkg", "services")
+	books, err := filepath.Glob(root(t, "docs", "runbooks", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	quoted := 0
+	for _, book := range books {
+		for _, found := range words.FindAllStringSubmatch(read(t, book), -1) {
+			if quoted++; !strings.Contains(written, `"`+found[1]+`"`) {
+				t.Errorf("%s quotes %q, which no service logs", filepath.Base(book), found[1])
+			}
+		}
+	}
+	if quoted < 3 {
+		t.Errorf("%d messages are quoted", quoted)
+	}
+}
+
+// sources returns the Go code in folders of the repository.
+func sources(t *testing.T, folders ...string) string {
+	t.Helper()
+	var all strings.Builder
+	for _, folder := range folders {
+		err := filepath.WalkDir(root(t, folder), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+				all.WriteString(read(t, path))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all.String()
 }
 
 func silentAndLoud(tests, expr string) bool {
