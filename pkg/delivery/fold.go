@@ -35,11 +35,11 @@ func Fold(p Policy, webhooks map[string]webhook.Webhook, attempts []Attempt, now
 	touched := make(map[string]*webhook.Webhook, len(webhooks)) // nil once removed
 	steps := make([]Step, len(attempts))
 	left := make([]webhook.Webhook, len(attempts)) // by each step: together, for one allocation
-	nobody := &webhook.Webhook{}
+	absent := &webhook.Webhook{}
 	for i := range attempts {
 		a := &attempts[i]
 		a.StartedAt, a.EndedAt = Recordable(a.StartedAt), Recordable(a.EndedAt)
-		steps[i] = Step{Attempt: a, Before: nobody, After: nobody}
+		steps[i] = Step{Attempt: a, Before: absent, After: absent}
 		current, seen := touched[a.WebhookID]
 		if !seen {
 			if w, exists := webhooks[a.WebhookID]; exists {

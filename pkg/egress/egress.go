@@ -2,7 +2,7 @@
 // address guard, the one deadline, and the bounded capture of the answer.
 //
 // Every attempt ends in a delivery.Outcome. A failure is not an error here but
-// a fact about somebody's endpoint, with a reason for programs and a message
+// a fact about a customer's endpoint, with a reason for programs and a message
 // for people.
 package egress
 

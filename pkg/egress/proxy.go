@@ -34,7 +34,7 @@ type proxy struct {
 	authorization string // of the proxy, "" for none
 
 	// maxWait is how long the proxy may take to be reached: less than an
-	// attempt has, so that a proxy that is away is told from an endpoint that is.
+	// attempt has, so that an attempt can tell a proxy that is away from an endpoint that is.
 	maxWait time.Duration
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -156,7 +156,7 @@ func (p *proxy) ask(ctx context.Context, c net.Conn, to netip.AddrPort) error {
 	case resp.StatusCode >= 200 && resp.StatusCode <= 299:
 		return nil
 	case resp.StatusCode == http.StatusBadGateway, resp.StatusCode == http.StatusServiceUnavailable, resp.StatusCode == http.StatusGatewayTimeout:
-		// What proxies answer when the other side does not: nobody else knows.
+		// Proxies answer this when the receiver does not; only the proxy knows.
 		return fmt.Errorf("the outbound proxy could not connect: %d", resp.StatusCode)
 	default:
 		return &proxyError{fmt.Errorf("it refuses CONNECT with %d", resp.StatusCode)}

@@ -100,19 +100,19 @@ func (c *Conn) inspectStream(ctx context.Context, name string, i *Inspection) (S
 // Role is what a service does over NATS, as subjects to try.
 type Role struct{ publish, subscribe []string }
 
-// nobody stands for an organization or a webhook in the subjects that are tried.
-const nobody = "doctor"
+// placeholder is the organization or the webhook in the subjects that doctor tries.
+const placeholder = "doctor"
 
 // ConfigAPI is the role of config-api and its commands.
 func ConfigAPI() Role {
 	return Role{
 		publish: []string{
-			proto.SubjectEvent(nobody, "call.completed"), proto.SubjectLane(nobody), proto.SubjectNotice(nobody, nobody), proto.SubjectFarewell(nobody),
-			proto.SubjectChanged(nobody),
+			proto.SubjectEvent(placeholder, "call.completed"), proto.SubjectLane(placeholder), proto.SubjectNotice(placeholder, placeholder), proto.SubjectFarewell(placeholder),
+			proto.SubjectChanged(placeholder),
 			"$JS.API.STREAM.CREATE." + proto.StreamEvents, "$JS.API.STREAM.UPDATE." + proto.StreamLanes,
 			"$JS.API.CONSUMER.CREATE." + proto.StreamEvents + ".x", "$JS.API.CONSUMER.CREATE." + proto.StreamRejected + ".x",
 		},
-		subscribe: []string{proto.SubjectHeartbeat("*"), proto.SubjectActivity(nobody)},
+		subscribe: []string{proto.SubjectHeartbeat("*"), proto.SubjectActivity(placeholder)},
 	}
 }
 
@@ -120,12 +120,12 @@ func ConfigAPI() Role {
 func Dispatcher() Role {
 	return Role{
 		publish: []string{
-			proto.SubjectLane(nobody), proto.SubjectRetry(nobody, nobody), proto.SubjectRejected(nobody), proto.SubjectNotice(nobody, nobody),
-			proto.SubjectActivity(nobody), proto.SubjectHeartbeat(nobody), proto.SubjectChanged(nobody),
+			proto.SubjectLane(placeholder), proto.SubjectRetry(placeholder, placeholder), proto.SubjectRejected(placeholder), proto.SubjectNotice(placeholder, placeholder),
+			proto.SubjectActivity(placeholder), proto.SubjectHeartbeat(placeholder), proto.SubjectChanged(placeholder),
 			"$JS.API.STREAM.CREATE." + proto.StreamEvents, "$JS.API.STREAM.UPDATE." + proto.StreamLanes,
 			"$JS.API.CONSUMER.CREATE." + proto.StreamEvents + ".x", "$JS.API.CONSUMER.CREATE." + proto.StreamLanes + ".x",
-			"$JS.API.CONSUMER.MSG.NEXT." + proto.StreamEvents + "." + nobody, "$JS.API.CONSUMER.MSG.NEXT." + proto.StreamLanes + "." + nobody,
-			"$JS.ACK." + proto.StreamEvents + "." + nobody + ".1.1.1.1.0",
+			"$JS.API.CONSUMER.MSG.NEXT." + proto.StreamEvents + "." + placeholder, "$JS.API.CONSUMER.MSG.NEXT." + proto.StreamLanes + "." + placeholder,
+			"$JS.ACK." + proto.StreamEvents + "." + placeholder + ".1.1.1.1.0",
 		},
 		subscribe: []string{proto.SubjectWebhooks, proto.SubjectTests},
 	}

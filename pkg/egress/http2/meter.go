@@ -147,7 +147,8 @@ func (m *meter) noteGoAway() {
 	m.goAway, m.code = true, http2.ErrCode(binary.BigEndian.Uint32(payload[4:]))
 }
 
-// body is the body of an answer, whose end its connection's meter is told of.
+// body is the body of an answer. Closing it ends the request for the connection's
+// meter.
 type body struct {
 	io.ReadCloser
 	meter  *meter
