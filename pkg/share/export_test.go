@@ -1,0 +1,4 @@
+package share
+
+// Holders returns how many holders have something.
+func (l *Ledger) Holders() int { return len(l.own) }
