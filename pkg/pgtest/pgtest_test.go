@@ -148,7 +148,7 @@ func TestNothingOutlivesAKilledOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = owner.Wait() // it was killed
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for poll := time.NewTicker(10 * time.Millisecond); ; {
 		if _, err := os.Stat(data); os.IsNotExist(err) {

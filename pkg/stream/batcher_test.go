@@ -45,7 +45,7 @@ func busy(t *testing.T, srv *natstest.Server) (c *Conn, let func(waiting int)) {
 
 func awaitWaiting(t *testing.T, c *Conn, want int) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		n := c.Link().Publishing
 		if n == want {
@@ -200,7 +200,7 @@ func TestAMessageThatIsTooLargeIsRefusedAlone(t *testing.T) {
 
 // A caller that leaves takes its message along, so that no more messages wait
 // than there are callers while the server is silent.
-func TestWhoeverLeavesIsForgotten(t *testing.T) {
+func TestACallerThatLeavesTakesItsMessage(t *testing.T) {
 	t.Parallel()
 	c, _ := busy(t, natstest.Start(t))
 	ctx, leave := context.WithCancel(t.Context())
@@ -218,7 +218,7 @@ func TestWhoeverLeavesIsForgotten(t *testing.T) {
 
 // While the server is silent, each batch takes publishTimeout. No caller waits for
 // more than one batch before its own: the line must not grow without end.
-func TestNobodyWaitsForMoreThanOneSilence(t *testing.T) {
+func TestACallerWaitsForOneSilentBatchAtMost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := &batcher{flushing: true} // with nothing to flush with
@@ -233,7 +233,7 @@ func TestNobodyWaitsForMoreThanOneSilence(t *testing.T) {
 			t.Fatalf("%d leave, want the one that has just come", len(some))
 		}
 		if err := <-ended; !fault.Is(err, fault.Unavailable) {
-			t.Errorf("whoever has waited hears %v, want a fault of kind Unavailable", err)
+			t.Errorf("a publisher that waited got %v, want a fault of kind Unavailable", err)
 		}
 	})
 }

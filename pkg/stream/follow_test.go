@@ -15,7 +15,7 @@ import (
 func follow(t *testing.T, c *stream.Conn, kind event.Type, after uint64, n int) (ids []string, last uint64) {
 	t.Helper()
 	enough := errors.New("enough")
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	err := c.Follow(ctx, "acme", kind, after, func(m *stream.Message) error {
 		e, err := m.Event()
@@ -71,7 +71,7 @@ func TestEventsAreFollowedFromWhereOneWas(t *testing.T) {
 			if got != id {
 				t.Errorf("%s came, want %s", got, id)
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatalf("%s did not come", id)
 		}
 	}

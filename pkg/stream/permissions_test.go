@@ -69,7 +69,7 @@ func (i *intruder) isRefused(t *testing.T, what string) {
 		if !errors.Is(err, nats.ErrPermissionViolation) {
 			t.Errorf("%s: %v", what, err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Errorf("%s is allowed", what)
 	}
 }
@@ -189,9 +189,9 @@ func TestServicesArePermittedWhatTheyNeed(t *testing.T) {
 	}
 }
 
-func TestNobodyConnectsWithoutCredentials(t *testing.T) {
+func TestAConnectionNeedsCredentials(t *testing.T) {
 	srv := shipped(t)
-	for _, opts := range [][]nats.Option{nil, {nats.UserInfo("publisher", "guess")}, {nats.UserInfo("nobody", "password-of-PUBLISHER")}} {
+	for _, opts := range [][]nats.Option{nil, {nats.UserInfo("publisher", "guess")}, {nats.UserInfo("absent", "password-of-PUBLISHER")}} {
 		if nc, err := nats.Connect(srv.ClientURL(), opts...); !errors.Is(err, nats.ErrAuthorization) {
 			t.Errorf("connected: %v", err)
 			if nc != nil {

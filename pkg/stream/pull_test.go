@@ -2,7 +2,6 @@ package stream_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -37,11 +36,12 @@ func TestNothingIsLostBetweenTwoShortPulls(t *testing.T) {
 		}
 		published <- nil
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
 	got := 0
-	for got < n && ctx.Err() == nil {
-		came, err := lane.Pull(ctx, 2, 500*time.Microsecond, func(_ delivery.Delivery, m *stream.Message) {
+	for got < n {
+		came, err := lane.Pull(t.Context(), 2, 500*time.Microsecond, func(_ delivery.Delivery, m *stream.Message) {
+			if m.Redelivered == stream.SurelyRedelivered {
+				t.Error("a delivery was lost, and handed out again")
+			}
 			if err := m.Ack(); err != nil {
 				t.Error(err)
 			}
@@ -53,9 +53,6 @@ func TestNothingIsLostBetweenTwoShortPulls(t *testing.T) {
 	}
 	if err := <-published; err != nil {
 		t.Fatal(err)
-	}
-	if got != n {
-		t.Errorf("%d of %d deliveries came", got, n)
 	}
 }
 

@@ -58,7 +58,7 @@ func reaches(t *testing.T, what, url string, security stream.Security, want bool
 	}
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for c.Ready(t.Context()) != nil {
 		select {
 		case <-again.C:

@@ -112,7 +112,7 @@ func TestATestWithoutADispatcherIsUnavailable(t *testing.T) {
 	c := connect(t, srv)
 	_, err := c.Test(t.Context(), stream.TestCall{})
 	if f := fault.Of(err); f == nil || f.Kind != fault.Unavailable || f.Code != "no-dispatcher" {
-		t.Errorf("nobody is there: %v", err)
+		t.Errorf("without a dispatcher: %v", err)
 	}
 
 	began, end := make(chan struct{}, 1), make(chan struct{})
@@ -121,14 +121,14 @@ func TestATestWithoutADispatcherIsUnavailable(t *testing.T) {
 		<-end
 		return delivery.TestResult{}, nil
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	await(t, func() bool {
+	await(t, func() bool { // once the dispatcher is known, the call ends with its context
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
 		_, err = c.Test(ctx, stream.TestCall{})
 		return fault.Of(err).Code != "no-dispatcher"
 	})
 	if f := fault.Of(err); f.Kind != fault.Unavailable || f.Code != "test-unanswered" {
-		t.Errorf("nobody answers: %v", err)
+		t.Errorf("without an answer: %v", err)
 	}
 	<-began
 	close(end) // stop waits for the test under way
@@ -165,7 +165,7 @@ func TestASlowTestDelaysNoOtherAndOneDispatcherAnswersEach(t *testing.T) {
 	var answered sync.WaitGroup
 	for i := range n {
 		answered.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			if _, err := c.Test(ctx, stream.TestCall{WebhookID: string(rune('a' + i))}); err != nil {
 				t.Error(err)
@@ -205,7 +205,7 @@ func TestATestIsMadeWhileDispatchersComeAndGo(t *testing.T) {
 	for range 8 {
 		callers.Go(func() {
 			for !over.Load() {
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 				_, err := c.Test(ctx, stream.TestCall{})
 				if cancel(); err != nil {
 					t.Errorf("a test was refused though another dispatcher was there: %v", err)

@@ -46,8 +46,9 @@ func TestWhatIsRecordedIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// A replica died when it had put deliveries into their lane and told nobody: their
-// events come again while the lane is read, and each is sent once.
+// A replica died after it had put deliveries into their lane, and before it
+// acknowledged their events. The events come again while the lane is read, and each
+// is sent once.
 func TestWhatIsInItsLaneIsNotSentTwice(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)

@@ -29,7 +29,7 @@ import (
 )
 
 // patience bounds a failing test; a passing one waits for events.
-const patience = 40 * time.Second
+const patience = 2 * time.Minute
 
 // system is a broker and a database that any number of replicas work with.
 type system struct {
@@ -81,6 +81,8 @@ type flaky struct {
 	broken sync.Map
 	reads  atomic.Int64                  // of webhooks, for the cache
 	gate   atomic.Pointer[chan struct{}] // holds up recording until it is closed
+
+	beforeAdvance atomic.Pointer[func(context.Context)] // runs before a batch of a recovery is counted
 }
 
 func (f *flaky) fault() error {
@@ -118,12 +120,41 @@ func (f *flaky) Progress(ctx context.Context, ids []string, within delivery.Time
 	return f.Store.Progress(ctx, ids, within)
 }
 
-// config is a dispatcher's with a schedule in milliseconds and no automatic
-// disabling to speak of.
+func (f *flaky) AdvanceRecovery(ctx context.Context, holder string, r delivery.Recovery, now time.Time) (bool, error) {
+	if before := f.beforeAdvance.Load(); before != nil {
+		(*before)(ctx)
+	}
+	return f.Store.AdvanceRecovery(ctx, holder, r, now)
+}
+
+// stopAtBatch has the replica that counts the nth batch of a recovery wait before
+// it does so. reached is closed when it waits, and closing goOn ends the wait.
+func (f *flaky) stopAtBatch(n int64) (reached, goOn chan struct{}) {
+	reached, goOn = make(chan struct{}), make(chan struct{})
+	var batches atomic.Int64
+	wait := func(ctx context.Context) {
+		if batches.Add(1) != n {
+			return
+		}
+		close(reached)
+		select {
+		case <-goOn:
+		case <-ctx.Done():
+		}
+	}
+	f.beforeAdvance.Store(&wait)
+	return reached, goOn
+}
+
+// Prune keeps the log, also when a test's retention is shorter than the test.
+func (f *flaky) Prune(context.Context, time.Time, store.Retention) error { return nil }
+
+// config is a dispatcher's with a schedule in milliseconds. It disables no webhook
+// and ends no attempt while a test lasts, however busy the machine is.
 func config(schedule ...int) app.Config {
 	c := app.Config{
 		Policy:          delivery.Policy{AutoDisableAfter: 100},
-		DeliveryTimeout: 10 * time.Second, MaxInFlight: 512, WebhookMaxInFlight: 32, Retention: time.Hour, AuditRetention: 24 * time.Hour,
+		DeliveryTimeout: time.Hour, MaxInFlight: 512, WebhookMaxInFlight: 32, Retention: time.Hour, AuditRetention: 24 * time.Hour,
 	}
 	for _, ms := range schedule {
 		c.Policy.Schedule = append(c.Policy.Schedule, time.Duration(ms)*time.Millisecond)
@@ -131,7 +162,7 @@ func config(schedule ...int) app.Config {
 	return c
 }
 
-// never is a step that no test lives to see the end of.
+// never is a step, in milliseconds, that outlasts every test.
 const never = 3_600_000
 
 // replica is a running dispatcher.
@@ -354,11 +385,6 @@ func (s *system) awaitStatus(t *testing.T, w webhook.Webhook, status delivery.St
 
 // await polls until ok; the deadline only bounds a failing test.
 func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	awaitFor(t, patience, what, ok)
-}
-
-func awaitFor(t *testing.T, patience time.Duration, what string, ok func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

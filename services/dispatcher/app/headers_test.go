@@ -11,7 +11,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-func TestAddedHeadersReachTheReceiverAndNobodyElse(t *testing.T) {
+func TestAddedHeadersReachOnlyTheReceiver(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.run(t, config(never))

@@ -13,7 +13,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/store"
 )
 
-// pruner notes when it is asked to prune and answers as it is told.
+// pruner notes when it is asked to prune, and answers with answer.
 type pruner struct {
 	answer func(ctx context.Context) error
 	at     []time.Time
@@ -77,7 +77,7 @@ func TestMaintenanceThatFailsIsLoggedOnceAndGoesOn(t *testing.T) {
 	})
 }
 
-func TestMaintenanceIsBoundedAndEndsWhenToldTo(t *testing.T) {
+func TestMaintenanceIsBoundedAndEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := &pruner{answer: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
@@ -87,7 +87,7 @@ func TestMaintenanceIsBoundedAndEndsWhenToldTo(t *testing.T) {
 			t.Errorf("pruned %d times: %s", len(p.at), log)
 		}
 		if took := time.Since(begin); took != 110*time.Minute {
-			t.Errorf("it ended %s after it was told to", took-110*time.Minute)
+			t.Errorf("it ended %s after its context", took-110*time.Minute)
 		}
 	})
 }

@@ -236,7 +236,7 @@ func start(t *testing.T, srv *natstest.Server, db store.Store, disableAfter int)
 		t.Fatal(err)
 	}
 	sender, err := app.NewSender(pkgconfig.Settings{
-		DeliveryTimeout: 5 * time.Second, AllowHTTPEndpoints: true, AllowPrivateEndpoints: true,
+		DeliveryTimeout: time.Hour, AllowHTTPEndpoints: true, AllowPrivateEndpoints: true,
 		EndpointPorts: "1024-65535", MaxInFlight: 64, WebhookMaxInFlight: 8,
 	}, "test")
 	if err != nil {
@@ -244,7 +244,7 @@ func start(t *testing.T, srv *natstest.Server, db store.Store, disableAfter int)
 	}
 	replica := app.New(app.Config{
 		Policy:          delivery.Policy{Schedule: []time.Duration{100 * time.Millisecond, 150 * time.Millisecond, 200 * time.Millisecond}, AutoDisableAfter: disableAfter},
-		DeliveryTimeout: 5 * time.Second, MaxInFlight: 64, WebhookMaxInFlight: 8, Retention: time.Hour, AuditRetention: 24 * time.Hour,
+		DeliveryTimeout: time.Hour, MaxInFlight: 64, WebhookMaxInFlight: 8, Retention: time.Hour, AuditRetention: 24 * time.Hour,
 	}, app.Dependencies{
 		Store: db, Stream: conn, Sender: sender, Log: slog.New(slog.DiscardHandler),
 		Registry: prometheus.NewRegistry(), Health: ops.NewHealth(),
@@ -266,7 +266,7 @@ func start(t *testing.T, srv *natstest.Server, db store.Store, disableAfter int)
 // waitFor waits for requests until ok.
 func waitFor(t *testing.T, a *arrivals, ok func() bool) {
 	t.Helper()
-	deadline := time.After(90 * time.Second)
+	deadline := time.After(patience)
 	for {
 		a.mu.Lock()
 		good := len(a.seen) > 0 && ok()

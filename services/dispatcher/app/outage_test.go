@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -72,11 +71,11 @@ func (s *system) known(t *testing.T, w webhook.Webhook, eventID string) bool {
 }
 
 // wantSchedule checks that an event's attempts were planned by the steps, in
-// milliseconds and ±10 %, and made at the times they were planned for; hits are
-// their requests.
+// milliseconds and ±10 %, and that none was made before its time; hits are their
+// requests.
 func wantSchedule(t *testing.T, s *system, w webhook.Webhook, eventID string, hits []hit, steps ...int) {
 	t.Helper()
-	const early, late = 2 * time.Millisecond, 3 * time.Second // clocks are read in turn; the machine is busy
+	const early = 2 * time.Millisecond // the two clocks are read one after the other
 	made := s.attempts(t, w, eventID)
 	if len(made) != len(steps)+1 || len(hits) != len(made) {
 		t.Fatalf("%d attempts and %d requests, want %d", len(made), len(hits), len(steps)+1)
@@ -87,8 +86,8 @@ func wantSchedule(t *testing.T, s *system, w webhook.Webhook, eventID string, hi
 		if pause := planned.Sub(made[i].EndedAt); pause < step*9/10-time.Millisecond || pause > step*11/10+time.Millisecond {
 			t.Errorf("attempt %d was planned %s after the one before, want %s ± 10 %%", i+2, pause, step)
 		}
-		if off := hits[i+1].begin.Sub(planned); off < -early || off > late {
-			t.Errorf("attempt %d came %s after its time", i+2, off)
+		if off := hits[i+1].begin.Sub(planned); off < -early {
+			t.Errorf("attempt %d came %s before its time", i+2, -off)
 		}
 	}
 	if last := made[len(steps)]; !last.NextAt.IsZero() {
@@ -96,12 +95,12 @@ func wantSchedule(t *testing.T, s *system, w webhook.Webhook, eventID string, hi
 	}
 }
 
-// wantPause checks a pause against its step, ±10 % of jitter, and what a busy
-// machine may add.
+// wantPause checks that a pause is not shorter than its step less 10 % of jitter.
+// A busy machine may make it longer.
 func wantPause(t *testing.T, what string, got, step time.Duration) {
 	t.Helper()
-	if got < step*9/10-time.Millisecond || got > step*11/10+3*time.Second {
-		t.Errorf("the pause %s was %s, want about %s", what, got, step)
+	if got < step*9/10-time.Millisecond {
+		t.Errorf("the pause %s was %s, want %s", what, got, step)
 	}
 }
 
@@ -184,43 +183,51 @@ func TestOneOutageIsOneFailure(t *testing.T) {
 	}
 }
 
-// One payload that the receiver refuses is tried again by itself and holds
-// nobody up.
-func TestAPoisonEventHoldsNobodyUp(t *testing.T) {
+// A receiver refuses one event's payload. Only that event waits for a retry.
+func TestARefusedEventDoesNotDelayOthers(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	steps := []int{300, 350, 400, 450, 500}
+	s.run(t, config(never))
+	r := newReceiver(t, refuse("evt_refused"))
+	w := s.webhook(t, "acme", r.url)
+	s.publish(t, "acme", "evt_refused")
+	s.awaitStatus(t, w, delivery.StatusRetrying, "evt_refused")
+	ids := names("accepted", 10)
+	s.publish(t, "acme", ids...)
+	s.awaitStatus(t, w, delivery.StatusDelivered, ids...)
+	wantNumbers(t, s, w, "evt_refused", 1)
+	s.awaitHeld(t, w, 1)
+}
+
+// A receiver refuses one event's payload at each attempt, and accepts another event
+// meanwhile. The refused event is given up after its last attempt, and its webhook
+// is neither put on hold nor disabled.
+func TestARefusedEventIsRetriedAndGivenUp(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	steps := []int{100, 150, 200, 250, 300}
 	cfg := config(steps...)
 	cfg.Policy.AutoDisableAfter = 3
 	s.run(t, cfg)
-	const poison = "evt_poison"
-	picky := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("webhook-id") == poison {
-			w.WriteHeader(http.StatusBadRequest)
+	begun, answer := make(chan struct{}), make(chan struct{})
+	r := newReceiver(t, func(w http.ResponseWriter, req *http.Request) {
+		if req.Header.Get("webhook-id") == "evt_refused" {
+			begun <- struct{}{}
+			<-answer
 		}
+		refuse("evt_refused")(w, req)
 	})
-	w := s.webhook(t, "acme", picky.url)
-	s.publish(t, "acme", poison)
-	var good []string
-	failed := func() bool {
-		made := s.attempts(t, w, poison)
-		return len(made) > 0 && made[len(made)-1].Status == delivery.StatusFailed
-	}
-	await(t, "the poison is given up", func() bool {
-		id := fmt.Sprintf("evt_good_%04d", len(good))
-		good = append(good, id)
+	w := s.webhook(t, "acme", r.url)
+	s.publish(t, "acme", "evt_refused")
+	for _, id := range names("accepted", len(steps)+1) {
+		<-begun
 		s.publish(t, "acme", id)
-		s.awaitStatus(t, w, delivery.StatusDelivered, id) // before the poison is tried three times more
-		return failed()
-	})
-	wantNumbers(t, s, w, poison, 1, 2, 3, 4, 5, 6)
-	wantSchedule(t, s, w, poison, picky.of(poison), steps...)
-	for _, id := range good {
-		wantNumbers(t, s, w, id, 1)
+		s.awaitStatus(t, w, delivery.StatusDelivered, id)
+		answer <- struct{}{}
 	}
-	if attempts := len(steps) + 1; len(good) < 2*attempts { // behind the poison one would come after each attempt
-		t.Errorf("only %d others were delivered in the time of %d attempts of the poison", len(good), attempts)
-	}
+	s.awaitStatus(t, w, delivery.StatusFailed, "evt_refused")
+	wantNumbers(t, s, w, "evt_refused", 1, 2, 3, 4, 5, 6)
+	wantSchedule(t, s, w, "evt_refused", r.of("evt_refused"), steps...)
 	if got := s.get(t, w); got.Status() != webhook.StatusActive || got.Health.OnHold() {
 		t.Errorf("the webhook is %s with %+v", got.Status(), got.Health)
 	}
@@ -248,8 +255,7 @@ func TestGoneDisablesACustomWebhookAtOnce(t *testing.T) {
 func TestGoneRemovesAZapierWebhookWithItsLane(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	cfg := config(1500, 1500)
-	s.run(t, cfg)
+	s.run(t, config(never))
 	zap := newReceiver(t, status(http.StatusServiceUnavailable))
 	zapier := storetest.Webhook("acme")
 	zapier.Provider, zapier.URL = webhook.Zapier, zap.url
@@ -258,8 +264,10 @@ func TestGoneRemovesAZapierWebhookWithItsLane(t *testing.T) {
 
 	s.publish(t, "acme", "evt_1")
 	s.awaitHealth(t, zapier, "the webhook is on hold", webhook.Health.OnHold)
+	s.awaitHeld(t, zapier, 1)
+	s.enlane(t, zapier, "evt_2", "evt_3")
 	zap.answer(status(http.StatusGone))
-	s.publish(t, "acme", "evt_2", "evt_3")
+	s.update(t, zapier, func(w *webhook.Webhook) { w.Health.HoldUntil = time.Now() })
 	await(t, "the webhook is removed", func() bool { return !s.exists(t, zapier) })
 	s.awaitHeld(t, zapier, 0)
 	s.publish(t, "acme", "evt_4")
@@ -297,7 +305,7 @@ func TestAnOutageUnderABurstCountsOnce(t *testing.T) {
 	t.Parallel()
 	const n = 500
 	s := newSystem(t)
-	cfg := config(60_000)
+	cfg := config(never)
 	cfg.Policy.AutoDisableAfter = 3
 	s.run(t, cfg)
 	bad := newReceiver(t, status(http.StatusServiceUnavailable))

@@ -36,7 +36,7 @@ func newReceiver(t *testing.T, script http.HandlerFunc) *receiver {
 	r.answer(script)
 	srv := httptest.NewServer(r)
 	t.Cleanup(func() {
-		srv.CloseClientConnections() // of those who hang
+		srv.CloseClientConnections() // which ends the requests that hang
 		srv.Close()
 	})
 	r.url = srv.URL
@@ -129,6 +129,17 @@ func first(n int, script http.HandlerFunc) http.HandlerFunc {
 		mu.Unlock()
 		if bad {
 			script(w, r)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// refuse answers 400 to one event, and 204 to all others.
+func refuse(eventID string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("webhook-id") == eventID {
+			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)

@@ -73,7 +73,7 @@ func TestWhatIsNoLongerWantedIsSkipped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSystem(t)
-			s.run(t, config(1000))
+			s.run(t, config(never))
 			r := newReceiver(t, status(http.StatusServiceUnavailable))
 			w := s.webhook(t, "acme", r.url)
 			s.publish(t, "acme", "evt_1")
@@ -81,7 +81,7 @@ func TestWhatIsNoLongerWantedIsSkipped(t *testing.T) {
 			s.awaitHeld(t, w, 1)
 			s.enlane(t, w, "evt_2", "evt_3")
 			r.answer(nil)
-			s.update(t, w, func(w *webhook.Webhook) { w.Event = setting })
+			s.update(t, w, func(w *webhook.Webhook) { w.Event, w.Health = setting, w.Health.EndHold() })
 			s.awaitStatus(t, w, delivery.StatusSkipped, "evt_1", "evt_2", "evt_3")
 			s.awaitHeld(t, w, 0)
 			if got := r.ids(); !slices.Equal(got, []string{"evt_1"}) {
@@ -94,14 +94,13 @@ func TestWhatIsNoLongerWantedIsSkipped(t *testing.T) {
 func TestADeletedWebhooksLaneIsRemoved(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	replica := s.run(t, config(500))
+	replica := s.run(t, config(never))
 	r := newReceiver(t, status(http.StatusServiceUnavailable))
 	w := s.webhook(t, "acme", r.url)
 	s.publish(t, "acme", "evt_1")
 	s.awaitHealth(t, w, "the webhook is on hold", webhook.Health.OnHold)
 	s.awaitHeld(t, w, 1)
 	s.enlane(t, w, "evt_2", "evt_3")
-	before := len(r.all()) // the hold may have ended meanwhile
 	if _, err := s.store.Delete(t.Context(), storetest.By(), "acme", w.ID, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -109,11 +108,8 @@ func TestADeletedWebhooksLaneIsRemoved(t *testing.T) {
 	s.awaitHeld(t, w, 0)
 	s.publish(t, "acme", "evt_4")
 	replica.stop()
-	if got := len(r.all()); got > before+1 { // at most one was in flight
-		t.Errorf("%d requests after the deletion: %v", got-before, r.ids())
-	}
-	if slices.Contains(r.ids(), "evt_4") {
-		t.Error("an event was sent to a deleted webhook")
+	if got := r.ids(); !slices.Equal(got, []string{"evt_1"}) {
+		t.Errorf("the receiver saw %v", got)
 	}
 }
 
@@ -143,7 +139,7 @@ func TestNothingIsLostWhileABrokerRestartsAndADatabaseIsAway(t *testing.T) {
 
 	// What was on its way when the broker stopped is handed out again when the
 	// time of the one who should have got it is up.
-	awaitFor(t, 2*patience, "every event arrives", func() bool { return contains(r.ids(), ids) })
+	await(t, "every event arrives", func() bool { return contains(r.ids(), ids) })
 	s.awaitStatus(t, w, delivery.StatusDelivered, ids...)
 	s.awaitHeld(t, w, 0)
 	select {
@@ -186,8 +182,8 @@ func contains(list, want []string) bool {
 	return true
 }
 
-// What waits in the lane of a replica that was killed is found by one that
-// never heard of it.
+// What waits in a lane that a killed replica read is found by a replica that has
+// never read it.
 func TestAKilledReplicasLanesAreFoundAgain(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -237,33 +233,33 @@ func TestTwoReplicasObeyOneHold(t *testing.T) {
 	s.awaitHeld(t, w, 0)
 }
 
-// One event for several webhooks: the second does not wait for slots that are
-// held by those who only ask for more events, nor for a first one that hangs.
+// Of the webhooks that get one event, eight hang. The ninth gets each event while
+// their requests are still unanswered.
 func TestAnEventsWebhooksDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	s.run(t, config(never))
+	replica := s.run(t, config(never))
 	slow, fast := newReceiver(t, hang), newReceiver(t, nil)
+	t.Cleanup(replica.kill) // before the receivers wait for its requests to end
 	var all []webhook.Webhook
 	for range 8 {
 		all = append(all, s.webhook(t, "acme", slow.url))
 	}
 	last := s.webhook(t, "acme", fast.url)
 	for i := range 3 {
-		began := time.Now()
 		s.publish(t, "acme", fmt.Sprintf("evt_%d", i))
 		await(t, "the fast one has it", func() bool { return len(fast.all()) == i+1 })
-		if took := time.Since(began); took > 3*time.Second { // the slow ones take 10 s
-			t.Errorf("event %d took %s to the fast webhook", i, took)
-		}
 	}
 	s.awaitStatus(t, last, delivery.StatusDelivered, "evt_0", "evt_1", "evt_2")
 	await(t, "the others were tried too", func() bool { return len(slow.all()) >= len(all) })
+	if n := slow.inFlight(); n != len(slow.all()) {
+		t.Errorf("%d of %d requests hang", n, len(slow.all()))
+	}
 }
 
-// An organization whose webhooks cannot be read keeps nobody else waiting, even
-// when it has more events than there are slots.
-func TestABrokenOrganizationHoldsNobodyUp(t *testing.T) {
+// An organization's webhooks cannot be read, and it has more events than there are
+// slots. Another organization's events are delivered.
+func TestABrokenOrganizationDoesNotDelayOthers(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.store.broken.Store("broken", true)
@@ -313,9 +309,9 @@ func TestAStopFinishesWhatIsInFlight(t *testing.T) {
 	}
 }
 
-// A message that nobody understands goes to the rejected stream and not round
-// in circles.
-func TestAnEventOfAnUnknownTypeHoldsNobodyUp(t *testing.T) {
+// An event of an unknown type goes to the rejected stream, and the event after it
+// is delivered.
+func TestAnEventOfAnUnknownTypeDoesNotDelayOthers(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.run(t, config(never))

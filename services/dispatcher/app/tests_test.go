@@ -128,7 +128,7 @@ func TestATestOfTheMomentItIsAskedFor(t *testing.T) {
 	w := s.webhook(t, "acme", old.url)
 	s.publish(t, "acme", "evt_warm") // the replica knows it now
 	s.awaitStatus(t, w, delivery.StatusDelivered, "evt_warm")
-	change := func(change func(*webhook.Webhook)) { // and is not told of this
+	change := func(change func(*webhook.Webhook)) { // which is not announced to the replica
 		_, err := s.store.Update(t.Context(), storetest.By(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
 			change(&w)
 			return w, nil
@@ -208,7 +208,7 @@ func TestADeliveryThatIsAskedForAgainHasTheRetriesOfANewOne(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.run(t, config(10, 10))
-	const refused = http.StatusUnprocessableEntity // which holds nobody
+	const refused = http.StatusUnprocessableEntity // which puts no webhook on hold
 	r := newReceiver(t, first(3+2, status(refused)))
 	w := s.webhook(t, "acme", r.url)
 	s.publish(t, "acme", "evt_1")

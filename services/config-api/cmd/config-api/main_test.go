@@ -83,7 +83,7 @@ func listenAnywhere(t *testing.T) net.Listener {
 // await asks until the answer is 200. The program must not end meanwhile.
 func await(t *testing.T, url string, ended <-chan error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
