@@ -104,7 +104,7 @@ func TestComposeServices(t *testing.T) {
 	}
 }
 
-// checkService holds a service against what all of them must be.
+// checkService checks what must be true of every service.
 func checkService(t *testing.T, of string, s types.ServiceConfig) {
 	t.Helper()
 	name := of + ": " + s.Name

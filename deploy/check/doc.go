@@ -1,5 +1,5 @@
-// Package check holds what is deployed against what it must be, without an
-// engine and without a cluster: the Dockerfile, docker-compose.yml, the Helm
+// Package check checks what is deployed, without a container engine and without a
+// cluster: the Dockerfile, docker-compose.yml, the Helm
 // chart as it is rendered, the alerts and their runbooks.
 //
 // It is a module outside of the workspace, so that the libraries it needs, of

@@ -37,7 +37,7 @@ test('Retry-After is handed on to Zapier, and nothing is tried meanwhile', async
   assert.deepEqual([err.name, err.delay, err.requests], ['ThrottledError', 17, 1]);
 });
 
-test('a problem is told in its own words', async () => {
+test('a problem is shown in its own words', async () => {
   const err = await asked(422, json, '{"type":"urn:dialnote:problem:invalid","detail":"targetUrl is not a URL."}');
   assert.deepEqual([err.message, err.code, err.status], ['targetUrl is not a URL.', 'DialnoteError', 422]);
 });

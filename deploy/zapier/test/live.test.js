@@ -143,7 +143,7 @@ test('a subscription that dialnote refuses is explained', async () => {
   );
 });
 
-test('a subscription deleted in dialnote is told to Zapier', { timeout: 30_000 }, async () => {
+test('Zapier is notified of a subscription deleted in dialnote', { timeout: 30_000 }, async () => {
   const path = '/hooks/standard/deleted/';
   const { id } = await appTester(App.triggers.note.operation.performSubscribe, { authData, targetUrl: hooks.url(path) });
   await api('DELETE', `/webhooks/${id}`);
