@@ -10,13 +10,13 @@ const (
 	StreamEvents = "DIALNOTE_EVENTS"
 	// StreamLanes keeps the deliveries that could not go at once.
 	StreamLanes = "DIALNOTE_LANES"
-	// StreamRejected keeps what could not be understood, with the reason.
+	// StreamRejected keeps messages that could not be read as events, with the reason.
 	StreamRejected = "DIALNOTE_REJECTED"
-	// StreamNotices keeps what the platform is told of webhooks, to tell its
-	// customers.
+	// StreamNotices keeps the notices to the platform: what happened to webhooks,
+	// so that it can inform its customers.
 	StreamNotices = "DIALNOTE_NOTICES"
-	// StreamFarewells keeps what Zapier is still to be told: that a subscription
-	// was deleted on our side.
+	// StreamFarewells keeps the requests that Zapier is still to be sent: a
+	// subscription was deleted on our side.
 	StreamFarewells = "DIALNOTE_FAREWELLS"
 )
 
@@ -31,14 +31,14 @@ const (
 	PrefixRetries = "dialnote.retries"
 	// PrefixRejected: what could not be understood, at <prefix>.<org>.
 	PrefixRejected = "dialnote.rejected"
-	// PrefixNotices: what the platform is told of webhooks, at
+	// PrefixNotices: notices to the platform of what happened to webhooks, at
 	// <prefix>.<org>.<kind of notice>.
 	PrefixNotices = "dialnote.notices"
 	// PrefixFarewells: URLs of deleted Zapier webhooks, to which a dispatcher
 	// sends DELETE, at <prefix>.<org>.
 	PrefixFarewells = "dialnote.farewells"
 	// PrefixActivity: what dispatchers have just recorded, at <prefix>.<org>, for
-	// those who watch live. Nothing keeps it.
+	// live watchers. No stream keeps it.
 	PrefixActivity = "dialnote.activity"
 	// SubjectTests is where dispatchers are asked to test a webhook, by request
 	// and reply: one of them answers.
@@ -118,8 +118,8 @@ func SubjectRetry(webhookID, deliveryID string) string {
 // SubjectRetries matches every scheduled retry of a webhook.
 func SubjectRetries(webhookID string) string { return PrefixRetries + "." + webhookID + ".*" }
 
-// SubjectRejected returns the subject for what an organization's publishers
-// sent and nobody could understand. Without a known organization it ends in
+// SubjectRejected returns the subject for messages of an organization's publishers
+// that could not be read as events. Without a known organization it ends in
 // "unknown".
 func SubjectRejected(organizationID string) string {
 	if organizationID == "" || strings.ContainsAny(organizationID, ".*> \t\r\n") {
@@ -128,8 +128,8 @@ func SubjectRejected(organizationID string) string {
 	return PrefixRejected + "." + organizationID
 }
 
-// SubjectChanged returns the subject that tells of a changed webhook of an
-// organization.
+// SubjectChanged returns the subject of the announcements that a webhook of an
+// organization changed.
 func SubjectChanged(organizationID string) string {
 	return PrefixWebhooks + ".changed." + organizationID
 }
@@ -137,8 +137,8 @@ func SubjectChanged(organizationID string) string {
 // SubjectHeartbeat returns the subject of a dispatcher's heartbeats.
 func SubjectHeartbeat(replica string) string { return PrefixWebhooks + ".heartbeat." + replica }
 
-// SubjectArrived returns the subject that tells of a message in a webhook's
-// lane.
+// SubjectArrived returns the subject of the headers of messages that enter a
+// webhook's lane.
 func SubjectArrived(webhookID string) string { return PrefixWebhooks + ".arrived." + webhookID }
 
 // SubjectNotice returns the subject for an organization's notices of a kind.
@@ -150,6 +150,6 @@ func SubjectNotice(organizationID, kind string) string {
 // Zapier webhooks.
 func SubjectFarewell(organizationID string) string { return PrefixFarewells + "." + organizationID }
 
-// SubjectActivity returns the subject that tells of an organization's recorded
-// attempts.
+// SubjectActivity returns the subject of an organization's attempts that were just
+// recorded.
 func SubjectActivity(organizationID string) string { return PrefixActivity + "." + organizationID }

@@ -170,7 +170,7 @@ func (p Program) code(err error, errs io.Writer) int {
 // usage returns the program's short manual, with the given commands.
 func (p Program) usage(commands []Command) string {
 	var b strings.Builder
-	_, _ = fmt.Fprintf(&b, "%s\n\nWithout a command it serves, until it is told to stop. Its settings are environment\nvariables: docs/settings.md lists them.\n", p.About)
+	_, _ = fmt.Fprintf(&b, "%s\n\nWithout a command it serves, until a signal stops it. Its settings are environment\nvariables: docs/settings.md lists them.\n", p.About)
 	if len(commands) == 0 {
 		return b.String()
 	}

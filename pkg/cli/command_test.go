@@ -30,7 +30,7 @@ func demo() cli.Program {
 		Commands: []cli.Command{
 			{Name: "greet", Summary: "Greet.", Flags: greet("hello")},
 			{Name: "greet all", Args: "NAME…", Summary: "Greet some.", Help: "One after the other.", Flags: greet("hello all")},
-			{Name: "greet any", Args: "[NAME]", Summary: "Greet somebody.", Flags: greet("hello any")},
+			{Name: "greet any", Args: "[NAME]", Summary: "Greet one.", Flags: greet("hello any")},
 			{Name: "fail", Summary: "Fail.", Flags: ends(errors.New("out of order"))},
 			{Name: "complain", Summary: "Fail.", Flags: ends(cli.ErrSaid)},
 			{Name: "read", Summary: "Read.", Needs: []string{"DATABASE_URL", "NATS_URL"}, Flags: greet("read")},
@@ -51,7 +51,7 @@ func TestCommands(t *testing.T) {
 		{"greet any", 0, "hello any false []\n", ""},
 		{"greet any a", 0, "hello any false [a]\n", ""},
 		{"greet all", 2, "", "NAME… is missing"},
-		{"greet somebody", 2, "", `"somebody" is not a flag`},
+		{"greet loudly", 2, "", `"loudly" is not a flag`},
 		{"greet -quiet", 2, "", "flag provided but not defined: -quiet"},
 		{"greet all -h", 0, "Greet some.\n\n  demo greet all [flags] NAME…\n\nOne after the other.\n\nFlags:\n  -loud\n", ""},
 		{"read --help", 0, "Needs DIALNOTE_DATABASE_URL, DIALNOTE_NATS_URL.", ""},
@@ -60,7 +60,7 @@ func TestCommands(t *testing.T) {
 		{"complain", 1, "", ""},
 		{"sing", 2, "", `there is no command "sing"`},
 		{"help", 0, "demo greets.\n", ""},
-		{"--help", 0, "  demo greet any  Greet somebody.\n", ""},
+		{"--help", 0, "  demo greet any  Greet one.\n", ""},
 		{"version", 0, "demo " + cli.Version() + "\n", ""},
 	} {
 		var out, errs bytes.Buffer

@@ -210,8 +210,8 @@ func syncInterval(s string) time.Duration {
 }
 
 // SyncInterval returns how often the embedded NATS server syncs its files, and
-// whether it does so before each acknowledgement instead, as it does unless told
-// otherwise.
+// whether it does so before each acknowledgement instead, as it does without the
+// setting.
 func (s Settings) SyncInterval() (interval time.Duration, always bool) {
 	return syncInterval(s.NATSSync), s.NATSSync == "" || s.NATSSync == "always"
 }

@@ -31,7 +31,7 @@ func TestFoldDecidesEachAttemptOnWhatTheOneBeforeLeft(t *testing.T) {
 		failedAttempt("a", 4*time.Second, 5*time.Second, delivery.ReasonServerError),
 		failedAttempt("z", time.Second, 2*time.Second, delivery.ReasonGone), // removed meanwhile
 		failedAttempt("a", 6*time.Second, 7*time.Second, delivery.ReasonServerError),
-		failedAttempt("nobody", 0, time.Second, delivery.ReasonServerError),
+		failedAttempt("absent", 0, time.Second, delivery.ReasonServerError),
 	}, time.Time{})
 	type short struct {
 		found   bool

@@ -104,7 +104,7 @@ func judgeRequest(host string, o delivery.Outcome, failed Level) Finding {
 	do := "Does a firewall let this machine out, by TCP to ports 443, 8443 and above 1023?"
 	switch o.Reason { //nolint:exhaustive // the others have nothing of their own to say
 	case delivery.ReasonTLS:
-		do = "Does this machine have the roots of certificates (ca-certificates), or does somebody on the way open TLS (DIALNOTE_EXTRA_CA_FILE)?"
+		do = "Does this machine have the roots of certificates (ca-certificates), or does a proxy on the way open TLS (DIALNOTE_EXTRA_CA_FILE)?"
 	case delivery.ReasonDNS:
 		do = "Look at /etc/resolv.conf and at what it names."
 	case delivery.ReasonBlockedAddress:

@@ -49,17 +49,17 @@ func TestJudgements(t *testing.T) {
 		"a cluster for nothing":        {last(judgeStreams(stream.Inspection{Servers: 3, Streams: []stream.StreamHealth{{Name: "A", Replicas: 1}}}, 1)), Warn},
 		"everything is allowed":        {judgeRefused(nil, nil), OK},
 		"something is refused":         {judgeRefused([]string{"publish to x"}, nil), Fail},
-		"nobody knows":                 {judgeRefused(nil, errors.New("x")), Fail},
+		"not known":                    {judgeRefused(nil, errors.New("x")), Fail},
 		"enough files":                 {judgeOpenFiles(1792, 512), OK},
 		"too few files":                {judgeOpenFiles(1791, 512), Warn},
-		"nobody knows how many":        {judgeOpenFiles(0, 512), OK},
+		"not known how many":           {judgeOpenFiles(0, 512), OK},
 		"a quick lookup":               {judgeLookup("x", 2, 2*time.Second), OK},
 		"a slow lookup":                {judgeLookup("x", 2, 2*time.Second+1), Warn},
 		"the guard holds":              {judgeGuard(delivery.Outcome{Reason: delivery.ReasonBlockedAddress}), OK},
 		"the guard does not hold":      {judgeGuard(delivery.Outcome{Reason: delivery.ReasonConnect}), Fail},
 		"any answer will do":           {judgeRequest("x", delivery.Outcome{Result: delivery.Failed, StatusCode: 503}, Fail), OK},
 		"no answer":                    {judgeRequest("x", delivery.Outcome{Reason: delivery.ReasonTLS, Cause: errors.New("x")}, Fail), Fail},
-		"no answer, for nobody's sake": {judgeRequest("x", delivery.Outcome{Reason: delivery.ReasonConnect}, Warn), Warn},
+		"no answer, of no customer":    {judgeRequest("x", delivery.Outcome{Reason: delivery.ReasonConnect}, Warn), Warn},
 	} {
 		if c.got.Level != c.want || c.got.Says == "" || (c.got.Do == "") != (c.want == OK) {
 			t.Errorf("%s: %+v, want %s", name, c.got, c.want)

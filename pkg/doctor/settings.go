@@ -53,7 +53,7 @@ func judgeSettings(s config.Settings, sends bool) []Finding {
 	warn(unencryptedDatabase(s.DatabaseURL), "DATABASE_URL has sslmode=disable to another machine", "Set sslmode=verify-full, unless the network between is yours alone.")
 	warn(unencryptedBroker(s), "NATS_URL reaches another machine and nothing asks for TLS", "Use tls:// or set DIALNOTE_NATS_CA_FILE, unless the network between is yours alone.")
 	warn(s.NATSUser == "" && s.NATSCreds == "" && s.NATSNKey == "" && !strings.Contains(s.NATSURL, "@") && !local(s.NATSURL),
-		"NATS_USER, NATS_CREDS and NATS_NKEY are not set: anybody who reaches NATS reads all events", "Give each service its user: deploy/nats.")
+		"NATS_USER, NATS_CREDS and NATS_NKEY are not set: every program that reaches NATS can read all events", "Give each service its user: deploy/nats.")
 	return findings
 }
 

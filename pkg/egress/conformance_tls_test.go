@@ -17,7 +17,8 @@ func tlsFails(message string) recorded {
 	return recorded{reason: delivery.ReasonTLS, message: message}
 }
 
-// A receiver whose TLS does not work is told so, and what it must change.
+// The message of an attempt says what does not work in a receiver's TLS, and what its
+// owner must change.
 func TestTLSFailures(t *testing.T) {
 	t.Parallel()
 	changed := func(change func(*tls.Config)) func(*connection) {

@@ -52,7 +52,7 @@ func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
 // blockedError is an address that the policy does not allow. It is for the
-// operator: the customer is not told what a name resolved to.
+// operator: the customer's message does not say what a name resolved to.
 type blockedError struct {
 	addr  netip.AddrPort
 	class endpoint.Class

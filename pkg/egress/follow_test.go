@@ -48,9 +48,10 @@ func (f *followed) want(t *testing.T, ever, left int) {
 	}
 }
 
-// A connection follows the context of the one who uses it, registers no more than
-// once with it, and leaves it when somebody else uses it or when it is closed.
-func TestAConnectionFollowsWhoeverUsesIt(t *testing.T) {
+// A connection follows the context of the request that uses it, registers no more
+// than once with it, and leaves it when another context's request uses the connection
+// or when the connection is closed.
+func TestAConnectionFollowsItsUsersContext(t *testing.T) {
 	t.Parallel()
 	s := listen(t, "tcp", "127.0.0.1:0", answer(done))
 	c := client(t, nil)

@@ -46,7 +46,7 @@ func TestInterimAnswers(t *testing.T) {
 // A connection that was closed while it was idle is not tried at all.
 func TestAnIdleConnectionThatEndedIsNotUsed(t *testing.T) {
 	t.Parallel()
-	for name, goodbye := range map[string]string{"closed": "", "a word nobody asked for": "HTTP/1.1 408 Request Timeout\r\n\r\n"} {
+	for name, goodbye := range map[string]string{"closed": "", "an answer without a request": "HTTP/1.1 408 Request Timeout\r\n\r\n"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var late atomic.Int64 // bytes that came after the goodbye

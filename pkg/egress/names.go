@@ -37,7 +37,7 @@ type family struct {
 
 // unreachable is when and why the name server could last not be asked at all:
 // no descriptor left, no network. net.DNSError drops its cause, so it is noted
-// here. It is our trouble, and must not be told as the endpoint's.
+// here. It is our failure, and is not recorded as the endpoint's.
 type unreachable struct {
 	at  time.Time
 	err error

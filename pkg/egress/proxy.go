@@ -23,7 +23,7 @@ const maxConnectAnswer = 16 << 10
 
 // proxy makes connections through the operator's own proxy, for installations
 // whose requests must leave from a fixed address. It changes nothing about the
-// guard: names are resolved and judged here, and the proxy is told an address,
+// guard: names are resolved and judged here, and the proxy is sent an address,
 // never a name that it could resolve to another one.
 //
 // The proxy's own address is the operator's setting and is not judged.
@@ -40,8 +40,8 @@ type proxy struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// proxyError is a failure of the proxy itself. It is our trouble, and must not
-// be told as the endpoint's.
+// proxyError is a failure of the proxy itself. It is our failure, and is
+// not recorded as the endpoint's.
 type proxyError struct{ err error }
 
 func (e *proxyError) Error() string { return "outbound proxy: " + e.err.Error() }

@@ -192,17 +192,17 @@ func TestProxyFails(t *testing.T) {
 		reason  delivery.Reason
 		message string
 	}{
-		"wants a password":  {answer("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"), delivery.ReasonInternal, ours},
-		"refuses":           {answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), delivery.ReasonInternal, ours},
-		"redirects":         {answer("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n"), delivery.ReasonInternal, ours},
-		"is no proxy":       {answer("SSH-2.0-OpenSSH_9.9\r\n"), delivery.ReasonInternal, ours},
-		"closes":            {func(*net.TCPConn) {}, delivery.ReasonInternal, ours},
-		"says too much":     {answer("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"), delivery.ReasonInternal, ours},
-		"never ends":        {endless, delivery.ReasonInternal, ours},
-		"cannot connect":    {answer("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"), delivery.ReasonConnect, "No connection could be made to 127.0.0.2"},
-		"no server there":   {answer("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"), delivery.ReasonConnect, "No connection could be made to 127.0.0.2"},
-		"nobody answers it": {answer("HTTP/1.1 504 Gateway Timeout\r\n\r\n"), delivery.ReasonConnect, "No connection could be made to 127.0.0.2"},
-		"says nothing":      {func(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) }, delivery.ReasonTimeout, "No answer within 300ms"},
+		"wants a password": {answer("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"), delivery.ReasonInternal, ours},
+		"refuses":          {answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), delivery.ReasonInternal, ours},
+		"redirects":        {answer("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n"), delivery.ReasonInternal, ours},
+		"is no proxy":      {answer("SSH-2.0-OpenSSH_9.9\r\n"), delivery.ReasonInternal, ours},
+		"closes":           {func(*net.TCPConn) {}, delivery.ReasonInternal, ours},
+		"says too much":    {answer("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"), delivery.ReasonInternal, ours},
+		"never ends":       {endless, delivery.ReasonInternal, ours},
+		"cannot connect":   {answer("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"), delivery.ReasonConnect, "No connection could be made to 127.0.0.2"},
+		"no server there":  {answer("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"), delivery.ReasonConnect, "No connection could be made to 127.0.0.2"},
+		"has no answer":    {answer("HTTP/1.1 504 Gateway Timeout\r\n\r\n"), delivery.ReasonConnect, "No connection could be made to 127.0.0.2"},
+		"says nothing":     {func(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) }, delivery.ReasonTimeout, "No answer within 300ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -23,7 +23,7 @@ const (
 	maxAddresses = 64
 
 	// lateFamily is how long the addresses of a family that the name server has not
-	// told yet are waited for when every other address has failed.
+	// answered yet are waited for when every other address has failed.
 	lateFamily = time.Second
 )
 

@@ -167,7 +167,7 @@ func TestRace(t *testing.T) {
 			network: &network{after: merge(all(many(maxAtOnce+2), never), map[string]time.Duration{"10.0.0.1": maxAtOnce*attemptDelay - time.Millisecond})},
 			addrs:   many(maxAtOnce + 2), winner: "10.0.0.1", took: maxAtOnce*attemptDelay - time.Millisecond, tried: many(maxAtOnce),
 		},
-		"nobody answers": {
+		"no address answers": {
 			network: &network{after: map[string]time.Duration{"::1": never, "1.1.1.1": never}},
 			addrs:   []string{"::1", "1.1.1.1"}, err: context.DeadlineExceeded, took: 30 * time.Second, tried: []string{"::1", "1.1.1.1"},
 		},
@@ -252,7 +252,7 @@ func TestRaceWithALaterFamily(t *testing.T) {
 			network: &network{fails: map[string]error{"1.1.1.1": errA}},
 			addrs:   []string{"1.1.1.1"}, later: []string{"::1"}, comes: lateFamily / 2, winner: "::1", took: lateFamily / 2, tried: []string{"1.1.1.1", "::1"},
 		},
-		"the known one failed, and nobody waits that long": {
+		"the known one failed, and the other comes too late": {
 			network: &network{fails: map[string]error{"1.1.1.1": errA}},
 			addrs:   []string{"1.1.1.1"}, later: []string{"::1"}, comes: 2 * lateFamily, err: errA, took: lateFamily, tried: []string{"1.1.1.1"},
 		},

@@ -404,8 +404,8 @@ func TestURLThatIsNotAllowed(t *testing.T) {
 	untouched(t, s)
 }
 
-// untouched checks that nobody has connected to a server: a connection made
-// now must be its first.
+// untouched checks that a server has accepted no connection: one that is made now
+// must be its first.
 func untouched(tb testing.TB, l *listener) {
 	tb.Helper()
 	before := l.accepted.Load()

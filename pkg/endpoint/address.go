@@ -7,11 +7,11 @@ import (
 
 // Class says what kind of address an IP address is.
 type Class struct {
-	// Public is true for an address that anybody on the Internet reaches.
+	// Public is true for an address that is reached from anywhere on the Internet.
 	Public bool
 
-	// Private is true for an address of somebody's own network, or of this
-	// machine, that a private installation may want to reach.
+	// Private is true for an address of a private network, or of this machine,
+	// that a private installation may want to reach.
 	Private bool
 
 	// Name, Prefix and RFC describe the special range of an address that is
@@ -77,8 +77,8 @@ func isISATAP(a netip.Addr) bool {
 	return (b[8] == 0x00 || b[8] == 0x02) && b[9] == 0x00 && b[10] == 0x5e && b[11] == 0xfe
 }
 
-// metadataService returns the class of the addresses at which clouds hand
-// credentials to whoever asks. They are refused even where private addresses
+// metadataService returns the class of the addresses at which clouds give
+// credentials to every program that asks. They are refused even where private addresses
 // are allowed; one of them lies among public ones.
 func metadataService(a netip.Addr) (Class, bool) {
 	name, ok := special().metadata[a]

@@ -39,7 +39,7 @@ func dialed(tb testing.TB, u *url.URL) (host, port string) {
 	return host, port
 }
 
-// What Check accepts must lead to one host, whoever reads it: net/http given
+// What Check accepts must lead to one host for each of its readers: net/http given
 // the customer's text, net/http given the normal form, and url.Parse.
 func FuzzOneHost(f *testing.F) {
 	for _, seed := range []string{

@@ -36,7 +36,7 @@ func TestLocalNamesAreRefused(t *testing.T) {
 				t.Errorf("AllowPrivate: Check(%q) = %v", raw, err)
 			}
 		}
-		// A dot at the end, or another spelling of letters, gets nobody further.
+		// A dot at the end, or another spelling of letters, is refused too.
 		for _, raw := range []string{"https://" + name + "./", "https://" + strings.ReplaceAll(name, ".", "。") + "。/", "https://" + fullWidth(name) + "/"} {
 			if err := (endpoint.Policy{}).Check(raw); err == nil {
 				t.Errorf("Check(%q) accepts", raw)

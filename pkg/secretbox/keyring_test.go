@@ -65,7 +65,7 @@ func TestOpenNeverPanics(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.SliceOf(rapid.Byte()).Draw(t, "text")
 		if _, err := ring.Open(text, nil); err == nil {
-			t.Fatal("opened what nobody sealed")
+			t.Fatal("opened a text that was not sealed")
 		}
 	})
 }
@@ -97,7 +97,7 @@ func TestKeysAreChangedOneByOne(t *testing.T) {
 	}
 }
 
-func TestParseRefusesAndTellsNoSecret(t *testing.T) {
+func TestParsesErrorHasNoSecret(t *testing.T) {
 	t.Parallel()
 	good := newKey(t)
 	id, text, _ := strings.Cut(good, ":")

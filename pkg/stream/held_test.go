@@ -126,7 +126,7 @@ func TestHeldEachCountsOrderedPlaces(t *testing.T) {
 	}
 }
 
-func TestHeldOfNobody(t *testing.T) {
+func TestHeldOfNoWebhook(t *testing.T) {
 	t.Parallel()
 	srv := natstest.Start(t)
 	c := connect(t, srv)

@@ -116,7 +116,7 @@ func (t Topology) streams() []jetstream.StreamConfig {
 		},
 		{
 			Name:        proto.StreamNotices,
-			Description: "What the platform is told of webhooks, to tell its customers.",
+			Description: "Notices to the platform of what happened to webhooks.",
 			Subjects:    []string{proto.PrefixNotices + ".*.*"},
 			Retention:   jetstream.LimitsPolicy,
 			Storage:     jetstream.FileStorage,
@@ -130,7 +130,7 @@ func (t Topology) streams() []jetstream.StreamConfig {
 		},
 		{
 			Name:        proto.StreamFarewells,
-			Description: "URLs of deleted Zapier webhooks, which a dispatcher tells Zapier of.",
+			Description: "URLs of deleted Zapier webhooks, to which a dispatcher sends DELETE.",
 			Subjects:    []string{proto.PrefixFarewells + ".*"},
 			Retention:   jetstream.WorkQueuePolicy,
 			Storage:     jetstream.FileStorage,

@@ -27,7 +27,7 @@ import (
 // patience bounds a failure.
 const patience = 60 * time.Second
 
-func TestEveryExampleTellsRightFromWrong(t *testing.T) {
+func TestEveryExampleChecksTheSignature(t *testing.T) {
 	t.Parallel()
 	all, err := cases.Load("../golden")
 	if err != nil {
@@ -98,8 +98,7 @@ func servers(t *testing.T) map[string][]string {
 	}
 }
 
-// Whoever forgets to set the secret must not receive what anybody signs with
-// nothing.
+// An example without a secret refuses what is signed with an empty one.
 func TestNoExampleReceivesWithoutASecret(t *testing.T) {
 	t.Parallel()
 	for language, command := range servers(t) {

@@ -128,7 +128,7 @@ func TestMalformedAnswers(t *testing.T) {
 		"a status of four":       "HTTP/1.1 2000 OK\r\n\r\n",
 		"no colon":               "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
 		"two lengths":            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-		"a coding nobody asked":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+		"a coding not asked for": "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
 		"too many lines":         "HTTP/1.1 200 OK\r\n" + strings.Repeat("a:\r\n", 2*maxHeadLines) + "\r\n",
 		"too many bytes":         "HTTP/1.1 200 OK\r\n" + strings.Repeat("a: "+strings.Repeat("b", 1000)+"\r\n", MaxHead/1000) + "\r\n",
 		"too many hints":         strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", MaxHead/20),

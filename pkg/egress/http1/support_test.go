@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// pipe is a Stream in memory. What it holds to read is told by idle.
+// pipe is a Stream in memory. Its Idle returns idle.
 type pipe struct {
 	net.Conn
 	idle    error

@@ -16,7 +16,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-func TestOpenTellsThatTheServerIsAway(t *testing.T) {
+func TestOpenSaysThatTheServerIsAway(t *testing.T) {
 	t.Parallel()
 	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0") // accepts, and says nothing
 	if err != nil {
@@ -37,7 +37,7 @@ func TestOpenTellsThatTheServerIsAway(t *testing.T) {
 	}
 }
 
-func TestOpenTellsNoPassword(t *testing.T) {
+func TestOpensErrorHasNoPassword(t *testing.T) {
 	t.Parallel()
 	for _, dsn := range []string{"postgres://u:hunter2@[::1/x", "postgres://u:hunter2@h:port/x", "postgres://u:hunter2@127.0.0.1:1/x?sslmode=wrong", "postgres://u:hunter2@127.0.0.1:1/x"} {
 		if _, err := postgres.Open(t.Context(), dsn, storetest.Box(t)); err == nil || strings.Contains(err.Error(), "hunter2") {

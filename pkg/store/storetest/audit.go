@@ -266,17 +266,17 @@ func auditPages(t *testing.T, s store.Store) {
 	}
 }
 
-func auditNobody(t *testing.T, s store.Store) {
+func auditWithoutActor(t *testing.T, s store.Store) {
 	w := Webhook("acme")
 	if s.Create(t.Context(), audit.Actor{}, w, 10) == nil {
-		t.Error("nobody created a webhook")
+		t.Error("a webhook was created without an actor")
 	}
 	if _, err := s.Get(t.Context(), "acme", w.ID); !fault.Is(err, fault.NotFound) {
 		t.Errorf("a webhook without its entry is there: %v", err)
 	}
 	w = create(t, s, Webhook("acme"))
 	if _, err := s.Delete(t.Context(), audit.Actor{}, "acme", w.ID, 0); err == nil {
-		t.Error("nobody deleted a webhook")
+		t.Error("a webhook was deleted without an actor")
 	}
 	get(t, s, w)
 	if s.AddEntry(t.Context(), audit.Entry{At: time.Now(), OrganizationID: "acme", Action: "made-up", Actor: By(), Target: audit.Target{Kind: audit.Webhook}}) == nil {

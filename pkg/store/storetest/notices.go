@@ -157,7 +157,7 @@ func noticeOutbox(t *testing.T, s store.Store) {
 	wantNoError(t, err)
 	wantEqual(t, "the first two", two, want[:2])
 	wantNoError(t, s.DropNotices(ctx, nil))
-	wantNoError(t, s.DropNotices(ctx, []string{want[0].ID, want[2].ID, "nobody's"}))
+	wantNoError(t, s.DropNotices(ctx, []string{want[0].ID, want[2].ID, "absent"}))
 	wantNoError(t, s.DropNotices(ctx, []string{want[0].ID}))
 	wantEqual(t, "left", pending(t, s), want[1:2])
 }

@@ -230,7 +230,7 @@ func recoveryList(t *testing.T, s store.Store) {
 		t.Errorf("listed %+v", list)
 	}
 	if list, err := s.ListRecoveries(t.Context(), other.OrganizationID, w.ID, 2); err != nil || len(list) != 0 {
-		t.Errorf("another organization is told %+v, %v", list, err)
+		t.Errorf("another organization gets %+v, %v", list, err)
 	}
 }
 

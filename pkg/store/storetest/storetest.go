@@ -101,7 +101,7 @@ func Run(t *testing.T, open func(*testing.T) store.Store) {
 		"credentials are in the audit log, not secrets":   auditOfAccess,
 		"the audit log is filtered":                       auditFilters,
 		"the audit log is read page by page":              auditPages,
-		"nobody changes anything":                         auditNobody,
+		"a change without an actor is refused":            auditWithoutActor,
 		"organizations are listed page by page":           organizations,
 		"the database says what it is":                    engine,
 		"a cancelled context ends a call as cancelled":    cancelled,

@@ -141,7 +141,7 @@ func TestTheEnvironmentDecides(t *testing.T) {
 	span.End()
 	stop()
 	if !bytes.Contains(log.Bytes(), []byte("not sent")) {
-		t.Errorf("nobody is told: %s", &log)
+		t.Errorf("the log does not say it: %s", &log)
 	}
 }
 

@@ -89,7 +89,7 @@ func (rec *receiver) run() {
 func main() {
 	rec := &receiver{secret: os.Getenv("DIALNOTE_WEBHOOK_SECRET"), work: make(chan []byte, 1000)}
 	if rec.secret == "" {
-		log.Fatal("set DIALNOTE_WEBHOOK_SECRET: without it anybody could sign")
+		log.Fatal("set DIALNOTE_WEBHOOK_SECRET: without it every sender could sign")
 	}
 	go rec.run()
 	server := &http.Server{

@@ -27,8 +27,8 @@ function verifyStandard(secret, body, id, timestamp, signatures, now = Date.now(
   return (signatures ?? '').split(' ').some((signature) => sameText(signature, expected));
 }
 
-// Takes as long whatever is different, so that nobody can guess a signature
-// letter by letter.
+// The time does not depend on where the texts differ, so that a signature cannot be
+// guessed letter by letter.
 function sameText(given, expected) {
   const a = Buffer.from(given ?? '');
   const b = Buffer.from(expected);
@@ -64,6 +64,6 @@ function work(event) {
 module.exports = { verifyDialNote, verifyStandard };
 
 if (require.main === module) {
-  if (!secret) throw new Error('set DIALNOTE_WEBHOOK_SECRET: without it anybody could sign');
+  if (!secret) throw new Error('set DIALNOTE_WEBHOOK_SECRET: without it every sender could sign');
   http.createServer(receive).listen(process.env.PORT ?? 3000, '127.0.0.1');
 }

@@ -38,7 +38,7 @@ function receive(): void
     $id = $_SERVER['HTTP_WEBHOOK_ID'] ?? null;
     $secret = (string) getenv('DIALNOTE_WEBHOOK_SECRET');
     if ($secret === '') {
-        error_log('set DIALNOTE_WEBHOOK_SECRET: without it anybody could sign');
+        error_log('set DIALNOTE_WEBHOOK_SECRET: without it every sender could sign');
         http_response_code(500);
         return;
     }

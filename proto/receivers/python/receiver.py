@@ -72,6 +72,6 @@ def work():
 
 if __name__ == "__main__":
     if not SECRET:
-        raise SystemExit("set DIALNOTE_WEBHOOK_SECRET: without it anybody could sign")
+        raise SystemExit("set DIALNOTE_WEBHOOK_SECRET: without it every sender could sign")
     threading.Thread(target=work, daemon=True).start()
     ThreadingHTTPServer(("127.0.0.1", int(os.environ.get("PORT", "3000"))), Receiver).serve_forever()

@@ -53,7 +53,7 @@ def work(event)
 end
 
 if $PROGRAM_NAME == __FILE__
-  abort 'set DIALNOTE_WEBHOOK_SECRET: without it anybody could sign' if ENV['DIALNOTE_WEBHOOK_SECRET'].to_s.empty?
+  abort 'set DIALNOTE_WEBHOOK_SECRET: without it every sender could sign' if ENV['DIALNOTE_WEBHOOK_SECRET'].to_s.empty?
   require 'webrick'
   $stdout.sync = true
   Thread.new { loop { work(WAITING.pop) } }

@@ -199,7 +199,7 @@ func (d Dependencies) complete() error {
 func (a *App) Handler() http.Handler { return a.handler }
 
 // Run does the work beside the requests until ctx ends: it sends notices to the
-// platform, tells watchers of gaps, and reads new service tokens. Then it ends the
+// platform, sends watchers a resync after gaps, and reads new service tokens. Then it ends the
 // open streams at once, so that the server does not wait for them.
 func (a *App) Run(ctx context.Context) error {
 	var others sync.WaitGroup

@@ -76,12 +76,12 @@ func (g *Gate) Run(ctx context.Context, listener net.Listener, drain time.Durati
 func (g *Gate) run(ctx context.Context, listener net.Listener, drain func(context.Context)) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	told := context.AfterFunc(ctx, func() {
+	forget := context.AfterFunc(ctx, func() {
 		g.health.Stopping()
 		drain(serving)
 		stop()
 	})
-	defer told()
+	defer forget()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if ctx.Err() != nil {
 			w.Header().Set("Connection", "close")

@@ -110,7 +110,7 @@ func TestEditingAWebhook(t *testing.T) {
 		want(t, http.StatusOK).sees(t, "The webhook was saved.", "CRM, the new one", "Disabled", "Nothing is sent").seesNot(t, "Test")
 	v.open(t, "/portal/").seesNot(t, "The webhook was saved.") // it is said once
 
-	other.send(t, "Save", map[string]string{"name": "Ben's"}).want(t, http.StatusPreconditionFailed).sees(t, "Somebody changed this webhook while you did.")
+	other.send(t, "Save", map[string]string{"name": "Ben's"}).want(t, http.StatusPreconditionFailed).sees(t, "This webhook was changed while you edited it.")
 	if other.field(t, "name") != "Ben's" {
 		t.Error("what was typed is gone")
 	}
@@ -455,7 +455,7 @@ func TestThePageSaysWhatDoesNotWork(t *testing.T) {
 	v.open(t, "/portal/webhooks/"+id+"/test").send(t, "Send test", nil).want(t, http.StatusInternalServerError).
 		sees(t, "Something went wrong on our side", "Request").seesNot(t, errAway.Error())
 	if !strings.Contains(s.log.String(), errAway.Error()) {
-		t.Error("the operator is not told why")
+		t.Error("the log does not say why")
 	}
 	v.request(t, http.MethodPost, "/portal/keys", url.Values{"name": {strings.Repeat("x", 2<<20)}}).want(t, http.StatusRequestEntityTooLarge)
 }

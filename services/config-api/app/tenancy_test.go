@@ -114,7 +114,7 @@ func TestTenancy(t *testing.T) {
 			for _, tc := range s.credentials(t, want) {
 				status := s.wantEntry(t, tc, c)
 				if tc.want == in && !entered && status >= http.StatusMultipleChoices {
-					t.Errorf("%s: %d: was something lost to those who were refused?", tc.name, status)
+					t.Errorf("%s: %d: did a credential that was refused change something?", tc.name, status)
 				}
 				entered = entered || tc.want == in
 			}

@@ -114,7 +114,7 @@ func TestListPagesNewestFirst(t *testing.T) {
 	if !slices.Equal(listed, ids) {
 		t.Errorf("listed %v, want %v", listed, ids)
 	}
-	empty := s.do(t, call{path: strings.Replace(webhooks, "acme", "nobody", 1)}).want(t, http.StatusOK)
+	empty := s.do(t, call{path: strings.Replace(webhooks, "acme", "absent", 1)}).want(t, http.StatusOK)
 	if string(empty.text) != `{"data":[],"nextCursor":null}` {
 		t.Errorf("an empty list is %s", empty.text)
 	}

@@ -201,7 +201,7 @@ func TestSamplesAreTheLatestEventsOrMadeUp(t *testing.T) {
 	s.zapier(t, key, http.MethodGet, "samples/disabled", "").problem(t, http.StatusNotFound)
 }
 
-func TestZapierIsToldOfADeletionInTheAPI(t *testing.T) {
+func TestZapierIsNotifiedOfADeletionInTheAPI(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	key := s.zapierKey(t, "acme")
@@ -220,7 +220,7 @@ func TestZapierIsToldOfADeletionInTheAPI(t *testing.T) {
 	}
 }
 
-func TestZapierIsToldOfADeletionOnThePage(t *testing.T) {
+func TestZapierIsNotifiedOfADeletionOnThePage(t *testing.T) {
 	t.Parallel()
 	s := page(t)
 	id, _ := s.zapier(t, s.zapierKey(t, "acme"), http.MethodPost, "hooks", subscribe+"}").want(t, http.StatusCreated).object(t)["id"].(string)

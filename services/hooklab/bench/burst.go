@@ -132,7 +132,7 @@ func drain() Case {
 	return Case{
 		Name: "drain",
 		About: "50,000 events to one webhook that are already queued: released to a running dispatcher, " +
-			"and found by a dispatcher that starts, which holds each against the log because it may have been handed out before.",
+			"and found by a dispatcher that starts, which looks each up in the log because it may have been handed out before.",
 		Limit: 5 * time.Minute,
 		run: func(ctx context.Context, b *bench) error {
 			return b.withOne(ctx, system.Options{Dispatchers: 1, Settings: oneWebhook()}, overHTTP, func(ctx context.Context, s *system.System) error {

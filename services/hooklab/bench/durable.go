@@ -25,7 +25,7 @@ func durable() Case {
 	return Case{
 		Name: "durable",
 		About: "The burst with a NATS server that syncs before it acknowledges: published one by one by 64 publishers, through the API (with nothing else " +
-			"to do, as the bare loop, and while it is delivered), and in batches; beside it a bare loop of 64 publishers to a stream that nobody reads, under the same setting.",
+			"to do, as the bare loop, and while it is delivered), and in batches; beside it a bare loop of 64 publishers to a stream without a reader, under the same setting.",
 		Limit: 10 * time.Minute,
 		run: func(ctx context.Context, b *bench) error {
 			o := system.Options{Dispatchers: 1, Settings: oneWebhook(), SyncAlways: true}

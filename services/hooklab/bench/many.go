@@ -22,7 +22,7 @@ func many() Case {
 		Name: "many",
 		About: "50,000 events over 10,000 organizations with three webhooks each, one for each event type, to receivers at 1,000 addresses and ports. " +
 			"The bare loop sends to the same 1,000. Over TLS: 10,000 events, of all organizations, of which hardly any meets a connection that its organization " +
-			"has used before, and of 300 of them; the bare loop keeps one connection for each address, whoever's the request is.",
+			"has used before, and of 300 of them; the bare loop keeps one connection for each address, whichever organization the request is for.",
 		Limit: 8 * time.Minute,
 		run: func(ctx context.Context, b *bench) error {
 			organizations, few := b.size(10_000, 100), b.size(300, 20)

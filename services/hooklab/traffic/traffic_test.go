@@ -54,7 +54,7 @@ var (
 	eventID = regexp.MustCompile(`^evt_[0-9a-hjkmnp-tv-z]{26}$`)
 )
 
-func TestEventsAreValidAndConcernNobody(t *testing.T) {
+func TestEventsAreValidAndHaveFictitiousNumbers(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
 	seen := map[string]bool{}
@@ -74,7 +74,7 @@ func TestEventsAreValidAndConcernNobody(t *testing.T) {
 		}
 		for _, number := range []string{data.PhoneNumber, data.From, data.To} {
 			if number != "" && !fiction.MatchString(number) {
-				t.Errorf("phone number %s could be somebody's", number)
+				t.Errorf("phone number %s may belong to a person", number)
 			}
 		}
 		if e.Timestamp.Before(start) {

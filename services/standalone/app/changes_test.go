@@ -274,7 +274,7 @@ func (s *system) notices(t *testing.T, n int) (list []webhook.Notice) {
 	}
 }
 
-func TestWhatHappensIsToldAsItHappens(t *testing.T) {
+func TestWhatHappensIsSentAsItHappens(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	f, other := s.watch(t, "acme"), s.watch(t, "other")

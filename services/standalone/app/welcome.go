@@ -82,7 +82,7 @@ dialnote webhooks is running.
 {{if .Page}}  Page     {{.Page}}     Settings → Webhooks, as a customer sees it
 {{end}}  API      {{.URL}}/v1      documented at {{.URL}}/docs
   Health   {{.URL}}/readyz  metrics at {{.URL}}/metrics
-  Data     {{.Data}}        (kept; remove it to begin anew)
+  Data     {{.Data}}        (kept; remove it to start from nothing)
   Token    {{if .Receiver}}{{.Token}}{{else}}{{.TokenPlace}}{{end}}
 {{- if .NATS}}
   NATS     {{.NATS}}      for services that publish events

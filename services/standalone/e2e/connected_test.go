@@ -74,5 +74,5 @@ func (s *system) connected(t *testing.T, c *client, stored string) {
 			return
 		}
 	}
-	t.Error("the event was not told to who follows")
+	t.Error("the event was not sent to the follower")
 }

@@ -81,7 +81,7 @@ func TestAThousandHostileReceivers(t *testing.T) {
 	// hostile one kept would be waited for until its deadline.
 	const noise, hiccup = 10 * time.Millisecond, 500 * time.Millisecond
 	if got, limit := median(beside), max(median(before), noise)*3/2; got > limit {
-		t.Errorf("half of the healthy deliveries took more than %s, beside nobody %s", got, median(before))
+		t.Errorf("half of the healthy deliveries took more than %s, without hostile ones %s", got, median(before))
 	}
 	if got := p99(beside); got > hiccup {
 		t.Errorf("p99 is %s, more than %s", got, hiccup)

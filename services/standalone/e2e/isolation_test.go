@@ -24,7 +24,7 @@ import (
 // with their publisher; they are measured by themselves.
 //
 //nolint:paralleltest // it compares times: the tests that run side by side come after it
-func TestAHangingWebhookDelaysNobody(t *testing.T) {
+func TestAHangingWebhookDelaysNoOther(t *testing.T) {
 	const (
 		healthy  = 200
 		queued   = 5000

@@ -137,7 +137,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	}
 }
 
-// checkMetric holds a metric against its row.
+// checkMetric compares a metric with its row.
 func checkMetric(t *testing.T, service string, table map[string]documented, family *dto.MetricFamily) {
 	t.Helper()
 	row, there := table[family.GetName()]

@@ -25,7 +25,7 @@ const heldEvents = 1_000_000
 // Very many events wait for one webhook that was disabled automatically: the
 // dispatcher's memory does not know it, another webhook does not notice, and
 // enabling it delivers all of them.
-func TestVeryManyHeldEventsTroubleNobody(t *testing.T) {
+func TestVeryManyHeldEventsDisturbNoOtherWebhook(t *testing.T) {
 	many := int(number(t, "E2E_HELD", heldEvents)) // far below 2^63
 	s := newSystem(t, ownPostgres(t).DSN())
 	s.with(map[string]string{"AUTO_DISABLE_AFTER": "3", "MAX_IN_FLIGHT": "512"})

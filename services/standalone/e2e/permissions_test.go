@@ -111,7 +111,7 @@ func TestTheSystemUnderTheShippedPermissions(t *testing.T) {
 	arrive("/ordered", 2)
 	arrive("/picky", 3) // the first was refused and is tried again, by schedule
 	heldBecome(t, c, pending.ID, 2)
-	<-changes // who watches has heard of it
+	<-changes // the watcher has received it
 	<-followed
 
 	// The hold ends with a probe, and the lane is drained.

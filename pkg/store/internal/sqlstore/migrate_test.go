@@ -15,7 +15,7 @@ func TestServed(t *testing.T) {
 		serves []int // by migration, from the first on
 		want   int
 	}{
-		{"an empty database serves everybody", nil, 0},
+		{"an empty database serves every program", nil, 0},
 		{"by itself a migration serves its own program", []int{1, 2, 3}, 3},
 		{"one that adds something serves the program before", []int{1, 2, 2}, 2},
 		{"two of them serve the program before both", []int{1, 2, 2, 2}, 2},

@@ -1,4 +1,4 @@
-// What the platform is told of webhooks, so that it can tell its customers.
+// Notices tell the platform what happened to webhooks, so that it can inform its customers.
 //
 // A Notice is published on dialnote.notices.<organization>.<kind> as JSON: this
 // message in protobuf's JSON mapping, but for numbers, which are JSON numbers.

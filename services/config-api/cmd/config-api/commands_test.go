@@ -153,7 +153,7 @@ func TestDisable(t *testing.T) {
 		}
 	}
 	s.says(t, 0, "webhooks disable -org acme", calls.ID+"  disabled; it sent call.completed")
-	s.says(t, 0, "webhooks disable -org nobody", "nobody has nothing to disable")
+	s.says(t, 0, "webhooks disable -org absent", "absent has nothing to disable")
 	if w, err := s.db.Get(t.Context(), "other", others.ID); err != nil || w.Status() != webhook.StatusActive {
 		t.Errorf("another organization's webhook is %s, %v", w.Status(), err)
 	}

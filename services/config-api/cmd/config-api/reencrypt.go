@@ -18,7 +18,7 @@ import (
 func reencryptCommand() cli.Command {
 	return cli.Command{
 		Name:    "reencrypt",
-		Summary: "Encrypt everything anew that was encrypted with another key than the first one.",
+		Summary: "Re-encrypt with the first key everything that was encrypted with another one.",
 		Help: "It takes the first of DIALNOTE_ENCRYPTION_KEYS; the others must be there to read what they\n" +
 			"encrypted. The services may run meanwhile. When it is interrupted, run it again.",
 		Needs: []string{"DATABASE_URL", "ENCRYPTION_KEYS"},
@@ -47,12 +47,12 @@ func reencrypt(ctx context.Context, settings config.Settings, out io.Writer) err
 	defer db.Close() //nolint:errcheck // everything was committed
 	all, err := resealAll(ctx, db)
 	if err != nil {
-		return fmt.Errorf("%d were encrypted anew before this; run the command again: %w", all.Done, err)
+		return fmt.Errorf("%d were re-encrypted before this; run the command again: %w", all.Done, err)
 	}
 	if all.Lost > 0 {
 		return fmt.Errorf("%d could not be opened and were left as they are; missing keys: %s", all.Lost, orNone(all.Keys))
 	}
-	_, err = fmt.Fprintf(out, "%d encrypted anew; everything is encrypted with key %s now\n", all.Done, ring.KeyIDs()[0])
+	_, err = fmt.Fprintf(out, "%d re-encrypted; everything is encrypted with key %s now\n", all.Done, ring.KeyIDs()[0])
 	return err //nolint:wrapcheck // printing is the last thing it does
 }
 

@@ -52,7 +52,7 @@ func TestReencrypt(t *testing.T) {
 		t.Errorf("without the old key: %v", err)
 	}
 	s.EncryptionKeys = newer + "," + oldKey
-	for _, want := range []string{"4 encrypted anew; everything is encrypted with key k2026 now\n", "0 encrypted anew; everything is encrypted with key k2026 now\n"} {
+	for _, want := range []string{"4 re-encrypted; everything is encrypted with key k2026 now\n", "0 re-encrypted; everything is encrypted with key k2026 now\n"} {
 		out.Reset()
 		if err := reencrypt(t.Context(), s, &out); err != nil || out.String() != want {
 			t.Errorf("%q, %v", out.String(), err)

@@ -102,7 +102,7 @@ func rejectedRequeueCommand() cli.Command {
 		Args:    "[SEQUENCE…]",
 		Summary: "Publish rejected messages again that this version understands.",
 		Help: "For messages that an older version did not understand. One that is still wrong stays where it is:\n" +
-			"its publisher has to send it anew. What is published again is delivered as a new event.",
+			"its publisher has to send it again, corrected. What is published again is delivered as a new event.",
 		Needs: resourceSettings(),
 		Flags: func(flags *flag.FlagSet) cli.Run {
 			span := rangeFlags(flags)

@@ -861,10 +861,10 @@ type CallCompletedData = []byte
 // ChangeKind What of a webhook changed.
 type ChangeKind string
 
-// ChangesResync What a `resync` event tells.
+// ChangesResync The data of a `resync` event.
 type ChangesResync struct {
 	// Reason Why: `connected`, the stream begins; `missed`, something may have been lost on the way; `busy`, more
-	// happens than can be told one by one; `slow`, you read too slowly and the stream ends.
+	// happens than can be sent one by one; `slow`, you read too slowly and the stream ends.
 	Reason ResyncReason `json:"reason"`
 }
 
@@ -916,7 +916,7 @@ type Delivery struct {
 	WebhookID WebhookID `json:"webhookId"`
 }
 
-// DeliveryChange What a `delivery` event tells, an attempt in short. The log has the whole of it.
+// DeliveryChange The data of a `delivery` event: an attempt in short. The log has the whole of it.
 type DeliveryChange struct {
 	// At When it ended.
 	At time.Time `json:"at"`
@@ -1054,7 +1054,7 @@ type EventType string
 // FailureReason Why an attempt failed.
 type FailureReason string
 
-// FollowBegun What a `begun` event tells. Its `id` says the rest.
+// FollowBegun The data of a `begun` event. Its `id` says the rest.
 type FollowBegun = map[string]interface{}
 
 // Headers Header fields and their values.
@@ -1287,7 +1287,7 @@ type Redelivery struct {
 }
 
 // ResyncReason Why: `connected`, the stream begins; `missed`, something may have been lost on the way; `busy`, more
-// happens than can be told one by one; `slow`, you read too slowly and the stream ends.
+// happens than can be sent one by one; `slow`, you read too slowly and the stream ends.
 type ResyncReason string
 
 // Secret Signs every request. Use the whole text as the key of `X-DialNote-Signature`.
@@ -1389,7 +1389,7 @@ type Webhook struct {
 	// Headers The headers that you added to each request, by their names, with masks for values.
 	Headers map[string]string `json:"headers"`
 
-	// HeldEvents How many events wait for this webhook; null when the number cannot be told at the moment.
+	// HeldEvents How many events wait for this webhook; null when the number is not known at the moment.
 	HeldEvents *int64 `json:"heldEvents"`
 
 	// ID Sortable by the time of creation.
@@ -1446,9 +1446,9 @@ type WebhookStatus string
 // better; null otherwise. A suggestion only: the webhook works as it is.
 type WebhookSuggestedProvider string
 
-// WebhookChange What a `webhook` event tells.
+// WebhookChange The data of a `webhook` event.
 type WebhookChange struct {
-	// Changes What is different from what was told before. `updated` is of the name, the URL, the event setting or
+	// Changes What is different from what was sent before. `updated` is of the name, the URL, the event setting or
 	// the headers, `hold_changed` of a hold's end, `counts` of the failure count, the times and errors, or
 	// the held events.
 	Changes []ChangeKind `json:"changes"`
@@ -1516,7 +1516,7 @@ type WebhookCreated struct {
 	// Headers The headers that you added to each request, by their names, with masks for values.
 	Headers map[string]string `json:"headers"`
 
-	// HeldEvents How many events wait for this webhook; null when the number cannot be told at the moment.
+	// HeldEvents How many events wait for this webhook; null when the number is not known at the moment.
 	HeldEvents *int64 `json:"heldEvents"`
 
 	// ID Sortable by the time of creation.

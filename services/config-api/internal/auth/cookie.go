@@ -13,8 +13,8 @@ import (
 const CookieName = "dialnote_portal"
 
 // SessionText returns the text of a request's session cookie, and whether it has
-// one. Two count as none: a neighbouring host can add a cookie, and nothing tells
-// which one is ours.
+// one. Two count as none: a neighbouring host can add a cookie, and nothing
+// shows which one is ours.
 func SessionText(r *http.Request) (text string, ok bool) {
 	cookies := r.CookiesNamed(CookieName)
 	if len(cookies) != 1 || cookies[0].Value == "" {

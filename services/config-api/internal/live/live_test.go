@@ -216,7 +216,7 @@ func later() {
 	synctest.Wait()
 }
 
-func TestEveryChangeOfAWebhookIsTold(t *testing.T) {
+func TestEveryChangeOfAWebhookIsSent(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	three := int64(3)
@@ -289,7 +289,7 @@ func TestWebhooksComeAndGo(t *testing.T) {
 	})
 }
 
-func TestTheFirstIsToldAtOnceAndWhatFollowsTogether(t *testing.T) {
+func TestTheFirstIsSentAtOnceAndWhatFollowsTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -377,7 +377,7 @@ func TestOneOrganizationHearsNothingOfAnother(t *testing.T) {
 		acme.Close()
 		synctest.Wait()
 		if w.watching() != 2 {
-			t.Error("stopped watching although somebody listens")
+			t.Error("stopped watching although there is a listener")
 		}
 		too.Close()
 		other.Close()
@@ -409,7 +409,7 @@ func TestWhatIsTooMuchBecomesAResync(t *testing.T) {
 	})
 }
 
-func TestAGapIsToldToEverybody(t *testing.T) {
+func TestEveryListenerGetsAResyncAfterAGap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -427,7 +427,7 @@ func TestAGapIsToldToEverybody(t *testing.T) {
 		later()
 		w.tell("acme", changed("wh_1"))
 		later()
-		want(t, "what was read anew", told(acme))
+		want(t, "what was read again", told(acme))
 	})
 }
 

@@ -191,8 +191,8 @@ func (s *Service) settleChange(ctx context.Context, w webhook.Webhook) error {
 	return s.skipHeld(ctx, w, "Skipped: the webhook was disabled.")
 }
 
-// Delete removes a webhook with its held events, its log and its secret, and has
-// Zapier told when it was one of Zapier's. It returns NotFound, or Stale as
+// Delete removes a webhook with its held events, its log and its secret, and
+// requests the unsubscribing from Zapier when it was one of Zapier's. It returns NotFound, or Stale as
 // Change does. Once it has returned nil, no dispatcher sends for the webhook any
 // more.
 func (s *Service) Delete(ctx context.Context, by audit.Actor, organizationID, id string, versions Versions) error {
@@ -239,5 +239,5 @@ func settle(ctx context.Context) (context.Context, context.CancelFunc) {
 
 func unsettled(err error) error {
 	return fault.New(fault.Unavailable, "change-not-announced",
-		"The change is saved, but the dispatchers could not be told. They notice by themselves within seconds.").Because(err)
+		"The change is saved, but it could not be announced to the dispatchers. They notice it by themselves within seconds.").Because(err)
 }

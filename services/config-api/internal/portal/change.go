@@ -36,7 +36,7 @@ func (p *Portal) askDelete(req *request) error {
 func (p *Portal) remove(req *request) error {
 	err := p.Service.Delete(req.r.Context(), req.actor, req.org, req.r.PathValue("id"), versions(req.r))
 	if fault.Is(err, fault.Stale) {
-		err = fault.New(fault.Stale, "stale-version", "Somebody changed this webhook meanwhile. Look at it again before you delete it.")
+		err = fault.New(fault.Stale, "stale-version", "This webhook was changed meanwhile. Look at it again before you delete it.")
 	}
 	if err != nil {
 		return p.again(req, "Delete", "delete", err)

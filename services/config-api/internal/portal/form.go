@@ -123,7 +123,7 @@ func (p *Portal) edit(req *request) error {
 		}
 		edited.Version = w.Version
 		err = fault.New(fault.Stale, "stale-version",
-			"Somebody changed this webhook while you did. Saving again replaces what they saved with what stands here.")
+			"This webhook was changed while you edited it. Saving again replaces that change with what you see here.")
 	}
 	return p.refused(req, edited, e, err)
 }

@@ -110,11 +110,11 @@ func (f *feed) write(ctx context.Context, n news) {
 	case n.first && f.seen != "" && f.seen == f.portal.digest(ctx, f.org, f.webhook, f.delivery):
 		return
 	case n.first, n.resync:
-		f.event("resync", []byte("read anew"))
+		f.event("resync", []byte("read again"))
 		return
 	case f.webhook == "":
 		if n.list {
-			f.event("list", []byte("read anew"))
+			f.event("list", []byte("read again"))
 		} else if len(n.cards) > 0 {
 			f.event("cards", f.portal.changedCards(ctx, f.org, n.cards, f.zone))
 		}
@@ -125,10 +125,10 @@ func (f *feed) write(ctx context.Context, n news) {
 		n.log = n.log || f.delivery == "" // why deliveries wait depends on it
 	}
 	if n.log {
-		f.event("log", []byte("read anew"))
+		f.event("log", []byte("read again"))
 	}
 	if n.one {
-		f.event("delivery", []byte("read anew"))
+		f.event("delivery", []byte("read again"))
 	}
 }
 

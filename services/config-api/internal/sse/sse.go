@@ -49,8 +49,8 @@ type Writer struct {
 	err     error
 }
 
-// NewWriter returns a writer for a response whose header was sent, and tells the
-// reader when to reconnect. control is the response's: the server bounds the
+// NewWriter returns a writer for a response whose header was sent, and writes when
+// the reader is to reconnect. control is the response's: the server bounds the
 // reading of a request, which a stream outlives.
 func NewWriter(w io.Writer, control *http.ResponseController) *Writer {
 	_ = control.SetReadDeadline(time.Time{}) // not every response can

@@ -59,7 +59,7 @@ func target(tb testing.TB, change func(*webhook.Webhook)) *match.Target {
 	return found
 }
 
-// sender keeps the request and answers as it is told.
+// sender keeps the request and returns outcome.
 type sender struct {
 	outcome delivery.Outcome
 	request egress.Request
@@ -137,7 +137,7 @@ func TestTheProviderHeaderIsZapiersAlone(t *testing.T) {
 	}
 }
 
-func TestAnAttemptTellsWhatWasSentAndWhen(t *testing.T) {
+func TestAnAttemptHasWhatWasSentAndWhen(t *testing.T) {
 	t.Parallel()
 	d := testDelivery()
 	s := &sender{outcome: delivery.Outcome{Result: delivery.Failed, Reason: delivery.ReasonReset}}

@@ -16,7 +16,7 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
 
-// pair is two webhooks of one organization; the first answers when it is told to.
+// pair is two webhooks of one organization; the first answers when answer is closed.
 type pair struct {
 	now
 	answer chan struct{}

@@ -1,6 +1,6 @@
-// Package unsubscribe tells Zapier that one of its webhooks was deleted on our
-// side, by a DELETE of the webhook's URL. It makes no promise that Zapier
-// receives it, and sends it through the same guard and deadline as any request.
+// Package unsubscribe sends Zapier a DELETE of a webhook's URL when the webhook was
+// deleted on our side. It does not promise that Zapier receives it. The request has
+// the same guard and deadline as any other.
 package unsubscribe
 
 import (

@@ -173,14 +173,14 @@ func webhookStories() []Story {
 		found := []signature.Diagnosis{{Scheme: signature.SchemeDialNote, Verdict: v, Other: "Lead Alerts"}}
 		return view.CheckPage{Head: head("/check"), Headers: "X-DialNote-Signature: " + signed, Body: string(given), Findings: view.FindingsOf(found, given, sent)}
 	}
-	var anew bytes.Buffer
-	_ = json.Indent(&anew, sent, "", "  ") // it is JSON
+	var indented bytes.Buffer
+	_ = json.Indent(&indented, sent, "", "  ") // it is JSON
 	return []Story{
 		{Name: "created", Title: "After creating", Template: "secret", Frame: frame, Body: created},
 		{Name: "secret", Title: "Secret and code", Template: "secret", Frame: frame, Body: secret},
 		{Name: "check", Title: "Signature checker", Template: "check", Frame: frame, Body: view.CheckPage{Head: head("/check")}},
 		{Name: "check-matches", Title: "Signature checker, a match", Template: "check", Frame: frame, Body: check(signature.Matches, sent)},
-		{Name: "check-changed", Title: "Signature checker, changed bytes", Template: "check", Frame: frame, Body: check(signature.Reserialised, anew.Bytes())},
+		{Name: "check-changed", Title: "Signature checker, changed bytes", Template: "check", Frame: frame, Body: check(signature.Reserialised, indented.Bytes())},
 		{Name: "check-other-key", Title: "Signature checker, another webhook's secret", Template: "check", Frame: frame, Body: check(signature.OtherKey, sent)},
 		{Name: "check-nothing", Title: "Signature checker, no signature", Template: "check", Frame: frame, Body: view.CheckPage{Head: head("/check"), Headers: "Content-Type: application/json", Body: string(sent), Problem: "There is no signature among these headers. Paste X-DialNote-Signature or webhook-signature, with its value."}},
 		{Name: "recover", Title: "Recover", Template: "recover", Frame: frame, Body: form},

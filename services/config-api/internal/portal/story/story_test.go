@@ -12,7 +12,7 @@ import (
 
 // Every story is rendered, and no page has anything inline: it would not work under
 // the policy, and text of a customer or a receiver could become a script.
-func TestEveryStoryIsToldWithNothingInline(t *testing.T) {
+func TestEveryStoryHasNothingInline(t *testing.T) {
 	t.Parallel()
 	book, err := story.NewBook(story.Policy)
 	if err != nil {

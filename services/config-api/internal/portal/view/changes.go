@@ -44,7 +44,7 @@ func actor(a audit.Actor) (who, how string) {
 		return "Zapier", "Zapier key"
 	case audit.Portal:
 		if a.Name == "" {
-			return "Somebody", "on this page"
+			return "A person", "on this page"
 		}
 		return a.Name, "on this page"
 	case audit.Operator:

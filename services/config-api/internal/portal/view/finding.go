@@ -66,7 +66,7 @@ func findingOf(d signature.Diagnosis) Finding {
 	case signature.Matches:
 		return Finding{Badge: good, Title: "The signature matches", Says: "It was made with this webhook's secret over exactly this body."}
 	case signature.TooOld:
-		return Finding{Badge: old, Title: "The signature matches, and its time is old", Says: "webhook-timestamp is more than 5 minutes ago. Libraries refuse that, because somebody may have kept the request and sent it again.", Do: []string{"For a request of today, check your server's clock.", "For one that you kept, this is as it should be."}}
+		return Finding{Badge: old, Title: "The signature matches, and its time is old", Says: "webhook-timestamp is more than 5 minutes ago. Libraries refuse that, because an attacker may have kept the request and sent it again.", Do: []string{"For a request of today, check your server's clock.", "For one that you kept, this is as it should be."}}
 	case signature.TooNew:
 		return Finding{Badge: old, Title: "The signature matches, and its time is in the future", Says: "webhook-timestamp is more than 5 minutes ahead of our clock.", Do: []string{"Check that the timestamp was copied whole."}}
 	case signature.NoTime:
@@ -86,7 +86,7 @@ func findingOf(d signature.Diagnosis) Finding {
 	case signature.WhiteSpace:
 		return Finding{Badge: bad, Title: "The body has white space that was not sent", Says: "Without the line breaks or spaces around it, the signature matches.", Do: rawBody}
 	case signature.Reserialised:
-		return Finding{Badge: bad, Title: "The body was written anew", Says: "It is the same JSON, but not the same bytes: something parsed it and wrote it again.", Do: rawBody}
+		return Finding{Badge: bad, Title: "The body was written again", Says: "It is the same JSON, but not the same bytes: something parsed it and wrote it again.", Do: rawBody}
 	case signature.ChangedBytes:
 		return Finding{Badge: bad, Title: "The body was changed", Says: "The signature is right for the body that was sent, but what you pasted has other bytes.", Do: rawBody}
 	case signature.OtherKey:

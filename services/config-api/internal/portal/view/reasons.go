@@ -16,7 +16,7 @@ func Explanations() []Explanation {
 	return []Explanation{
 		{
 			delivery.ReasonDNS, "The address could not be found",
-			"The host name in the Webhook URL has no address on the internet, so there was nobody to send to.",
+			"The host name in the Webhook URL has no address on the internet, so there was no server to send to.",
 			[]string{"Check the URL for a spelling mistake.", "If the name is new, wait until its DNS record is known everywhere, then press Test."},
 		},
 		{

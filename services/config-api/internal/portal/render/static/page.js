@@ -191,7 +191,8 @@ document.addEventListener("htmx:configRequest", (event) => {
   for (const [name, value] of [...parameters.entries()]) if (value === "") parameters.delete(name);
 });
 
-// Live: the connection says when it is lost, and reads anew when it is back.
+// Live: the page says when the connection is lost, and reads everything again when it
+// is back.
 
 const state = document.querySelector(".link-state");
 let opened = false;
@@ -209,9 +210,9 @@ document.addEventListener("htmx:sseOpen", () => {
   if (again) for (const part of document.querySelectorAll("[hx-trigger*=refresh]")) htmx.trigger(part, "refresh");
 });
 
-// News that come while a part of the page is being read anew: htmx would ask again
-// for the part that has been replaced by then, which is to say never. So whoever
-// stands in its place is asked to.
+// News that come while a part of the page is being read again: htmx would refresh an
+// element that has been replaced by then, which does nothing. So the element that
+// replaced it is refreshed.
 const late = new Set();
 for (const news of ["sse:log", "sse:delivery", "sse:list", "sse:resync"]) {
   document.addEventListener(news, ({ target }) => {
@@ -237,7 +238,7 @@ document.addEventListener("htmx:sseError", (event) => {
 addEventListener("offline", lost);
 
 // What went wrong is said where the person is: in the dialog, the card or the
-// section whose button was pressed. A part of the page that cannot be read anew
+// section whose button was pressed. A part of the page that cannot be read again
 // stays as it is.
 
 function complain(text, pressed) {
@@ -254,7 +255,8 @@ function complain(text, pressed) {
 
 document.addEventListener("htmx:sendError", (event) => {
   const { requestConfig, elt, target } = event.detail;
-  // Whoever asked for a dialog waits for it; what reads itself anew comes back.
+  // A person who opened a dialog waits for it; a part that reads itself again will try
+  // again.
   if (requestConfig?.verb !== "get" || target === dialogBody) complain(`${requestConfig.verb === "get" ? "Not opened" : "Not sent"}: the connection is lost. Try again in a moment.`, elt);
 });
 document.addEventListener("htmx:beforeSwap", (event) => {
@@ -302,9 +304,10 @@ document.addEventListener("htmx:beforeSwap", remember);
 document.addEventListener("htmx:sseMessage", restore);
 document.addEventListener("htmx:afterSettle", restore);
 
-// In a frame: the page that shows it is told how high it is. Browsers let only
-// those that the policy names show it; where they do not say which one it is,
-// all that are named exactly are told, and each hears only what is for it.
+// In a frame: the page sends its height to the page that shows it. Browsers let only
+// hosts that the policy names show it. Where a browser does not say which host it is,
+// the height is sent to each host that is named exactly; the browser delivers it to
+// the right one alone.
 
 const named = document.querySelector("meta[name=dialnote-embedders]")?.content.split(" ") ?? [];
 if (window.parent !== window && named.length) {

@@ -24,7 +24,7 @@ test("cards come and go while somebody watches", async () => {
   await done(page);
 });
 
-test("what happens while a part is being read anew is not missed", async () => {
+test("what happens while a part is being read again is not missed", async () => {
   const page = await open();
   const org = organization(), path = `/ok/${org}`;
   const { id } = await hook(org, path);
@@ -48,7 +48,7 @@ test("what happens while a part is being read anew is not missed", async () => {
   });
   await happens(org);
   await under;
-  await until("the first to be told of", async () => (await received(path)).length === 1);
+  await until("the first to arrive", async () => (await received(path)).length === 1);
   const before = await page.evaluate(() => window.heard);
   await happens(org);
   await until("the second to arrive", async () => (await received(path)).length === 2);
