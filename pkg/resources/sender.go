@@ -22,7 +22,7 @@ func NewSender(s config.Settings, version string) (*egress.Client, error) {
 		UserAgent:      delivery.UserAgent(version),
 		ExtraCAFile:    s.ExtraCAFile,
 		Proxy:          s.OutboundProxy,
-		MaxIdlePerHost: s.MaxInFlight, // the webhooks of many organizations lead to the same Zapier
+		MaxIdlePerHost: s.MaxInFlight, // all of them may be one organization's, to one host
 		MaxIdle:        2 * s.MaxInFlight,
 	})
 	if err != nil {
