@@ -916,7 +916,7 @@ type Delivery struct {
 	WebhookID WebhookID `json:"webhookId"`
 }
 
-// DeliveryChange The data of a `delivery` event: an attempt in short. The log has the whole of it.
+// DeliveryChange The data of a `delivery` event, an attempt in short. The log has the whole of it.
 type DeliveryChange struct {
 	// At When it ended.
 	At time.Time `json:"at"`
