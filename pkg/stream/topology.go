@@ -146,7 +146,7 @@ func (t Topology) streams() []jetstream.StreamConfig {
 func unsubscribeConsumer() jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
 		Durable:     dispatchers,
-		Description: "All dispatcher replicas: each farewell is said by one of them.",
+		Description: "All dispatcher replicas: each unsubscribe request is sent by one of them.",
 		AckPolicy:   jetstream.AckExplicitPolicy,
 		AckWait:     ackWait,
 		MaxDeliver:  -1, // its age ends it

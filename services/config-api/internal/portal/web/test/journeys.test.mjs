@@ -344,7 +344,7 @@ test("the signature checker", async () => {
   };
   const signature = request.header["X-Dialnote-Signature"][0];
   await check(`X-DialNote-Signature: ${signature}`, request.body, "The signature matches");
-  await check(signature, JSON.stringify(JSON.parse(request.body), null, 2), "The body was written anew");
+  await check(signature, JSON.stringify(JSON.parse(request.body), null, 2), "The body was written again");
   await check(signature, request.body.replace("180", "181"), "The body was changed");
   await check(`sha256=${"0".repeat(64)}`, request.body, "It was made with another secret");
   await accessible(page, "the checker");
