@@ -31,7 +31,7 @@ func Attempt(ctx context.Context, sender Sender, now func() time.Time, t *match.
 	if t.Err != nil {
 		a.Outcome = delivery.Outcome{
 			Result: delivery.Failed, Reason: delivery.ReasonInternal,
-			Message: "This webhook's URL or secret cannot be used. Save its URL again, or create it anew.",
+			Message: "This webhook's URL or secret cannot be used. Save its URL again, or create the webhook again.",
 			Cause:   t.Err,
 		}
 		a.EndedAt = now()

@@ -32,7 +32,7 @@ fs.mkdirSync(SCREENSHOTS, { recursive: true });
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-lcd-text", "--font-render-hinting=none"], env: { ...process.env, FONTCONFIG_FILE: fonts } });
 for (const [name, story, { colorScheme = "light", phone = false, height }] of pictures) {
   const page = await browser.newPage({ viewport: { width: phone ? 390 : 1000, height: height ?? 720 }, colorScheme, deviceScaleFactor: 1.5, reducedMotion: "reduce" });
-  await page.clock.setFixedTime("2026-11-23T10:30:00Z"); // when the stories are told
+  await page.clock.setFixedTime("2026-11-23T10:30:00Z"); // the time of the stories
   await page.goto(STORYBOOK + story, { waitUntil: "networkidle" });
   const dialog = await page.locator("#opener").count();
   if (dialog) await page.locator("#dialog[open]").waitFor();

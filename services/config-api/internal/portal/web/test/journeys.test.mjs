@@ -127,7 +127,7 @@ test("Zapier: the provider, its key, and rotating it", async () => {
   await done(page);
 });
 
-test("auto-disable on failures, and enabling, while somebody watches", async () => {
+test("auto-disable on failures, and enabling, on an open page", async () => {
   const page = await open();
   const org = organization(), path = `/ok/${org}`;
   const { id } = await hook(org, path);

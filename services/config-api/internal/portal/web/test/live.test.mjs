@@ -6,7 +6,7 @@ import { BASE, CONTROL, RECEIVER, api, behave, card, close, done, enter, fact, h
 
 after(close);
 
-test("cards come and go while somebody watches", async () => {
+test("cards come and go on an open page", async () => {
   const page = await open();
   const org = organization();
   await enter(page, org);
@@ -130,7 +130,7 @@ test("a lost connection says so, and what happened meanwhile is shown", async ()
   await done(page);
 });
 
-test("whoever leaves is out, in every window", async () => {
+test("leaving ends the session in every window", async () => {
   const page = await open();
   const org = organization();
   await enter(page, org, "Anna");

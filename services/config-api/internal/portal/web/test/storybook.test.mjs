@@ -35,7 +35,7 @@ test("no story is wider than a phone", async () => {
 
 test("a card on hold counts down, and times stay true", async () => {
   const page = await open();
-  await page.clock.install({ time: "2026-11-23T10:30:00Z" }); // when the stories are told
+  await page.clock.install({ time: "2026-11-23T10:30:00Z" }); // the time of the stories
   await page.goto(`${STORYBOOK}list`);
   const card = page.getByRole("article", { name: "Recording archive" });
   const next = card.locator("[data-countdown]");

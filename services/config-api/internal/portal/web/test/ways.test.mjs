@@ -6,7 +6,7 @@ import { BASE, RECEIVER, accessible, api, behave, card, close, done, enter, fact
 
 after(close);
 
-// again reads the page anew until it says so: without scripts nothing is live.
+// again reads the page again until it says so: without scripts nothing is live.
 const again = (page, what, ask) => until(what, async () => { await page.reload(); return ask(); });
 
 test("without scripts everything that can be done is done: webhooks", async () => {
@@ -121,7 +121,7 @@ test("without scripts everything that can be done is done: failures, the log, re
   await says(page.locator("#flash"), "The delivery is made again.");
   await again(page, "the second attempt", async () => (await page.locator("#delivery").innerText()).includes("Attempt 2"));
 
-  // What was discarded is recovered: the preview reads itself anew.
+  // What was discarded is recovered: the preview reads itself again.
   await page.getByRole("link", { name: "Recover" }).click();
   await page.getByText("Last hour").click();
   await page.getByRole("button", { name: "Preview" }).click();
@@ -167,8 +167,8 @@ test("without scripts everything that can be done is done: keys, and leaving", a
   await done(page);
 });
 
-// tab presses Tab until the focus is on what has this name, as somebody does who
-// looks where it is, and fails when it goes round without.
+// tab presses Tab until the focus is on the element with this name, and fails when the
+// focus comes back to where it began.
 async function tab(page, name, key = "Tab") {
   const where = () => page.evaluate(() => {
     const e = document.activeElement;
