@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/cli"
@@ -23,7 +24,7 @@ func (e *examination) target() *url.URL {
 	if e.egress == none {
 		return nil
 	}
-	u, err := url.Parse(cmp.Or(e.egress, "https://"+e.settings.ZapierHosts[0]+"/"))
+	u, err := url.Parse(cmp.Or(e.egress, "https://"+strings.TrimSuffix(e.settings.ZapierHosts[0], ":*")+"/"))
 	if err != nil {
 		return nil
 	}

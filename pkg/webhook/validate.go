@@ -1,7 +1,9 @@
 package webhook
 
 import (
+	"cmp"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -12,7 +14,9 @@ import (
 // Rules are the operator's choices among the rules of a webhook's fields.
 type Rules struct {
 	// ZapierHosts are the hosts that a URL with the provider Zapier may have,
-	// in lower case (specification, section 2).
+	// in lower case (specification, section 2): "host" on port 443 only, since
+	// we make a request there when the webhook is deleted; "host:port" on another;
+	// "host:*" on each.
 	ZapierHosts []string
 
 	// CheckURL says whether a URL may be saved, from its text only. Its error is
@@ -54,16 +58,24 @@ func (r Rules) checkURL(w Webhook) []fault.Field {
 		return field("/url", e.Detail)
 	}
 	if w.Provider == Zapier && !r.atZapier(w.URL) {
-		return field("/url", fmt.Sprintf("url must be at %s for the provider Zapier. For another host choose a custom webhook.",
+		return field("/url", fmt.Sprintf("url must be at %s for the provider Zapier. For another host or port choose a custom webhook.",
 			strings.Join(r.ZapierHosts, " or ")))
 	}
 	return nil
 }
 
-// atZapier reports whether a URL's host is one of the Zapier hosts.
+// atZapier reports whether a URL's host and port are those of a Zapier host.
 func (r Rules) atZapier(raw string) bool {
 	u, err := url.Parse(raw)
-	return err == nil && slices.Contains(r.ZapierHosts, strings.ToLower(u.Hostname()))
+	if err != nil {
+		return false
+	}
+	host, port := strings.ToLower(u.Hostname()), cmp.Or(u.Port(), "443")
+	if u.Scheme == "http" {
+		port = cmp.Or(u.Port(), "80")
+	}
+	return port == "443" && slices.Contains(r.ZapierHosts, host) ||
+		slices.Contains(r.ZapierHosts, net.JoinHostPort(host, port)) || slices.Contains(r.ZapierHosts, net.JoinHostPort(host, "*"))
 }
 
 // SuggestsZapier reports whether w is a custom webhook at a Zapier host, which

@@ -11,7 +11,7 @@ import (
 
 func rules() webhook.Rules {
 	return webhook.Rules{
-		ZapierHosts: []string{"hooks.zapier.com", "hooks.example.org"},
+		ZapierHosts: []string{"hooks.zapier.com", "hooks.example.org", "one.example.org:8443", "any.example.org:*"},
 		CheckURL: func(raw string) error {
 			if strings.HasPrefix(raw, "https://") {
 				return nil
@@ -58,12 +58,18 @@ func TestNewChecksEveryField(t *testing.T) {
 		"bad url":                    {func(d *webhook.Draft) { d.URL = "http://a.example.com" }, "/url", "url must begin with https://."},
 		"zapier elsewhere": {
 			func(d *webhook.Draft) { d.Provider = webhook.Zapier }, "/url",
-			"url must be at hooks.zapier.com or hooks.example.org for the provider Zapier. For another host choose a custom webhook.",
+			"url must be at hooks.zapier.com or hooks.example.org or one.example.org:8443 or any.example.org:* for the provider Zapier. For another host or port choose a custom webhook.",
 		},
 		"zapier at a subdomain":  {func(d *webhook.Draft) { d.Provider, d.URL = webhook.Zapier, "https://x.hooks.zapier.com/" }, "/url", ""},
 		"zapier as prefix":       {func(d *webhook.Draft) { d.Provider, d.URL = webhook.Zapier, "https://hooks.zapier.com.evil.example/" }, "/url", ""},
 		"zapier in capitals":     {func(d *webhook.Draft) { d.Provider, d.URL = webhook.Zapier, "https://Hooks.Zapier.com:443/x" }, "", ""},
 		"zapier at another host": {func(d *webhook.Draft) { d.Provider, d.URL = webhook.Zapier, "https://hooks.example.org/x" }, "", ""},
+		"zapier at another port": {func(d *webhook.Draft) { d.Provider, d.URL = webhook.Zapier, "https://hooks.zapier.com:8443/x" }, "/url", ""},
+		"zapier over http":       {func(d *webhook.Draft) { d.Provider, d.URL = webhook.Zapier, "http://hooks.zapier.com/x" }, "/url", ""},
+		"zapier at its port":     {func(d *webhook.Draft) { d.Provider, d.URL = webhook.Zapier, "https://one.example.org:8443/x" }, "", ""},
+		"zapier not at its port": {func(d *webhook.Draft) { d.Provider, d.URL = webhook.Zapier, "https://one.example.org/x" }, "/url", ""},
+		"zapier at any port":     {func(d *webhook.Draft) { d.Provider, d.URL = webhook.Zapier, "https://any.example.org:1234/x" }, "", ""},
+		"zapier at any, unsaid":  {func(d *webhook.Draft) { d.Provider, d.URL = webhook.Zapier, "https://any.example.org/x" }, "", ""},
 		"everything at once": {
 			func(d *webhook.Draft) { *d = webhook.Draft{Name: "", Provider: "x", URL: "x", Event: "x"} },
 			"/name/provider/url/event", "",

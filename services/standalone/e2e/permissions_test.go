@@ -49,7 +49,7 @@ func underPermissions(t *testing.T) *system {
 		"config-api": {"NATS_USER": "config-api", "NATS_PASSWORD": apiPassword},
 		"dispatcher": {"NATS_USER": "dispatcher", "NATS_PASSWORD": dispatcherPassword},
 	}
-	s.with(map[string]string{"ZAPIER_HOSTS": "127.0.0.1", "NATS_SYNC": "always"})
+	s.with(map[string]string{"ZAPIER_HOSTS": "127.0.0.1:*", "NATS_SYNC": "always"})
 	s.run(t, 2)
 	return s
 }

@@ -19,7 +19,7 @@ func TestTheZapierApp(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(app, "node_modules", "zapier-platform-core")); err != nil {
 		t.Fatal("the app's dependencies are not installed: run make zapier-modules")
 	}
-	env := map[string]string{"ZAPIER_HOSTS": "127.0.0.1"}
+	env := map[string]string{"ZAPIER_HOSTS": "127.0.0.1:*"}
 	maps.Copy(env, privateInstallation())
 	s := startStandalone(t, t.TempDir(), env)
 
