@@ -59,12 +59,16 @@ func (s Span) Fail(err error) {
 	s.span.End()
 }
 
-// Request begins the span of a request to the API, in the trace of the caller.
-func (t *Tracer) Request(r *http.Request) (*http.Request, Span) {
+// Request begins the span of a request to the API, in the trace that it names when
+// believes says that its caller may: who may name a trace can fill it.
+func (t *Tracer) Request(r *http.Request, believes func(*http.Request) bool) (*http.Request, Span) {
 	if t == nil {
 		return r, Span{}
 	}
-	ctx := extract(r.Context(), propagation.HeaderCarrier(r.Header))
+	ctx := r.Context()
+	if believes(r) {
+		ctx = extract(ctx, propagation.HeaderCarrier(r.Header))
+	}
 	ctx, span := t.start(ctx, "request", trace.SpanKindServer)
 	return r.WithContext(ctx), span
 }

@@ -18,9 +18,11 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
+func always(*http.Request) bool { return true }
+
 // followed is what the services do with a tracer for one event.
 func followed(ctx context.Context, t *trace.Tracer, r *http.Request, header nats.Header, d *delivery.Delivery) {
-	r, request := t.Request(r)
+	r, request := t.Request(r, always)
 	ctx, publish := t.Publish(ctx, event.Event{ID: d.EventID, OrganizationID: d.OrganizationID})
 	trace.Inject(ctx, header)
 	publish.Fail(nil)

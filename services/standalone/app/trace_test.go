@@ -31,7 +31,7 @@ func TestAnEventIsOneTrace(t *testing.T) {
 	made := s.call(t, http.MethodPost, "acme/webhooks", map[string]any{
 		"name": "CRM", "provider": "custom", "url": s.receiverURL + "/hook?key=urlcanary", "event": "call.completed", "headers": map[string]string{"X-Key": "headercanary"},
 	}, http.StatusCreated)
-	s.post(t, "acme/events", `{"id":"evt_1","type":"call.completed","data":{"callSid":"datacanary","direction":"inbound","phoneNumber":"+15551234567","status":"completed","duration":180}}`,
+	s.post(t, s.Token(), "acme/events", `{"id":"evt_1","type":"call.completed","data":{"callSid":"datacanary","direction":"inbound","phoneNumber":"+15551234567","status":"completed","duration":180}}`,
 		"00-"+caller+"-"+callersSpan+"-01")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -81,14 +81,53 @@ func TestAnEventIsOneTrace(t *testing.T) {
 	log.name(t, caller, "request")
 }
 
+// Only the platform's back ends name a trace: whoever has an organization's key
+// begins one of its own.
+func TestATraceIsBelievedFromServiceTokensOnly(t *testing.T) {
+	t.Parallel()
+	const forged, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+	tracer, spans := tracetest.New(t)
+	s := startWith(t, app.Options{Tracer: tracer, Log: ops.NewLogger(&lines{}, config.Settings{LogFormat: "json"}, "standalone", "test")})
+	key, _ := s.call(t, http.MethodPost, "acme/api-keys", map[string]any{"name": "program"}, http.StatusCreated)["key"].(string)
+	for name, token := range map[string]string{"a key": key, "nothing": "", "a wrong token": "wrong-token-0123456789"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/v1/organizations/acme/webhooks", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("traceparent", "00-"+forged+"-"+parent+"-01")
+		resp, err := (&http.Client{}).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if (resp.StatusCode == http.StatusOK) != (token == key) {
+			t.Errorf("with %s it answered %d", name, resp.StatusCode)
+		}
+	}
+	s.stop()
+	requests := 0
+	for _, span := range spans.All() {
+		if span.Trace == forged || span.Parent == parent {
+			t.Errorf("a forged trace was believed: %+v", span)
+		}
+		if strings.HasPrefix(span.Name, "GET /v1/organizations/:org/webhooks") {
+			requests++
+		}
+	}
+	if requests != 3 {
+		t.Errorf("there are %d spans of the requests, want 3", requests)
+	}
+}
+
 // post posts to the API with the trace of a caller.
-func (s *system) post(t *testing.T, path, body, traceparent string) {
+func (s *system) post(t *testing.T, token, path, body, traceparent string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/v1/organizations/"+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+s.Token())
+	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("traceparent", traceparent)
 	resp, err := (&http.Client{Timeout: 30 * time.Second}).Do(req)

@@ -127,11 +127,32 @@ func (a *Authenticator) session(r *http.Request) (Caller, error) {
 	return Caller{Scheme: PortalSession, Name: s.ID, OrganizationID: s.OrganizationID, Actor: audit.Person(s)}, nil
 }
 
-// bearer returns the caller of the token in the Authorization header (RFC 6750).
-func (a *Authenticator) bearer(r *http.Request) (Caller, error) {
+// HasServiceToken reports whether a request has a good service token. It does not
+// use the database.
+func (a *Authenticator) HasServiceToken(r *http.Request) bool {
+	token, ok := bearerToken(r)
+	if !ok {
+		return false
+	}
+	_, known := a.Tokens.Find(token)
+	return known
+}
+
+// bearerToken returns the token of the only Authorization header (RFC 6750).
+func bearerToken(r *http.Request) (token string, ok bool) {
 	values := r.Header.Values("Authorization")
+	if len(values) != 1 {
+		return "", false
+	}
 	scheme, token, _ := strings.Cut(values[0], " ")
-	if token = strings.TrimSpace(token); len(values) != 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
+	token = strings.TrimSpace(token)
+	return token, strings.EqualFold(scheme, "Bearer") && token != ""
+}
+
+// bearer returns the caller of the token in the Authorization header.
+func (a *Authenticator) bearer(r *http.Request) (Caller, error) {
+	token, ok := bearerToken(r)
+	if !ok {
 		return Caller{}, unauthenticated("The Authorization header must be Bearer and your token.")
 	}
 	if strings.HasPrefix(token, access.KeyPrefix) {

@@ -23,17 +23,19 @@ type observer struct {
 	log      *slog.Logger
 	now      func() time.Time
 	tracer   *trace.Tracer
+	believes func(*http.Request) bool // whether its traceparent counts
 	routes   map[string]bool
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
 }
 
-func newObserver(registerer prometheus.Registerer, tracer *trace.Tracer, log *slog.Logger, now func() time.Time) (*observer, error) {
-	o := &observer{
-		log:    log,
-		now:    now,
-		tracer: tracer,
+func newObserver(o Options) (*observer, error) {
+	made := &observer{
+		log:      o.Log,
+		now:      o.Now,
+		tracer:   o.Tracer,
+		believes: func(r *http.Request) bool { return o.Authenticator.HasServiceToken(r) },
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialnote_api_requests_total",
 			Help: "Requests answered, by route, method and status.",
@@ -50,12 +52,12 @@ func newObserver(registerer prometheus.Registerer, tracer *trace.Tracer, log *sl
 			Help: "Requests being handled.",
 		}),
 	}
-	for _, c := range []prometheus.Collector{o.requests, o.duration, o.inFlight} {
-		if err := registerer.Register(c); err != nil {
+	for _, c := range []prometheus.Collector{made.requests, made.duration, made.inFlight} {
+		if err := o.Registry.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	return o, nil
+	return made, nil
 }
 
 // observe is the outermost middleware: it gives the request its id, answers its
@@ -71,7 +73,7 @@ func (o *observer) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		var span trace.Span
 		if !askedByMachines(c.Request().URL.Path) {
 			var traced *http.Request
-			traced, span = o.tracer.Request(c.Request())
+			traced, span = o.tracer.Request(c.Request(), o.believes)
 			c.SetRequest(traced)
 		}
 		if err := next(c); err != nil {

@@ -32,6 +32,9 @@ type Authenticator interface {
 	// Authenticate returns who makes the request, when one of the schemes
 	// allows it, and a fault of kind Unauthenticated otherwise.
 	Authenticate(r *http.Request, schemes []string) (auth.Caller, error)
+
+	// HasServiceToken reports whether the request has a good service token.
+	HasServiceToken(r *http.Request) bool
 }
 
 // Options are what the server works with. All are needed but those that say
@@ -74,7 +77,7 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	s := &server{Options: o, docs: page, metrics: promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}), limiters: limiters}
-	observer, err := newObserver(o.Registry, o.Tracer, o.Log, o.Now)
+	observer, err := newObserver(o)
 	if err != nil {
 		return nil, err
 	}
