@@ -127,17 +127,18 @@ func Handler(h *Health, gatherer prometheus.Gatherer) http.Handler {
 	return mux
 }
 
-// Serve serves handler on listener until ctx ends, then lets requests finish
-// for at most grace. It bounds what clients may cost: 4,096 connections, 32 KiB of
+// Serve serves handler on a listener until ctx ends, then lets requests finish
+// for at most grace. It bounds what clients may cost: the connections, 32 KiB of
 // headers, which must come within 5 seconds, and a body that comes within 30,
-// unless the handler allows more. Every response has the safe headers.
-func Serve(ctx context.Context, listener net.Listener, handler http.Handler, grace time.Duration) error {
-	srv := newServer(handler, maxConnections)
+// unless the handler allows more. A request whose body the handler does not read is
+// answered before the body has come. Every response has the safe headers.
+func Serve(ctx context.Context, l net.Listener, c *Connections, handler http.Handler, grace time.Duration) error {
+	srv := newServer(handler)
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(listener) }()
+	go func() { failed <- srv.Serve(listener{l, c}) }()
 	select {
 	case err := <-failed:
-		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
@@ -148,13 +149,13 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, gra
 	return nil
 }
 
-func newServer(handler http.Handler, most int) *http.Server {
+func newServer(handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           safely(handler),
+		Handler:           handle(safely(handler)),
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
+		ReadTimeout:       bodyTime,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
-		ConnState:         newConnections(most).changed,
+		ConnContext:       connContext,
 	}
 }

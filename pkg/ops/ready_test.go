@@ -20,7 +20,9 @@ func TestHealthCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- ops.Serve(t.Context(), l, ops.Handler(health, ops.NewRegistry()), time.Second) }()
+	go func() {
+		served <- ops.Serve(t.Context(), l, ops.NewConnections("connections", nil), ops.Handler(health, ops.NewRegistry()), time.Second)
+	}()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	ask := func(addr string) (int, string) {
 		var said bytes.Buffer

@@ -1,7 +1,6 @@
 package share
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -73,15 +72,17 @@ func (p *Pool) enter(holder string, n int) (*caller, error) {
 	if why == nil && len(p.turns) == 0 {
 		return nil, p.held.Take(holder, n)
 	}
+	if why == nil {
+		why = ErrFull // others wait for what is left
+	}
 	if n > p.held.rule.Total || p.waiting.Take(holder, 1) != nil {
-		why = cmp.Or(why, ErrFull) // others wait for what is left
 		p.meter.Refused(why)
 		return nil, why
 	}
 	mine := p.join(holder, n)
 	p.serve()
 	if !mine.served() {
-		p.meter.Waits(cmp.Or(why, ErrFull))
+		p.meter.Waits(why)
 	}
 	return mine, nil
 }

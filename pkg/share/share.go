@@ -56,13 +56,18 @@ func NewLedger(r Rule) *Ledger { return &Ledger{rule: r, own: make(map[string]in
 // Take takes n for a holder and returns nil, or takes nothing and returns
 // ErrOverShare or ErrFull.
 func (l *Ledger) Take(holder string, n int) error {
-	own := l.own[holder]
-	if err := l.rule.Check(l.used, own, n); err != nil {
+	if err := l.rule.Check(l.used, l.own[holder], n); err != nil {
 		return err
 	}
-	l.used += n
-	l.own[holder] = own + n
+	l.Force(holder, n)
 	return nil
+}
+
+// Force takes n for a holder whatever the rule says, in place of what another one, or
+// the holder itself, has just given back.
+func (l *Ledger) Force(holder string, n int) {
+	l.used += n
+	l.own[holder] += n
 }
 
 // Give gives back n that the holder has.

@@ -19,6 +19,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/config-api/app"
@@ -341,7 +342,7 @@ func TestStreamsEndWhenTheServiceStops(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 2)
 	go func() { ended <- a.Run(ctx) }()
-	go func() { ended <- gate.Run(ctx, listener, 0) }()
+	go func() { ended <- gate.Run(ctx, listener, ops.NewConnections("connections", nil), 0) }()
 	served := *s
 	served.url = "http://" + listener.Addr().String()
 	f := served.begun(t, changes)

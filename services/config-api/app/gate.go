@@ -55,14 +55,14 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // more than the longest request may take.
 const grace = 45 * time.Second
 
-// Run serves on listener until ctx ends. Then the service is no longer ready, and
+// Run serves on listener, whose connections c bounds, until ctx ends. Then the service is no longer ready, and
 // goes on taking requests for the duration drain, because a load balancer or a
 // browser with a connection learns of it a moment later. Each response closes its
 // connection meanwhile, so that no client is about to use one when Run closes it.
 // At last Run takes no new requests, and returns when those in progress are
 // answered, within 45 seconds. It closes the listener.
-func (g *Gate) Run(ctx context.Context, listener net.Listener, drain time.Duration) error {
-	return g.run(ctx, listener, func(late context.Context) {
+func (g *Gate) Run(ctx context.Context, listener net.Listener, c *ops.Connections, drain time.Duration) error {
+	return g.run(ctx, listener, c, func(late context.Context) {
 		timer := time.NewTimer(drain)
 		defer timer.Stop()
 		select {
@@ -73,7 +73,7 @@ func (g *Gate) Run(ctx context.Context, listener net.Listener, drain time.Durati
 }
 
 // run is Run with a function that waits for the drain, or until its context ends.
-func (g *Gate) run(ctx context.Context, listener net.Listener, drain func(context.Context)) error {
+func (g *Gate) run(ctx context.Context, listener net.Listener, c *ops.Connections, drain func(context.Context)) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	forget := context.AfterFunc(ctx, func() {
@@ -88,7 +88,7 @@ func (g *Gate) run(ctx context.Context, listener net.Listener, drain func(contex
 		}
 		g.ServeHTTP(w, r)
 	})
-	if err := ops.Serve(serving, listener, handler, grace); err != nil {
+	if err := ops.Serve(serving, listener, c, handler, grace); err != nil {
 		return fmt.Errorf("config API: %w", err)
 	}
 	return nil

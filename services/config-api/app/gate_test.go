@@ -25,7 +25,7 @@ func TestGateWaitsServesAndDrains(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- gate.Run(ctx, l, 0) }()
+	go func() { ended <- gate.Run(ctx, l, ops.NewConnections("connections", nil), 0) }()
 	s.url = "http://" + l.Addr().String()
 	s.document = nil // until it is open, what answers is not the API
 

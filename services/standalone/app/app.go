@@ -122,9 +122,11 @@ func (s *Standalone) Run(ctx, hardStop context.Context) error {
 
 	var group run.Group
 	gate := configapi.NewGate(s.health, registry)
+	connections := ops.NewConnections("connections", s.settings.TrustedProxies)
+	registry.MustRegister(connections)
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	group.Add(func() error {
-		return ops.Serve(serving, s.listener, gate, 5*time.Second)
+		return ops.Serve(serving, s.listener, connections, gate, 5*time.Second)
 	}, func(error) { stopServing() })
 
 	_, always := s.settings.SyncInterval()

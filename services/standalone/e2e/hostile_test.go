@@ -133,3 +133,42 @@ func TestAThousandConnectionsThatSendNothing(t *testing.T) {
 	}
 	s.stop(t)
 }
+
+// As many connections as a client can open, without a credential, each of which
+// announces a body and sends none: other clients' requests are answered, whether the
+// connections come from one client network or from as many as there are connections.
+func TestConnectionsThatAnnounceABodyAndSendNone(t *testing.T) {
+	t.Parallel()
+	const connections = 4400 // more than a server has
+	s := startStandalone(t, t.TempDir(), map[string]string{"RATE_LIMIT": "0"})
+	addr := strings.TrimPrefix(s.client.base, "http://")
+	announce := []string{
+		"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+		"POST /v1/organizations/acme/events HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+		"POST /portal/webhooks/new HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+	}
+	for name, from := range map[string]func(n int) net.IP{
+		"from one network":  func(int) net.IP { return net.IPv4(127, 0, 0, 2) },
+		"each from its own": func(n int) net.IP { return net.IPv4(127, 1, byte(n>>8), byte(n)) },
+		"from ours":         func(int) net.IP { return net.IPv4(127, 0, 0, 1) },
+	} {
+		var open []net.Conn
+		for n := range connections {
+			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from(n)}}
+			c, err := d.DialContext(t.Context(), "tcp", addr)
+			if err != nil {
+				t.Fatalf("%s, connection %d: %v", name, n, err)
+			}
+			open = append(open, c)
+			_, _ = io.WriteString(c, announce[n%len(announce)]) // it may have been displaced
+		}
+		for range 200 {
+			s.client.call(t, http.MethodGet, organization+"/webhooks", nil, http.StatusOK, nil)
+		}
+		t.Logf("%s: standalone uses %d MiB", name, memory(t, s.process)>>20)
+		for _, c := range open {
+			_ = c.Close()
+		}
+	}
+	s.stop(t)
+}

@@ -84,12 +84,14 @@ func (p *process) run(ctx, hardStop context.Context, public, operators net.Liste
 	defer fail(nil)
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopOps()
+	atPublic, atOperators := ops.NewConnections("connections", p.settings.TrustedProxies), ops.NewConnections("ops_connections", nil)
+	p.registry.MustRegister(atPublic, atOperators)
 	go func() {
 		handler := ops.Handler(p.health, p.registry)
 		if p.settings.Profiles {
 			handler = ops.WithProfiles(handler)
 		}
-		if err := ops.Serve(opsCtx, operators, handler, time.Second); err != nil {
+		if err := ops.Serve(opsCtx, operators, atOperators, handler, time.Second); err != nil {
 			fail(err)
 		}
 	}()
@@ -97,7 +99,7 @@ func (p *process) run(ctx, hardStop context.Context, public, operators net.Liste
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
-		if err := gate.Run(ctx, public, p.settings.DrainDelay); err != nil {
+		if err := gate.Run(ctx, public, atPublic, p.settings.DrainDelay); err != nil {
 			fail(err)
 		}
 	}()

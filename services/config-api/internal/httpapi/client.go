@@ -22,13 +22,26 @@ func clientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for len(forwarded) > 0 && contains(trusted, addr) {
 		last := len(forwarded) - 1
-		next, err := netip.ParseAddr(strings.TrimSpace(forwarded[last]))
-		if err != nil {
+		next, ok := forwardedAddr(strings.TrimSpace(forwarded[last]))
+		if !ok {
 			return addr // the proxy does not say
 		}
 		addr, forwarded = next.WithZone("").Unmap(), forwarded[:last]
 	}
 	return addr
+}
+
+// forwardedAddr reads an address as proxies write it: some add the client's port,
+// and some put an IPv6 address in brackets.
+func forwardedAddr(text string) (addr netip.Addr, ok bool) {
+	if with, err := netip.ParseAddrPort(text); err == nil {
+		return with.Addr(), true
+	}
+	if inner, found := strings.CutPrefix(text, "["); found && strings.HasSuffix(inner, "]") {
+		text = strings.TrimSuffix(inner, "]")
+	}
+	addr, err := netip.ParseAddr(text)
+	return addr, err == nil
 }
 
 func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
@@ -38,15 +51,4 @@ func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// networkOf returns what counts as one client: an IPv4 address, or the /64 that
-// an IPv6 client may choose its addresses from.
-func networkOf(addr netip.Addr) string {
-	if addr.Is6() {
-		if p, err := addr.Prefix(64); err == nil {
-			return p.String()
-		}
-	}
-	return addr.String()
 }

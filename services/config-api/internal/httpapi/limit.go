@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/services/config-api/internal/auth"
 	"github.com/dialnote/webhooks/services/config-api/internal/ratelimit"
 )
@@ -79,7 +80,7 @@ func (l *limiters) caller(c echo.Context, caller auth.Caller) error {
 // requests must not cause.
 func (l *limiters) page(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		wait := l.organizations.Take("page "+networkOf(clientAddr(c.Request(), l.trusted)), l.now())
+		wait := l.organizations.Take("page "+ops.ClientNetwork(clientAddr(c.Request(), l.trusted)), l.now())
 		if wait == 0 {
 			return next(c)
 		}
@@ -93,7 +94,7 @@ func (l *limiters) stranger(c echo.Context, refusal error) error {
 	if !fault.Is(refusal, fault.Unauthenticated) {
 		return refusal
 	}
-	wait := l.addresses.Take(networkOf(clientAddr(c.Request(), l.trusted)), l.now())
+	wait := l.addresses.Take(ops.ClientNetwork(clientAddr(c.Request(), l.trusted)), l.now())
 	if wait == 0 {
 		return refusal
 	}

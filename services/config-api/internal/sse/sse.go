@@ -53,10 +53,13 @@ type Writer struct {
 // the reader is to reconnect. control is the response's: the server bounds the
 // reading of a request, which a stream outlives.
 func NewWriter(w io.Writer, control *http.ResponseController) *Writer {
-	_ = control.SetReadDeadline(time.Time{}) // not every response can
 	s := &Writer{w: w, control: control}
 	retry := retryFrom + rand.N(retryFrom) //nolint:gosec // spreading load is no secret
 	s.write(fmt.Appendf(nil, "retry: %d\n\n", retry.Milliseconds()))
+	s.flush()
+	// Only now: before it begins to answer, net/http reads the body that a request may
+	// have, for as long as the server lets it.
+	_ = control.SetReadDeadline(time.Time{}) // not every response can
 	return s
 }
 

@@ -70,6 +70,8 @@ func serve(ctx, hardStop context.Context, environ map[string]string) error {
 	if err := ops.Observe(registry, health, "dispatcher"); err != nil {
 		return err
 	}
+	connections := ops.NewConnections("ops_connections", nil)
+	registry.MustRegister(connections)
 	defer cli.HoldBallast()()
 	var group run.Group
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
@@ -78,7 +80,7 @@ func serve(ctx, hardStop context.Context, environ map[string]string) error {
 		if settings.Profiles {
 			handler = ops.WithProfiles(handler)
 		}
-		return ops.Serve(opsCtx, listener, handler, time.Second)
+		return ops.Serve(opsCtx, listener, connections, handler, time.Second)
 	}, func(error) { stopOps() })
 	workCtx, stopWork := context.WithCancel(ctx)
 	group.Add(func() error {
