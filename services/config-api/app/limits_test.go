@@ -1,12 +1,16 @@
 package app_test
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/config-api/app"
 	"github.com/dialnote/webhooks/services/config-api/internal/ratelimit"
 )
@@ -126,5 +130,71 @@ func TestStrictTransportOverHTTPS(t *testing.T) {
 		if got := h.Get("Strict-Transport-Security"); (got != "") != (proto == "https") {
 			t.Errorf("over %q: %q", proto, got)
 		}
+	}
+}
+
+// heldStore holds up the lists of one organization.
+type heldStore struct {
+	app.Store
+	entered atomic.Int64
+	release chan struct{}
+}
+
+func (s *heldStore) List(ctx context.Context, organizationID string, page store.Page) ([]webhook.Webhook, string, error) {
+	if organizationID == "acme" {
+		s.entered.Add(1)
+		<-s.release
+	}
+	return s.Store.List(ctx, organizationID, page)
+}
+
+// One organization has more requests made than are worked on at once: those of others
+// are answered meanwhile, and its own one after the other.
+func TestAnOrganizationsRequestsLeavePlacesToOthers(t *testing.T) {
+	t.Parallel()
+	const many, share = 300, 64
+	s := start(t)
+	deps := s.dependencies()
+	held := &heldStore{Store: s.store, release: make(chan struct{})}
+	deps.Store = held
+	s = s.serve(t, deps)
+	answered := make(chan int, many)
+	for range many {
+		go func() { answered <- s.do(t, call{path: webhooks}).status }()
+	}
+	gauge := func(name, of string) float64 {
+		families, err := deps.Registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range families {
+			for _, m := range family.GetMetric() {
+				if family.GetName() == name && m.GetLabel()[0].GetValue() == of {
+					return m.GetGauge().GetValue()
+				}
+			}
+		}
+		t.Fatalf("there is no %s of %s", name, of)
+		return 0
+	}
+	until(t, func() bool { // its requests have its share, and the others wait
+		waiting := gauge("dialnote_shared_waiting", "answer_bytes") + gauge("dialnote_shared_waiting", "requests")
+		return held.entered.Load() == share && waiting == many-share
+	})
+	for range 20 {
+		s.do(t, call{path: "/v1/organizations/other/webhooks"}).want(t, http.StatusOK)
+		s.do(t, call{path: "/portal/", token: "-"}).want(t, http.StatusUnauthorized)
+	}
+	if n := held.entered.Load(); n != share {
+		t.Errorf("%d of its requests were worked on, want %d", n, share)
+	}
+	close(held.release)
+	for range many {
+		if status := <-answered; status != http.StatusOK {
+			t.Errorf("a request that waited answered %d", status)
+		}
+	}
+	if used := gauge("dialnote_shared_used", "requests") + gauge("dialnote_shared_used", "answer_bytes"); used != 0 {
+		t.Errorf("%v are taken at the end", used)
 	}
 }

@@ -1189,8 +1189,8 @@ type Problem struct {
 	// `webhook-changed`, `event-not-sent`, `test-not-redeliverable`, `recovery-running`. 412:
 	// `stale-version`. 413: `body-too-large`. 415: `unsupported-content-type`,
 	// `unsupported-content-encoding`. 422: `invalid`, `idempotency-key-reused`. 429:
-	// `rate-limited`, `too-many-streams`. 500: `internal`.
-	// 503: `starting`, `stopping`, `database-unavailable`, `broker-unavailable`, `timed-out`,
+	// `rate-limited`, `too-many-at-once`, `too-many-streams`, `too-many-tests`. 500: `internal`.
+	// 503: `starting`, `stopping`, `busy`, `database-unavailable`, `broker-unavailable`, `timed-out`,
 	// `change-not-announced`, `no-dispatcher`, `too-many-tests`, `test-unanswered`, `test-not-recorded`.
 	// More may come.
 	Type string `json:"type"`

@@ -61,17 +61,22 @@ func newLimiters(l Limits, now func() time.Time) (*limiters, error) {
 // caller takes a request of a known caller from its organization's budget. It
 // returns a fault of kind RateLimited when there is none left.
 func (l *limiters) caller(c echo.Context, caller auth.Caller) error {
-	key := "own " + caller.OrganizationID
-	if caller.OrganizationID == "" {
-		const longest = 64 // an organization's id; a longer text is none
-		org := c.Param("org")
-		key = "service " + org[:min(len(org), longest)]
-	}
-	wait := l.organizations.Take(key, l.now())
+	wait := l.organizations.Take(holderOf(c, caller), l.now())
 	if wait == 0 {
 		return nil
 	}
 	return tooMany(c, wait, "This organization makes too many requests. Wait as long as Retry-After says.")
+}
+
+// holderOf returns what a request of a known caller counts for: its organization, or
+// the one that a service token acts for.
+func holderOf(c echo.Context, caller auth.Caller) string {
+	if caller.OrganizationID != "" {
+		return "own " + caller.OrganizationID
+	}
+	const longest = 64 // an organization's id; a longer text is none
+	org := c.Param("org")
+	return "service " + org[:min(len(org), longest)]
 }
 
 // page takes a request for the settings page from its address's budget, which is

@@ -25,7 +25,7 @@ func (s *server) servePage(e *echo.Echo) {
 	e.GET(strings.TrimSuffix(PagePath, "/"), func(c echo.Context) error {
 		return c.Redirect(http.StatusSeeOther, PagePath)
 	})
-	e.Any(PagePath+"*", echo.WrapHandler(s.Page), s.limiters.page)
+	e.Any(PagePath+"*", echo.WrapHandler(s.Page), s.limiters.page, s.sharePage)
 }
 
 // pageRoute returns the settings page's own route of a request that it has

@@ -64,6 +64,7 @@ type server struct {
 	docs     *docs.Page
 	metrics  http.Handler
 	limiters *limiters
+	shares   *shares
 }
 
 // New returns the handler of the whole API.
@@ -76,7 +77,11 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{Options: o, docs: page, metrics: promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}), limiters: limiters}
+	shares, err := newShares(o.Registry)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{Options: o, docs: page, metrics: promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}), limiters: limiters, shares: shares}
 	observer, err := newObserver(o)
 	if err != nil {
 		return nil, err
@@ -150,6 +155,14 @@ func (s *server) guard(op *contract.Operation) echo.MiddlewareFunc {
 			ctx, cancel := context.WithTimeout(r.Context(), s.timeFor(op))
 			defer cancel()
 			c.SetRequest(r.WithContext(ctx))
+			if len(op.Security) == 0 {
+				return next(c)
+			}
+			leave, err := s.shares.enter(ctx, holderOf(c, known.caller), r.Method)
+			if err != nil {
+				return err
+			}
+			defer leave()
 			return next(c)
 		}
 	}
