@@ -14,6 +14,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/share"
 	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/proto"
 )
@@ -23,9 +24,6 @@ import (
 
 // testers is the queue group: one dispatcher of it receives each request.
 const testers = "dispatchers"
-
-// testsAtOnce bounds the tests that one dispatcher makes at a time.
-const testsAtOnce = 64
 
 // TestCall asks for a test of a webhook.
 type TestCall struct {
@@ -97,15 +95,16 @@ type TestService struct {
 	c      *Conn
 	log    *slog.Logger
 	handle func(context.Context, TestCall) (delivery.TestResult, error)
-	free   chan struct{}
+	places *share.Pool
 	mu     sync.Mutex // no test begins while Run waits for those in progress
 	ended  bool
 	active sync.WaitGroup
 }
 
-// NewTestService returns a service that has handle make the tests.
-func (c *Conn) NewTestService(log *slog.Logger, handle func(context.Context, TestCall) (delivery.TestResult, error)) *TestService {
-	return &TestService{c: c, log: log, handle: handle, free: make(chan struct{}, testsAtOnce)}
+// NewTestService returns a service that has handle make the tests. Each takes one of
+// the places while it is made, of which an organization has its share.
+func (c *Conn) NewTestService(log *slog.Logger, places *share.Pool, handle func(context.Context, TestCall) (delivery.TestResult, error)) *TestService {
+	return &TestService{c: c, log: log, handle: handle, places: places}
 }
 
 // flushTimeout bounds how long Run waits, at its end, for requests that the server
@@ -145,27 +144,32 @@ func (s *TestService) receive(work context.Context, r micro.Request) {
 	defer s.mu.Unlock()
 	reply, data := r.Reply(), r.Data()
 	work = trace.From(work, nats.Header(r.Headers()))
-	select {
-	case s.free <- struct{}{}:
-	default:
-		s.answer(reply, delivery.TestResult{}, fault.New(fault.Unavailable, "too-many-tests", "Too many tests are being made. Try again in a moment."))
+	var call TestCall
+	if err := json.Unmarshal(data, &call); err != nil {
+		s.answer(reply, delivery.TestResult{}, fmt.Errorf("read the call for a test: %w", err))
 		return
 	}
 	if s.ended {
-		<-s.free
 		s.answer(reply, delivery.TestResult{}, noDispatcher(errLeaving))
 		return
 	}
+	if err := s.places.Try(call.OrganizationID, 1); err != nil {
+		s.answer(reply, delivery.TestResult{}, tooManyTests(err))
+		return
+	}
 	s.active.Go(func() {
-		defer func() { <-s.free }()
-		var call TestCall
-		if err := json.Unmarshal(data, &call); err != nil {
-			s.answer(reply, delivery.TestResult{}, fmt.Errorf("read the call for a test: %w", err))
-			return
-		}
+		defer s.places.Release(call.OrganizationID, 1)
 		result, err := s.handle(work, call)
 		s.answer(reply, result, err)
 	})
+}
+
+// tooManyTests returns the fault of a test that gets no place.
+func tooManyTests(why error) error {
+	if errors.Is(why, share.ErrOverShare) {
+		return fault.New(fault.RateLimited, "too-many-tests", "Too many of your webhooks are being tested. Try again when some of the tests have ended.")
+	}
+	return fault.New(fault.Unavailable, "too-many-tests", "Too many tests are being made. Try again in a moment.")
 }
 
 // answer sends the reply. It does not use the micro request, which must not be

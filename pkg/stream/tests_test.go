@@ -13,6 +13,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/natstest"
+	"github.com/dialnote/webhooks/pkg/share"
 	"github.com/dialnote/webhooks/pkg/stream"
 )
 
@@ -25,7 +26,9 @@ func offer(t *testing.T, srv *natstest.Server, handle handler) (stop func()) {
 	c := connect(t, srv)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- c.NewTestService(slog.New(slog.DiscardHandler), handle).Run(ctx, t.Context()) }()
+	go func() {
+		ended <- c.NewTestService(slog.New(slog.DiscardHandler), share.NewPool("tests", share.Rule{Total: 64, Factor: 1}, 0), handle).Run(ctx, t.Context())
+	}()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {

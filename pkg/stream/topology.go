@@ -56,6 +56,10 @@ const (
 	// that a webhook was deleted.
 	unsubscribeRequestsKept = time.Hour
 
+	// unsubscribeRequestsEach bounds those of an organization: when it has more, the
+	// oldest of its own are dropped. It has no more than 100 webhooks at a time.
+	unsubscribeRequestsEach = 1000
+
 	// unsubscribeRequestsMaxBytes bounds their stream: each has at most 2 KiB.
 	unsubscribeRequestsMaxBytes = 64 << 20
 
@@ -136,9 +140,12 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			Storage:     jetstream.FileStorage,
 			MaxAge:      min(unsubscribeRequestsKept, t.Retention),
 			MaxBytes:    unsubscribeRequestsMaxBytes,
-			Discard:     jetstream.DiscardOld,
-			Duplicates:  min(unsubscribeRequestsKept, t.Retention),
-			Replicas:    t.Replicas,
+
+			MaxMsgsPerSubject: unsubscribeRequestsEach,
+
+			Discard:    jetstream.DiscardOld,
+			Duplicates: min(unsubscribeRequestsKept, t.Retention),
+			Replicas:   t.Replicas,
 		},
 	}
 }
@@ -150,6 +157,9 @@ func unsubscribeConsumer() jetstream.ConsumerConfig {
 		AckPolicy:   jetstream.AckExplicitPolicy,
 		AckWait:     ackWait,
 		MaxDeliver:  -1, // its age ends it
+
+		// Those that wait to be sent again count, whoever's they are.
+		MaxAckPending: maxAckPending,
 	}
 }
 

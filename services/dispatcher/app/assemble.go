@@ -10,6 +10,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/egress"
 	"github.com/dialnote/webhooks/pkg/outbox"
+	"github.com/dialnote/webhooks/pkg/share"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/deliver"
@@ -116,26 +117,46 @@ func (a *App) assemble() (*parts, error) {
 	lanes, ordered := queue.NewLanes(queued(metrics.Lane), a.cfg.WebhookMaxInFlight), queue.NewOrdered(queued(metrics.Ordered))
 	listener.begin(matcher, lanes, ordered)
 	metrics.Watch(a.deps.Registry, state(a.deps.Sender, slots, webhooks, recorder, lanes, matcher))
+	places := a.places()
 	return &parts{
 		log: log, outbox: notices, recorder: recorder, member: member, lanes: lanes, ordered: ordered,
 		dispatcher: &dispatch.Dispatcher{
 			Stream: a.deps.Stream, Matcher: matcher, Slots: slots, Webhooks: webhooks, Lanes: lanes, Ordered: ordered,
 			Deliverer: deliverer, Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Now: time.Now, Log: log, Metrics: a.metrics, Tracer: a.deps.Tracer,
 		},
-		tests:        a.tests(matcher, deliverer),
+		tests:        a.tests(matcher, deliverer, places.tests),
 		recoveries:   a.recoveries(matcher, deliverer),
-		unsubscriber: &unsubscribe.Unsubscriber{Stream: a.deps.Stream, Sender: a.deps.Sender, Log: log},
+		unsubscriber: &unsubscribe.Unsubscriber{Stream: a.deps.Stream, Sender: a.deps.Sender, Log: log, Places: places.unsubscriptions},
 		maintenance:  &maintenance{store: a.deps.Store, log: log, keep: store.Retention{Log: a.cfg.Retention, Audit: a.cfg.AuditRetention}},
 	}, nil
 }
 
+// places are what organizations share besides the places for deliveries.
+type places struct {
+	tests           *share.Pool
+	unsubscriptions *share.Pool
+}
+
+// places returns those of a replica, with their metrics. A test that gets no place is
+// refused at once, since a person waits for it; an unsubscription waits here, with a
+// bound, and then in the stream.
+func (a *App) places() places {
+	const each, waiting = 64, 256
+	p := places{
+		tests:           share.NewPool("tests", share.Rule{Total: each, Factor: 1}, 0),
+		unsubscriptions: share.NewPool("unsubscriptions", share.Rule{Total: each, Factor: 1}, waiting),
+	}
+	a.deps.Registry.MustRegister(p.tests, p.unsubscriptions)
+	return p
+}
+
 // tests returns the service that makes the tests of the Test button.
-func (a *App) tests(matcher *match.Matcher, deliverer *deliver.Deliverer) *stream.TestService {
+func (a *App) tests(matcher *match.Matcher, deliverer *deliver.Deliverer, places *share.Pool) *stream.TestService {
 	t := &tester.Tester{
 		Matcher: matcher, Sender: a.deps.Sender, Deliverer: deliverer,
 		UserAgent: delivery.UserAgent(cli.Version()), Now: time.Now, Tracer: a.deps.Tracer,
 	}
-	return a.deps.Stream.NewTestService(a.deps.Log, t.Test)
+	return a.deps.Stream.NewTestService(a.deps.Log, places, t.Test)
 }
 
 // recoveries returns what works on the jobs that deliver what webhooks missed.

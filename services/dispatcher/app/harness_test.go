@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -188,6 +189,29 @@ func (r *replica) gauge(t *testing.T, name string) float64 {
 		}
 	}
 	t.Fatalf("there is no gauge %s", name)
+	return 0
+}
+
+// heldBack returns how often an organization was held back.
+func (r *replica) heldBack(t *testing.T, of, reason, result string) float64 {
+	t.Helper()
+	families, err := r.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"of": of, "reason": reason, "result": result}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			got := map[string]string{}
+			for _, l := range m.GetLabel() {
+				got[l.GetName()] = l.GetValue()
+			}
+			if family.GetName() == "dialnote_held_back_total" && maps.Equal(got, want) {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	t.Fatalf("there is no metric of %v", want)
 	return 0
 }
 

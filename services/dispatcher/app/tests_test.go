@@ -3,9 +3,11 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -223,4 +225,53 @@ func TestADeliveryThatIsAskedForAgainHasTheRetriesOfANewOne(t *testing.T) {
 	s.awaitStatus(t, w, delivery.StatusFailed, "evt_1")
 	wantNumbers(t, s, w, "evt_1", 1, 2, 3, 4, 5, 6, 7, 8, 9)
 	s.awaitHeld(t, w, 0)
+}
+
+// One organization tests a slow receiver as often as it can: the tests of others are
+// made as if it did not.
+func TestAnOrganizationsTestsLeavePlacesToOthers(t *testing.T) {
+	t.Parallel()
+	const many = 64
+	s := newSystem(t)
+	replica := s.run(t, config(never))
+	release := make(chan struct{})
+	slow := newReceiver(t, func(http.ResponseWriter, *http.Request) { <-release })
+	quick := newReceiver(t, nil)
+	greedy, other := s.webhook(t, "greedy", slow.url), s.webhook(t, "other", quick.url)
+	if _, err := s.test(t, other, "evt_test_before"); err != nil {
+		t.Fatal(err)
+	}
+	codes := make(chan string, many)
+	var all sync.WaitGroup
+	for i := range many {
+		all.Go(func() {
+			_, err := s.test(t, greedy, fmt.Sprintf("evt_test_%d", i))
+			if err == nil {
+				codes <- ""
+				return
+			}
+			codes <- fault.Of(err).Code
+		})
+	}
+	for range many / 2 { // the others hang
+		if code := <-codes; code != "too-many-tests" {
+			t.Errorf("a test was answered with %q", code)
+		}
+	}
+	await(t, "the rest are being made", func() bool { return slow.inFlight() == many/2 })
+	for i := range 8 {
+		if _, err := s.test(t, other, fmt.Sprintf("evt_test_other_%d", i)); err != nil {
+			t.Errorf("the test of another organization: %v", err)
+		}
+	}
+	if n := replica.heldBack(t, "tests", "share", "refused"); n != many/2 {
+		t.Errorf("%v tests are counted as held back", n)
+	}
+	close(release)
+	all.Wait()
+	for range many / 2 {
+		if code := <-codes; code != "" {
+			t.Errorf("a test that was made was answered with %q", code)
+		}
+	}
 }

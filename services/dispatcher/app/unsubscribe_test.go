@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"testing"
@@ -91,4 +92,43 @@ func TestAnUnsubscribeRequestGoesThroughTheGuard(t *testing.T) {
 	if !slices.Equal(paths, []string{"/moved"}) {
 		t.Errorf("asked for %q", paths)
 	}
+}
+
+// One organization has deleted many Zapier webhooks at a port that does not answer:
+// the unsubscriptions of others are sent meanwhile.
+func TestAnOrganizationsUnsubscriptionsLeavePlacesToOthers(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	release := make(chan struct{})
+	silent := newReceiver(t, func(http.ResponseWriter, *http.Request) { <-release })
+	came := make(chan string, 10)
+	quick := newReceiver(t, func(_ http.ResponseWriter, r *http.Request) { came <- r.URL.Path })
+	publish := func(organizationID, id, url string) {
+		t.Helper()
+		if err := s.conn.PublishUnsubscribeRequest(t.Context(), stream.UnsubscribeRequest{OrganizationID: organizationID, WebhookID: id, URL: url}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 400 { // more than are sent and wait at once
+		publish("greedy", fmt.Sprintf("wh_greedy_%d", i), silent.url)
+	}
+	for i := range 5 {
+		publish("other", fmt.Sprintf("wh_other_%d", i), quick.url+"/hooks")
+	}
+	cfg := config(never)
+	cfg.DeliveryTimeout = 2 * patience // what hangs does not end by itself
+	replica := s.run(t, cfg)
+	for range 5 {
+		select {
+		case <-came:
+		case <-time.After(patience):
+			t.Fatal("another organization's unsubscription was not sent")
+		}
+	}
+	await(t, "the greedy one has its share", func() bool { return silent.inFlight() == 32 })
+	if n := replica.heldBack(t, "unsubscriptions", "share", "waits"); n < 100 {
+		t.Errorf("%v wait", n)
+	}
+	close(release)
+	await(t, "all are sent", func() bool { return len(s.nats.Stored(t, proto.StreamFarewells)) == 0 })
 }

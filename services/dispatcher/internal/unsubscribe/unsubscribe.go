@@ -13,17 +13,22 @@ import (
 	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/egress"
+	"github.com/dialnote/webhooks/pkg/share"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/deliver"
 )
 
 const (
-	// batchSize is how many requests one replica sends at a time.
-	batchSize = 8
+	// batchSize is how many requests one pull asks for.
+	batchSize = 32
 
 	// pullWait is how long one pull waits for a message, and so how long a stop
 	// may wait for the pull.
 	pullWait = time.Second
+
+	// heldBackFor is how long a request goes back to the stream when its
+	// organization has its share of those that are sent and of those that wait here.
+	heldBackFor = 10 * time.Second
 )
 
 // Unsubscriber sends the requests that wait in the stream.
@@ -31,6 +36,10 @@ type Unsubscriber struct {
 	Stream *stream.Conn
 	Sender deliver.Sender
 	Log    *slog.Logger
+
+	// Places bound the requests that are sent at once and those that wait for that,
+	// of which each organization has its share.
+	Places *share.Pool
 }
 
 // Run sends requests until ctx ends, and returns when those under way have
@@ -41,26 +50,21 @@ func (u *Unsubscriber) Run(ctx, work context.Context) {
 		waiting, err = u.Stream.UnsubscribeRequests(ctx)
 		return err
 	})
+	var sending sync.WaitGroup
+	defer sending.Wait()
 	for err == nil && ctx.Err() == nil {
 		err = backoff.Retry(ctx, u.Log, backoff.Broker, "pull unsubscribe requests", func() error {
-			return u.sendBatch(ctx, work, waiting)
+			_, err := waiting.Pull(ctx, batchSize, pullWait, func(m *stream.Message) {
+				sending.Go(func() { u.take(ctx, work, m) })
+			})
+			return err
 		})
 	}
 }
 
-// sendBatch sends the requests of one pull and returns when they have ended.
-func (u *Unsubscriber) sendBatch(ctx, work context.Context, waiting *stream.UnsubscribeRequests) error {
-	var sending sync.WaitGroup
-	defer sending.Wait()
-	_, err := waiting.Pull(ctx, batchSize, pullWait, func(m *stream.Message) {
-		sending.Go(func() { u.unsubscribe(work, m) })
-	})
-	return err
-}
-
-// unsubscribe sends one DELETE. When Zapier cannot be reached it returns the
-// message to the stream, which delivers it again until it is an hour old.
-func (u *Unsubscriber) unsubscribe(ctx context.Context, m *stream.Message) {
+// take sends a request when its organization may have one more sent. Until ctx ends
+// it waits for that.
+func (u *Unsubscriber) take(ctx, work context.Context, m *stream.Message) {
 	defer m.KeepAlive()()
 	r, err := stream.ParseUnsubscribeRequest(m)
 	if err != nil {
@@ -68,6 +72,20 @@ func (u *Unsubscriber) unsubscribe(ctx context.Context, m *stream.Message) {
 		_ = m.Ack()
 		return
 	}
+	switch err := u.Places.Acquire(ctx, r.OrganizationID, 1); {
+	case ctx.Err() != nil && err != nil: // this replica stops; another takes the message
+		_ = m.Return(0)
+	case err != nil:
+		_ = m.Return(heldBackFor)
+	default:
+		defer u.Places.Release(r.OrganizationID, 1)
+		u.unsubscribe(work, m, r)
+	}
+}
+
+// unsubscribe sends one DELETE. When Zapier cannot be reached it returns the
+// message to the stream, which delivers it again until it is an hour old.
+func (u *Unsubscriber) unsubscribe(ctx context.Context, m *stream.Message, r stream.UnsubscribeRequest) {
 	out := u.Sender.Send(ctx, egress.Request{
 		Method: http.MethodDelete, URL: r.URL, Organization: r.OrganizationID,
 		Fields: delivery.Fields{{Name: "X-DialNote-Provider", Value: "zapier"}},
