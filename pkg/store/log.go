@@ -25,8 +25,8 @@ type Log interface {
 	// last one first. Decisions not to send are among them.
 	GetDelivery(ctx context.Context, organizationID, webhookID, deliveryID string, attempts int) (LoggedDelivery, []LoggedAttempt, error)
 
-	// Stats counts what began from since, in the hour it lies in, until before
-	// until. Tests are not counted.
+	// Stats counts what began from the hour on in which since lies, until before the
+	// whole hour until. Tests are not counted.
 	Stats(ctx context.Context, organizationID, webhookID string, since, until time.Time) (Stats, error)
 
 	// Activity counts, hour by hour, what began from the hour on in which since
@@ -96,7 +96,8 @@ type HourStats struct {
 
 // Latency is how long requests took from beginning to end, failed ones too, in
 // whole LatencyResolutions: P95 is the least time that 95 of 100 did not
-// exceed. All are zero when Requests is.
+// exceed, or from 128 LatencyResolutions on at most a 64th more. All are zero when
+// Requests is.
 type Latency struct {
 	Requests      int64
 	P50, P95, P99 time.Duration

@@ -22,11 +22,11 @@ func dialect() sqlstore.Dialect {
 		ForUpdate:        ` FOR UPDATE`,
 		LockOrganization: `SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' webhooks of ' || ?, 0))`,
 		Time:             func(t time.Time) any { return t },
-		Hour:             `date_bin('1 hour', started_at, timestamptz 'epoch')`,
 		HasTable:         `SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND relname = ?`,
 		Clock:            `SELECT extract(epoch FROM clock_timestamp())::float8`,
 		Engine:           `SELECT 'PostgreSQL ' || current_setting('server_version')`,
 		WriteHealth:      writeHealth,
+		WriteHours:       writeHours,
 		Progress:         progress,
 		List:             func(list []string) any { return pq.Array(list) },
 		Repeated:         func(err error) bool { return pq.As(err, pqerror.UniqueViolation) != nil },
@@ -87,5 +87,22 @@ func writeHealth(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.WebhookRow) e
 		return fmt.Errorf("write rows: %w", err)
 	}
 	_, err = tx.ExecContext(ctx, update, string(text))
+	return err //nolint:wrapcheck // The caller names the operation.
+}
+
+// writeHours adds to the hours of all webhooks of a batch in one statement with one
+// parameter.
+func writeHours(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.HourRow) error {
+	const add = `INSERT INTO outcome_hours AS h (webhook_id, hour, succeeded, failed, skipped, reasons, took)
+		SELECT webhook_id, hour, succeeded, failed, skipped, reasons, took FROM json_to_recordset($1) AS n
+			(webhook_id text, hour timestamptz, succeeded bigint, failed bigint, skipped bigint, reasons text, took text)
+		ON CONFLICT (webhook_id, hour) DO UPDATE SET succeeded = h.succeeded + excluded.succeeded,
+			failed = h.failed + excluded.failed, skipped = h.skipped + excluded.skipped,
+			reasons = excluded.reasons, took = excluded.took`
+	text, err := json.Marshal(rows)
+	if err != nil {
+		return fmt.Errorf("write rows: %w", err)
+	}
+	_, err = tx.ExecContext(ctx, add, string(text))
 	return err //nolint:wrapcheck // The caller names the operation.
 }

@@ -23,7 +23,6 @@ func dialect() sqlstore.Dialect {
 		HasTable:  `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?`,
 		Clock:     `SELECT unixepoch('now', 'subsec')`,
 		Engine:    `SELECT 'SQLite ' || sqlite_version()`,
-		Hour:      `started_at / 3600000000 * 3600000000`,
 		Repeated:  repeated,
 		Retryable: func(error) bool { return false }, // busy_timeout has waited long enough
 		Away:      away,
@@ -32,6 +31,9 @@ func dialect() sqlstore.Dialect {
 	}
 	d.WriteHealth = func(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.WebhookRow) error {
 		return writeHealth(ctx, tx, d, rows)
+	}
+	d.WriteHours = func(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.HourRow) error {
+		return writeHours(ctx, tx, d, rows)
 	}
 	d.WriteAttempts = func(ctx context.Context, _ *sqlx.Conn, tx *sqlx.Tx, rows []sqlstore.AttemptRow) error {
 		return insertAttempts(ctx, tx, d, rows)
@@ -97,6 +99,25 @@ func writeHealth(ctx context.Context, tx *sqlx.Tx, d sqlstore.Dialect, rows []sq
 	for _, row := range rows {
 		_, err := stmt.ExecContext(ctx, d.Param(row.UpdatedAt), row.Version, row.FailureCount, row.Outages.Param(),
 			d.Param(row.CountFrom), d.Param(row.LastSentAt), row.LastError.Param(), d.Param(row.HoldUntil), row.AutoDisabled, row.ID)
+		if err != nil {
+			return err //nolint:wrapcheck // The caller names the operation.
+		}
+	}
+	return nil
+}
+
+func writeHours(ctx context.Context, tx *sqlx.Tx, d sqlstore.Dialect, rows []sqlstore.HourRow) error {
+	const add = `INSERT INTO outcome_hours (webhook_id, hour, succeeded, failed, skipped, reasons, took) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (webhook_id, hour) DO UPDATE SET succeeded = outcome_hours.succeeded + excluded.succeeded,
+			failed = outcome_hours.failed + excluded.failed, skipped = outcome_hours.skipped + excluded.skipped,
+			reasons = excluded.reasons, took = excluded.took`
+	stmt, err := tx.PrepareContext(ctx, add)
+	if err != nil {
+		return err //nolint:wrapcheck // The caller names the operation.
+	}
+	defer stmt.Close() //nolint:errcheck // The transaction's end decides.
+	for _, row := range rows {
+		_, err := stmt.ExecContext(ctx, row.WebhookID, d.Param(row.Hour), row.Succeeded, row.Failed, row.Skipped, row.Reasons.String(), row.Took.String())
 		if err != nil {
 			return err //nolint:wrapcheck // The caller names the operation.
 		}

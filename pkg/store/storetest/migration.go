@@ -13,6 +13,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/store/internal/sqlstore"
+	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
 // MigrationsBefore returns the migrations in the folder "migrations" whose files
@@ -77,27 +78,29 @@ func LogOutlives(t *testing.T, s store.Store, db, writer *sqlx.DB, flag string, 
 	}
 	// Today's program writes the rows, so the older schema lends it the columns that
 	// a later migration adds.
-	alter := func(statement string) {
+	alter := func(statements ...string) {
 		t.Helper()
-		if _, err := writer.ExecContext(t.Context(), `ALTER TABLE attempts `+statement); err != nil {
-			t.Fatal(err)
+		for _, statement := range statements {
+			if _, err := writer.ExecContext(t.Context(), `ALTER TABLE `+statement); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	alter(`ADD COLUMN sent_twice ` + flag)
-	alter(`ADD COLUMN response_encoding text`)
-	alter(`ADD COLUMN response_header_truncated ` + flag)
+	alter(`attempts ADD COLUMN sent_twice `+flag, `attempts ADD COLUMN response_encoding text`,
+		`attempts ADD COLUMN response_header_truncated `+flag,
+		`outcome_hours ADD COLUMN reasons text NOT NULL DEFAULT ''`, `outcome_hours ADD COLUMN took text NOT NULL DEFAULT ''`)
 	write(s, rows...)
-	before, listed := allRows(t, db), listAll(t, s, w.ID)
+	before, listed, counted := allRows(t, db), listAll(t, s, w.ID), statsAround(t, s, w, now)
 	if len(before) != len(rows) || len(listed) == 0 {
 		t.Fatalf("%d rows of %d, %d deliveries", len(before), len(rows), len(listed))
 	}
 
-	alter(`DROP COLUMN sent_twice`)
-	alter(`DROP COLUMN response_encoding`)
-	alter(`DROP COLUMN response_header_truncated`)
+	alter(`attempts DROP COLUMN sent_twice`, `attempts DROP COLUMN response_encoding`, `attempts DROP COLUMN response_header_truncated`,
+		`outcome_hours DROP COLUMN reasons`, `outcome_hours DROP COLUMN took`)
 	s = migrate()
 	wantEqual(t, "rows", allRows(t, db), before)
 	wantEqual(t, "deliveries", listAll(t, s, w.ID), listed)
+	wantEqual(t, "statistics", statsAround(t, s, w, now), counted)
 	write(s, append(rows, Succeeded(w, now, time.Second))...)
 	if n := len(allRows(t, db)); n != len(rows)+1 {
 		t.Errorf("%d rows after all were recorded again and one was added, of %d", n, len(rows))
@@ -125,4 +128,14 @@ func listAll(t *testing.T, s store.Store, webhookID string) []store.LoggedDelive
 		t.Fatal(next, err)
 	}
 	return list
+}
+
+// statsAround returns the statistics of all days that LogOutlives writes.
+func statsAround(t *testing.T, s store.Store, w webhook.Webhook, now time.Time) store.Stats {
+	t.Helper()
+	stats, err := s.Stats(t.Context(), w.OrganizationID, w.ID, now.AddDate(0, 0, -41), now.AddDate(0, 0, 41).Truncate(time.Hour))
+	if err != nil || stats.Latency.Requests == 0 || len(stats.Reasons) == 0 {
+		t.Fatalf("%+v, %v", stats, err)
+	}
+	return stats
 }

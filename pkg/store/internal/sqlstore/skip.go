@@ -10,7 +10,6 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/store"
 )
 
 // skipStep is how many rows one transaction of SkipHeld looks at: it keeps
@@ -96,9 +95,9 @@ func (s *Store) skipBetween(ctx context.Context, tx *sqlx.Tx, webhookID string, 
 	if err := tx.SelectContext(ctx, &begun, tx.Rebind(query+` AND `+isLatest+` RETURNING started_at`), args...); err != nil {
 		return 0, fmt.Errorf("insert skipped: %w", err)
 	}
-	counts := make(map[webhookHour]store.HourStats)
+	counts := make(hourCounts)
 	for _, at := range begun {
-		addToHour(counts, webhookID, at.Time, delivery.Skipped)
+		counts.of(webhookID, at.Time).Skipped++
 	}
 	return int64(len(begun)), s.addHours(ctx, tx, counts)
 }

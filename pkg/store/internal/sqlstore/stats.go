@@ -3,56 +3,44 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/store"
 )
 
-// outcomesRow counts the rows of one hour with one outcome.
-type outcomesRow struct {
-	Hour   Timestamp `db:"hour"`
-	Result string    `db:"result"`
-	Reason string    `db:"reason"`
-	Rows   int64     `db:"n"`
-}
-
-// latencyRow counts the requests that took so many LatencyResolutions, begun
-// ones included.
-type latencyRow struct {
-	Took     int64 `db:"took"`
-	Requests int64 `db:"n"`
-}
-
-// Stats implements store.Log. Latencies are counted by the millisecond and not
-// sorted: that is exact to what is shown, and needs the memory of the longest
-// attempt and not of the busiest webhook.
+// Stats implements store.Log. What it reads is bounded by the hours, however many
+// requests there were.
 func (s *Store) Stats(ctx context.Context, organizationID, webhookID string, since, until time.Time) (store.Stats, error) {
 	const (
-		op    = "count outcomes"
-		these = ` FROM attempts WHERE webhook_id = ? AND started_at >= ? AND started_at < ? AND NOT test`
+		op    = "read outcomes of webhook"
+		hours = `SELECT hour, succeeded, failed, skipped, reasons, took FROM outcome_hours
+			WHERE webhook_id = ? AND hour >= ? AND hour < ?`
 	)
 	if err := s.mustHave(ctx, organizationID, webhookID); err != nil {
 		return store.Stats{}, s.Explain(ctx, op, err)
 	}
 	since = since.UTC().Truncate(time.Hour)
-	args := []any{webhookID, s.Dialect.Time(since), s.Dialect.Param(ceiling(until))}
-	var outcomes []outcomesRow
-	byHour := `SELECT ` + s.Dialect.Hour + ` AS hour, result, reason, count(*) AS n` + these + ` GROUP BY 1, 2, 3`
-	if err := s.Reader.SelectContext(ctx, &outcomes, s.Reader.Rebind(byHour), args...); err != nil {
+	var rows []HourRow
+	err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(hours), webhookID, s.Dialect.Time(since), s.Dialect.Param(ceiling(until)))
+	if err != nil {
 		return store.Stats{}, s.Explain(ctx, op, err)
 	}
-	var took []latencyRow
-	const byTime = `SELECT (total_ns + 999999) / 1000000 AS took, count(*) AS n` + these + ` AND number > 0 GROUP BY 1`
-	if err := s.Reader.SelectContext(ctx, &took, s.Reader.Rebind(byTime), args...); err != nil {
-		return store.Stats{}, s.Explain(ctx, op, err)
+	stats := store.Stats{Hours: hoursOf(since, until), Reasons: map[delivery.Reason]int64{}}
+	took := tally{}
+	for _, row := range rows {
+		hour := &stats.Hours[row.Hour.Sub(since)/time.Hour]
+		hour.Succeeded, hour.Failed, hour.Skipped = row.Succeeded, row.Failed, row.Skipped
+		for reason, n := range row.Reasons {
+			stats.Reasons[delivery.Reason(reason)] += n
+		}
+		took.add(row.Took)
 	}
-	stats := store.Stats{Hours: hoursOf(since, until), Reasons: map[delivery.Reason]int64{}, Latency: latency(took)}
-	for _, o := range outcomes {
-		addOutcomes(stats, o)
-	}
-	return stats, nil
+	stats.Latency, err = latency(took)
+	return stats, err
 }
 
 // hoursOf returns the hours from a whole one to the one before until, without
@@ -65,36 +53,31 @@ func hoursOf(since, until time.Time) []store.HourStats {
 	return hours
 }
 
-func addOutcomes(stats store.Stats, o outcomesRow) {
-	hour := &stats.Hours[o.Hour.Sub(stats.Hours[0].Start)/time.Hour]
-	switch delivery.Result(o.Result) {
-	case delivery.Succeeded:
-		hour.Succeeded += o.Rows
-	case delivery.Failed:
-		hour.Failed += o.Rows
-		stats.Reasons[delivery.Reason(o.Reason)] += o.Rows
-	case delivery.Skipped:
-		hour.Skipped += o.Rows
-	case delivery.Deferred: // it waits, and is counted when it has ended
-	}
-}
+// latencyCount counts the requests that took so many LatencyResolutions.
+type latencyCount struct{ took, requests int64 }
 
 // latency returns the percentiles of requests counted by the time they took.
-func latency(took []latencyRow) store.Latency {
-	slices.SortFunc(took, func(a, b latencyRow) int { return cmp.Compare(a.Took, b.Took) })
+func latency(took tally) (store.Latency, error) {
 	var l store.Latency
-	for _, row := range took {
-		l.Requests += row.Requests
+	counts := make([]latencyCount, 0, len(took))
+	for text, n := range took {
+		ms, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return l, fmt.Errorf("read how long requests took: %w", err)
+		}
+		counts = append(counts, latencyCount{took: ms, requests: n})
+		l.Requests += n
 	}
+	slices.SortFunc(counts, func(a, b latencyCount) int { return cmp.Compare(a.took, b.took) })
 	rank := func(percent int64) time.Duration {
 		before := (l.Requests*percent + 99) / 100 // how many of all may not take longer
-		for _, row := range took {
-			if before -= row.Requests; before <= 0 {
-				return time.Duration(row.Took) * store.LatencyResolution
+		for _, c := range counts {
+			if before -= c.requests; before <= 0 {
+				return time.Duration(c.took) * store.LatencyResolution
 			}
 		}
 		return 0
 	}
 	l.P50, l.P95, l.P99 = rank(50), rank(95), rank(99)
-	return l
+	return l, nil
 }

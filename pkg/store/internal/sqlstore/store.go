@@ -39,6 +39,10 @@ type Dialect struct {
 	// there already, unless it can write the others all the same.
 	WriteAttempts func(context.Context, *sqlx.Conn, *sqlx.Tx, []AttemptRow) error
 
+	// WriteHours adds the counts of each row to those of its webhook's hour, and
+	// replaces the tallies.
+	WriteHours func(context.Context, *sqlx.Tx, []HourRow) error
+
 	// Progress returns what is recorded of each of the deliveries in its one
 	// parameter, which List makes. It forces one probe of an index for each: given a
 	// list, the planner would read the whole partition of a day that is not analyzed
@@ -47,9 +51,6 @@ type Dialect struct {
 
 	// List returns what a list of texts is passed as.
 	List func([]string) any
-
-	// Hour is an expression for the whole hour in which an attempt began.
-	Hour string
 
 	// Clock returns the server's time in seconds since 1970, as a fraction, and
 	// Engine its name and version.
