@@ -16,7 +16,8 @@ import (
 type Log interface {
 	// ListDeliveries returns a page of a webhook's deliveries, those with the
 	// latest activity first, and the cursor of the next page, "" at the end.
-	// Each delivery is there once, as it stands now. A cursor stays good when
+	// Each delivery is there once, as it stands now. A page has fewer than its limit,
+	// also none, when much else had to be looked at. A cursor stays good when
 	// deliveries come; one that had new activity since the first page is then
 	// before it. It returns Invalid for a cursor that it has not made.
 	ListDeliveries(ctx context.Context, organizationID, webhookID string, filter DeliveryFilter, page Page) ([]LoggedDelivery, string, error)

@@ -5,6 +5,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -27,7 +28,8 @@ var migrations embed.FS
 
 // Pool and server-side bounds. A parameter of the same name in the DSN wins.
 const (
-	maxConnections        = 16 // of one process; servers allow 100 by default
+	maxConnections        = 12 // of one process; servers allow 100 by default
+	maxLogConnections     = 4  // more, for reading logs and statistics
 	maxConnectionIdle     = 5 * time.Minute
 	maxConnectionLifetime = 30 * time.Minute // so that a failover's new server gets its share
 
@@ -46,11 +48,10 @@ type Store struct {
 // partitions. It returns Unavailable when the server does not answer within
 // seconds; whether to try again is the caller's choice.
 func Open(ctx context.Context, dsn string, box secretbox.Box) (*Store, error) {
-	db, err := connect(dsn)
+	s, err := connect(dsn, box)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{&sqlstore.Store{Reader: db, Writer: db, Box: box, Dialect: dialect()}}
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -60,11 +61,10 @@ func Open(ctx context.Context, dsn string, box secretbox.Box) (*Store, error) {
 // Attach connects and leaves the schema as it is; see Schema. It returns
 // Unavailable as Open does.
 func Attach(ctx context.Context, dsn string, box secretbox.Box) (*Store, error) {
-	db, err := connect(dsn)
+	s, err := connect(dsn, box)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{&sqlstore.Store{Reader: db, Writer: db, Box: box, Dialect: dialect()}}
 	if err := s.Ping(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -105,7 +105,8 @@ func (s *Store) prepare(ctx context.Context) error {
 	return err
 }
 
-func connect(dsn string) (*sqlx.DB, error) {
+// connect returns a store without any connection yet.
+func connect(dsn string, box secretbox.Box) (*Store, error) {
 	cfg, err := pq.NewConfig(dsn)
 	if err != nil {
 		// The URL holds a password, and url.Error quotes it.
@@ -133,12 +134,18 @@ func connect(dsn string) (*sqlx.DB, error) {
 		return nil, fmt.Errorf("read database URL: %w", err)
 	}
 	connector.Dialer(newDialer())
+	db := pool(connector, maxConnections)
+	return &Store{&sqlstore.Store{Reader: db, LogReader: pool(connector, maxLogConnections), Writer: db, Box: box, Dialect: dialect()}}, nil
+}
+
+// pool returns a pool of connections. None is opened yet.
+func pool(connector driver.Connector, size int) *sqlx.DB {
 	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
-	db.SetMaxOpenConns(maxConnections)
-	db.SetMaxIdleConns(maxConnections)
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
 	db.SetConnMaxIdleTime(maxConnectionIdle)
 	db.SetConnMaxLifetime(maxConnectionLifetime)
-	return db, nil
+	return db
 }
 
 // dialer notices within half a minute that a server is gone without closing the

@@ -25,8 +25,9 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// readers is how many connections read while one writes.
-const readers = 8
+// readers is how many connections read while one writes, and logReaders how many
+// more read logs and statistics.
+const readers, logReaders = 4, 4
 
 // Store is the storage port on SQLite.
 type Store struct {
@@ -114,7 +115,10 @@ func (s *Store) connect(path string) error {
 	if s.Writer, err = pool(path, 1, url.Values{"_txlock": {"immediate"}}); err != nil {
 		return err
 	}
-	s.Reader, err = pool(path, readers, url.Values{"_pragma": {"query_only(1)"}})
+	if s.Reader, err = pool(path, readers, url.Values{"_pragma": {"query_only(1)"}}); err != nil {
+		return err
+	}
+	s.LogReader, err = pool(path, logReaders, url.Values{"_pragma": {"query_only(1)"}})
 	return err
 }
 

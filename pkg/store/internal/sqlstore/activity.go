@@ -134,7 +134,7 @@ func (s *Store) Activity(ctx context.Context, organizationID string, since, unti
 		WHERE w.organization_id = ? AND h.hour >= ? AND h.hour < ?`
 	since = since.UTC().Truncate(time.Hour)
 	var rows []HourRow
-	err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(hours), organizationID, s.Dialect.Time(since), s.Dialect.Param(ceiling(until)))
+	err := s.LogReader.SelectContext(ctx, &rows, s.LogReader.Rebind(hours), organizationID, s.Dialect.Time(since), s.Dialect.Param(ceiling(until)))
 	if err != nil {
 		return nil, s.Explain(ctx, "read outcomes by hour", err)
 	}

@@ -1,10 +1,13 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -137,16 +140,25 @@ func auditBound(t time.Time) string {
 // ListEntries implements store.Audit. A cursor is the last id of its page.
 func (s *Store) ListEntries(ctx context.Context, organizationID string, filter audit.Filter, page store.Page,
 ) ([]audit.Entry, string, error) {
+	const op = "list audit entries"
 	limit := max(page.Limit, 1)
-	query, args, err := s.entriesQuery(organizationID, filter, page.After, limit+1)
+	before, err := parseCursor(page.After, auditPrefix)
 	if err != nil {
 		return nil, "", err
 	}
+	to, err := s.auditEnd(ctx, organizationID, filter, before)
+	if err != nil {
+		return nil, "", s.Explain(ctx, op, err)
+	}
+	query, args := s.entriesQuery(organizationID, filter, before, to, limit+1)
 	var rows []auditRow
-	if err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(query), args...); err != nil {
-		return nil, "", s.Explain(ctx, "list audit entries", err)
+	if err := s.LogReader.SelectContext(ctx, &rows, s.LogReader.Rebind(query), args...); err != nil {
+		return nil, "", s.Explain(ctx, op, err)
 	}
 	next := ""
+	if to != "" {
+		next = idCursor(to)
+	}
 	if len(rows) > limit { // one more than asked for says that another page follows
 		rows = rows[:limit]
 		next = idCursor(rows[limit-1].ID)
@@ -158,13 +170,39 @@ func (s *Store) ListEntries(ctx context.Context, organizationID string, filter a
 	return entries, next, nil
 }
 
-// entriesQuery returns the query of a page. An index has the rows in the order of
-// the page; a time is a condition on the ids.
-func (s *Store) entriesQuery(organizationID string, f audit.Filter, after string, limit int) (string, []any, error) {
-	before, err := parseCursor(after, auditPrefix)
-	if err != nil {
-		return "", nil, err
+// auditEnd returns the last of the next entries that a page is looked for in, ""
+// when there are fewer, or when an index has only those of the page.
+func (s *Store) auditEnd(ctx context.Context, organizationID string, f audit.Filter, before string) (string, error) {
+	if indexed(f) {
+		return "", nil
 	}
+	if !f.Until.IsZero() {
+		before = min(before, auditBound(f.Until.Add(time.Millisecond)))
+	}
+	const end = `SELECT id FROM audit_log WHERE organization_id = ? AND id < ? ORDER BY id DESC LIMIT 1 OFFSET ?`
+	var to string
+	err := s.LogReader.GetContext(ctx, &to, s.LogReader.Rebind(end), organizationID, before, cmp.Or(s.MostLooked, mostLooked)-1)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return to, err //nolint:wrapcheck // The caller names the operation.
+}
+
+// indexed reports whether an index has the entries that pass f and no others.
+func indexed(f audit.Filter) bool {
+	conditions := 0
+	for _, equal := range []string{string(f.Action), f.Actor, f.TargetID, f.WebhookID} {
+		if equal != "" {
+			conditions++
+		}
+	}
+	return f.ActorKind == "" && conditions <= 1
+}
+
+// entriesQuery returns the query of a page of the entries before an id, down to the
+// id to. An index has the rows in the order of the page; a time is a condition on
+// the ids.
+func (s *Store) entriesQuery(organizationID string, f audit.Filter, before, to string, limit int) (string, []any) {
 	var c conditions
 	c = c.and(`organization_id = ?`, organizationID)
 	for _, equal := range []struct{ column, value string }{{"action", string(f.Action)}, {"actor_kind", string(f.ActorKind)}} {
@@ -186,9 +224,12 @@ func (s *Store) entriesQuery(organizationID string, f audit.Filter, after string
 		before = min(before, auditBound(f.Until.Add(time.Millisecond)))
 		c = c.and(`at < ?`, s.Dialect.Param(ceiling(f.Until)))
 	}
+	if to != "" {
+		c = c.and(`id >= ?`, to)
+	}
 	c = c.and(`id < ?`, before)
 	return `SELECT ` + auditColumns + ` FROM audit_log WHERE ` + strings.Join(c.terms, ` AND `) + ` ORDER BY id DESC LIMIT ?`,
-		append(c.args, limit), nil
+		append(c.args, limit)
 }
 
 // PruneAudit removes the entries made before.

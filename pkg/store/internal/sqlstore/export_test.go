@@ -8,14 +8,23 @@ import (
 )
 
 // CandidatesQuery returns the statement that ListDeliveries reads its rows
-// with.
-func (s *Store) CandidatesQuery(webhookID string, f store.DeliveryFilter, after string) (string, []any, error) {
-	return s.candidatesQuery(*s.conditions(webhookID, f), after, 51)
+// with, and the one that finds where it stops, "" for none.
+func (s *Store) CandidatesQuery(webhookID string, f store.DeliveryFilter, after string) (query string, args []any, span string, spanArgs []any, err error) {
+	where := *s.conditions(webhookID, f)
+	if len(where.passing) > 0 {
+		if span, spanArgs, err = s.spanQuery(where, after, stretch); err != nil {
+			return query, args, span, spanArgs, err
+		}
+	}
+	query, args, err = s.candidatesQuery(where, after, nil, 51)
+	return query, args, span, spanArgs, err
 }
 
 // EntriesQuery returns the statement that ListEntries reads with.
 func (s *Store) EntriesQuery(organizationID string, f audit.Filter, after string) (string, []any, error) {
-	return s.entriesQuery(organizationID, f, after, 51)
+	before, err := parseCursor(after, auditPrefix)
+	query, args := s.entriesQuery(organizationID, f, before, "", 51)
+	return query, args, err
 }
 
 // Served returns the oldest program that a database serves, by what each of its

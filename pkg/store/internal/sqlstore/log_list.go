@@ -3,7 +3,9 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,11 +32,20 @@ type candidateRow struct {
 	NextAt        Timestamp `db:"next_at"`
 }
 
-// mostAtOnce is how many candidates ListDeliveries reads at a time.
-const mostAtOnce = 2000
+// place returns where the row is in its webhook's log.
+func (row candidateRow) place() logPlace { return logPlace{StartedAt: row.StartedAt, ID: row.ID} }
 
-// mostCandidates is the default of Store.MostCandidates.
-const mostCandidates = 40_000
+const (
+	// mostAtOnce is how many candidates ListDeliveries reads at a time.
+	mostAtOnce = 1000
+
+	// mostLooked is the default of Store.MostLooked.
+	mostLooked = 10_000
+
+	// stretch is how many rows one statement may pass over that no index keeps
+	// apart from those that it looks for.
+	stretch = 2000
+)
 
 // ListDeliveries implements store.Log. It reads rows by the newest and drops
 // those that are not the last of their delivery, as nearly all are. In one
@@ -49,32 +60,33 @@ func (s *Store) ListDeliveries(ctx context.Context, organizationID, webhookID st
 	if where == nil {
 		return nil, "", nil
 	}
-	most := cmp.Or(s.MostCandidates, mostCandidates)
+	most := cmp.Or(s.MostLooked, mostLooked)
 	limit, end := max(page.Limit, 1), "" // end is the cursor of the last one that the page has room for
 	var list []store.LoggedDelivery
-	for after, looked, step := page.After, 0, limit+1; ; step = min(2*step, mostAtOnce, most) {
-		rows, err := s.candidates(ctx, *where, after, step)
+	for after, looked, step := page.After, 0, min(limit+1, most); ; step = min(2*step, mostAtOnce, most) {
+		part, err := s.candidates(ctx, *where, after, step, min(stretch, most))
 		if err != nil {
 			return nil, "", s.Explain(ctx, op, err)
 		}
-		known, err := s.summaries(ctx, webhookID, rows)
+		known, err := s.summaries(ctx, webhookID, part.rows)
 		if err != nil {
 			return nil, "", s.Explain(ctx, op, err)
 		}
-		for _, row := range rows {
+		for _, row := range part.rows {
 			switch d := known[row.DeliveryID]; {
 			case d.latest != row.ID:
 				continue
 			case len(list) == limit: // another page follows
 				return list, end, nil
 			default:
-				list, end = append(list, loggedDelivery(webhookID, row, d)), logCursor(row)
+				list, end = append(list, loggedDelivery(webhookID, row, d)), logCursor(row.place())
 			}
 		}
-		if looked += len(rows); len(rows) < step {
+		if part.next == nil {
 			return list, "", nil
 		}
-		if after = logCursor(rows[len(rows)-1]); looked >= most {
+		after = logCursor(*part.next)
+		if looked += part.looked; looked >= most {
 			return list, after, nil
 		}
 	}
@@ -84,45 +96,107 @@ func (s *Store) ListDeliveries(ctx context.Context, organizationID, webhookID st
 func (s *Store) mustHave(ctx context.Context, organizationID, webhookID string) error {
 	const one = `SELECT 1 FROM webhooks WHERE organization_id = ? AND id = ?`
 	var there int
-	return orNotFound(s.Reader.GetContext(ctx, &there, s.Reader.Rebind(one), organizationID, webhookID), webhookNotFound())
+	return orNotFound(s.LogReader.GetContext(ctx, &there, s.LogReader.Rebind(one), organizationID, webhookID), webhookNotFound())
 }
 
-// candidates returns the rows that meet the conditions, the newest first.
-func (s *Store) candidates(ctx context.Context, where conditions, after string, limit int) ([]candidateRow, error) {
-	query, args, err := s.candidatesQuery(where, after, limit)
+// candidates are some rows of the log that meet the conditions.
+type candidates struct {
+	rows   []candidateRow
+	looked int       // how many rows were looked at, at the most
+	next   *logPlace // behind which the next rows are looked for; nil at the end of the log
+}
+
+// candidates returns at most limit of the next rows that meet the conditions, the
+// newest first. It passes over at most span rows that do not.
+func (s *Store) candidates(ctx context.Context, where conditions, after string, limit, span int) (candidates, error) {
+	var c candidates
+	to, err := s.spanEnd(ctx, where, after, span)
+	if err != nil {
+		return c, fmt.Errorf("find where to stop: %w", err)
+	}
+	query, args, err := s.candidatesQuery(where, after, to, limit)
+	if err != nil {
+		return c, err
+	}
+	if err := s.LogReader.SelectContext(ctx, &c.rows, s.LogReader.Rebind(query), args...); err != nil {
+		return c, fmt.Errorf("select candidates: %w", err)
+	}
+	c.next, c.looked = to, len(c.rows)
+	if len(where.passing) > 0 {
+		c.looked = span
+	}
+	if len(c.rows) == limit {
+		last := c.rows[limit-1].place()
+		c.next = &last
+	}
+	return c, nil
+}
+
+// spanEnd returns the last of the next span rows that an index leads to, nil when
+// there are fewer, or when the index leads only to rows that meet the conditions.
+func (s *Store) spanEnd(ctx context.Context, where conditions, after string, span int) (*logPlace, error) {
+	if len(where.passing) == 0 {
+		return nil, nil //nolint:nilnil // there is nothing to pass over
+	}
+	query, args, err := s.spanQuery(where, after, span)
 	if err != nil {
 		return nil, err
 	}
-	var rows []candidateRow
-	if err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(query), args...); err != nil {
-		return nil, fmt.Errorf("select candidates: %w", err)
+	var to logPlace
+	err = s.LogReader.GetContext(ctx, &to, s.LogReader.Rebind(query), args...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil //nolint:nilnil // the log ends before
 	}
-	return rows, nil
+	return &to, err //nolint:wrapcheck // The caller names the operation.
 }
 
-func (s *Store) candidatesQuery(where conditions, after string, limit int) (string, []any, error) {
-	if after != "" {
-		at, id, err := parseLogCursor(after)
-		if err != nil {
-			return "", nil, err
-		}
-		where = where.and(`started_at <= ?`, s.Dialect.Param(at)) // a comparison of rows excludes no partitions
-		where = where.and(`(started_at, id) < (?, ?)`, s.Dialect.Param(at), id)
+func (s *Store) spanQuery(where conditions, after string, span int) (string, []any, error) {
+	where, err := s.behind(where, after)
+	return `SELECT started_at, id FROM attempts WHERE ` + strings.Join(where.terms, ` AND `) +
+		` ORDER BY started_at DESC, id DESC LIMIT 1 OFFSET ?`, append(where.args, span-1), err
+}
+
+func (s *Store) candidatesQuery(where conditions, after string, to *logPlace, limit int) (string, []any, error) {
+	where, err := s.behind(where, after)
+	if to != nil {
+		at := s.Dialect.Param(to.StartedAt)
+		where = where.and(`started_at >= ?`, at).and(`(started_at, id) >= (?, ?)`, at, to.ID)
 	}
 	query := `SELECT id, delivery_id, event_id, event_type, event_sequence, test, status, message, started_at, ended_at, next_at
-		FROM attempts WHERE ` + strings.Join(where.terms, ` AND `) + ` ORDER BY started_at DESC, id DESC LIMIT ?`
-	return query, append(where.args, limit), nil
+		FROM attempts WHERE ` + strings.Join(append(where.terms, where.passing...), ` AND `) + ` ORDER BY started_at DESC, id DESC LIMIT ?`
+	return query, append(append(where.args, where.passingArgs...), limit), err
 }
 
-// conditions collects terms with their arguments.
+// behind returns the conditions for the rows behind a cursor, all rows for none.
+func (s *Store) behind(where conditions, after string) (conditions, error) {
+	if after == "" {
+		return where, nil
+	}
+	at, id, err := parseLogCursor(after)
+	where = where.and(`started_at <= ?`, s.Dialect.Param(at)) // a comparison of rows excludes no partitions
+	return where.and(`(started_at, id) < (?, ?)`, s.Dialect.Param(at), id), err
+}
+
+// conditions collects terms with their arguments. An index leads to the rows that
+// meet terms; those that do not meet passing too are passed over.
 type conditions struct {
-	terms []string
-	args  []any
+	terms   []string
+	args    []any
+	passing []string
+
+	passingArgs []any
 }
 
 // and returns c with one more.
 func (c conditions) and(term string, args ...any) conditions {
-	return conditions{terms: append(slices.Clip(c.terms), term), args: append(slices.Clip(c.args), args...)}
+	c.terms, c.args = append(slices.Clip(c.terms), term), append(slices.Clip(c.args), args...)
+	return c
+}
+
+// pass returns c with one more that no index serves.
+func (c conditions) pass(term string, args ...any) conditions {
+	c.passing, c.passingArgs = append(slices.Clip(c.passing), term), append(slices.Clip(c.passingArgs), args...)
+	return c
 }
 
 // conditions returns what a row must meet, nil when none can. The terms are
@@ -144,17 +218,17 @@ func (s *Store) conditions(webhookID string, f store.DeliveryFilter) *conditions
 	} else {
 		c = c.and(`webhook_id = ?`, webhookID)
 	}
-	if f.Status != "" {
-		c = c.and(`status = ?`, string(f.Status))
-	}
 	if f.Message != "" || f.Status != "" && f.Status != delivery.StatusDelivered {
 		c = c.and(`status <> '` + string(delivery.StatusDelivered) + `'`)
 	}
+	if f.Status != "" {
+		c = c.pass(`status = ?`, string(f.Status))
+	}
 	if f.Message != "" {
-		c = c.and(`lower(message) LIKE lower(?) ESCAPE '!'`, `%`+escapeLike(f.Message)+`%`)
+		c = c.pass(`lower(message) LIKE lower(?) ESCAPE '!'`, `%`+escapeLike(f.Message)+`%`)
 	}
 	if f.EventType != "" {
-		c = c.and(`event_type = ?`, string(f.EventType))
+		c = c.pass(`event_type = ?`, string(f.EventType))
 	}
 	if !f.Since.IsZero() {
 		c = c.and(`started_at >= ?`, s.Dialect.Param(ceiling(f.Since)))
@@ -180,10 +254,10 @@ func escapeLike(text string) string {
 	return strings.NewReplacer(`!`, `!!`, `%`, `!%`, `_`, `!_`).Replace(storableText(text))
 }
 
-// logCursor returns the cursor of the page that follows row: when it began, in
+// logCursor returns the cursor of the page that follows a row: when it began, in
 // microseconds, and its id.
-func logCursor(row candidateRow) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(row.StartedAt.UnixMicro(), 10) + " " + row.ID))
+func logCursor(place logPlace) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(place.StartedAt.UnixMicro(), 10) + " " + place.ID))
 }
 
 func parseLogCursor(cursor string) (at Timestamp, id string, err error) {
@@ -211,7 +285,7 @@ func (s *Store) GetDelivery(ctx context.Context, organizationID, webhookID, deli
 	const last = `SELECT ` + AttemptColumns + ` FROM attempts WHERE delivery_id = ? AND webhook_id || '' = ?
 		ORDER BY ended_at DESC, id DESC LIMIT ?`
 	var rows []AttemptRow
-	if err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(last), deliveryID, webhookID, max(attempts, 1)); err != nil {
+	if err := s.LogReader.SelectContext(ctx, &rows, s.LogReader.Rebind(last), deliveryID, webhookID, max(attempts, 1)); err != nil {
 		return store.LoggedDelivery{}, nil, s.Explain(ctx, op, err)
 	}
 	logged := make([]store.LoggedAttempt, 0, len(rows))

@@ -3,10 +3,12 @@ package sqlstore_test
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/store"
@@ -35,7 +37,7 @@ func open(t *testing.T) (*sqlite.Store, webhook.Webhook) {
 func TestAListThatFindsLittleEndsAndGoesOn(t *testing.T) {
 	t.Parallel()
 	s, w := open(t)
-	s.MostCandidates = 4
+	s.MostLooked = 4
 	begin := time.Now().Add(-time.Hour)
 	var rows []delivery.Attempt
 	var want string
@@ -56,7 +58,7 @@ func TestAListThatFindsLittleEndsAndGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	var found []int
-	page := store.Page{Limit: 2}
+	page := store.Page{Limit: 3}
 	for range 10 {
 		list, next, err := s.ListDeliveries(t.Context(), "acme", w.ID, store.DeliveryFilter{Status: delivery.StatusHeld}, page)
 		if err != nil {
@@ -69,7 +71,47 @@ func TestAListThatFindsLittleEndsAndGoesOn(t *testing.T) {
 			break
 		}
 	}
-	if got := fmt.Sprint(found); got != "[0 0 0 1 0 0]" { // of seven rows each
+	if got := fmt.Sprint(found); got != "[0 0 0 0 0 0 1 0 0]" { // of four rows each
+		t.Errorf("found by the page: %s", got)
+	}
+	found = nil
+	for page = (store.Page{Limit: 3}); len(found) == 0 || page.After != ""; {
+		var list []store.LoggedDelivery
+		var err error
+		if list, page.After, err = s.ListDeliveries(t.Context(), "acme", w.ID, store.DeliveryFilter{EventType: event.NoteCreated}, page); err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, len(list))
+	}
+	if want := make([]int, (len(rows)+3)/4); !slices.Equal(found, want) {
+		t.Errorf("of a type that no row has: %v, want %v", found, want)
+	}
+}
+
+// What no index serves is looked for among so many entries at a time.
+func TestAnAuditLogThatHasLittleEndsAndGoesOn(t *testing.T) {
+	t.Parallel()
+	s, w := open(t)
+	s.MostLooked = 4
+	for i := range 10 {
+		by := storetest.By()
+		if i == 0 { // the oldest but for the creation
+			by.Kind = audit.Portal
+		}
+		if err := s.AddEntry(t.Context(), audit.Redelivered(by, "acme", w.ID, "dlv_1", time.Now())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var found []int
+	for page := (store.Page{Limit: 3}); len(found) == 0 || page.After != ""; {
+		var list []audit.Entry
+		var err error
+		if list, page.After, err = s.ListEntries(t.Context(), "acme", audit.Filter{ActorKind: audit.Portal}, page); err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, len(list))
+	}
+	if got := fmt.Sprint(found); got != "[0 0 1]" { // of eleven entries
 		t.Errorf("found by the page: %s", got)
 	}
 }
@@ -106,21 +148,27 @@ func TestPlansOfTheLog(t *testing.T) {
 		{store.DeliveryFilter{DeliveryID: "dlv_1", Status: delivery.StatusFailed}, "INDEX attempts_delivery (delivery_id=?"},
 	} {
 		for _, cursor := range []string{"", after} {
-			query, args, err := s.CandidatesQuery(w.ID, tc.filter, cursor)
+			query, args, span, spanArgs, err := s.CandidatesQuery(w.ID, tc.filter, cursor)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var plan []struct {
-				ID, Parent, NotUsed int
-				Detail              string
+			explain := func(query string, args []any) {
+				var plan []struct {
+					ID, Parent, NotUsed int
+					Detail              string
+				}
+				if err := s.Reader.SelectContext(t.Context(), &plan, "EXPLAIN QUERY PLAN "+query, args...); err != nil {
+					t.Fatal(err)
+				}
+				text := fmt.Sprint(plan)
+				sorts := strings.Contains(text, "TEMP B-TREE") && tc.filter.EventID == "" && tc.filter.DeliveryID == ""
+				if cursor == "" && !strings.Contains(text, tc.want) || !strings.Contains(text, tc.want[:20]) || sorts {
+					t.Errorf("%+v after %q: %s", tc.filter, cursor, text)
+				}
 			}
-			if err := s.Reader.SelectContext(t.Context(), &plan, "EXPLAIN QUERY PLAN "+query, args...); err != nil {
-				t.Fatal(err)
-			}
-			text := fmt.Sprint(plan)
-			sorts := strings.Contains(text, "TEMP B-TREE") && tc.filter.EventID == "" && tc.filter.DeliveryID == ""
-			if cursor == "" && !strings.Contains(text, tc.want) || !strings.Contains(text, tc.want[:20]) || sorts {
-				t.Errorf("%+v after %q: %s", tc.filter, cursor, text)
+			explain(query, args)
+			if span != "" {
+				explain(span, spanArgs)
 			}
 		}
 	}

@@ -6,10 +6,10 @@ import (
 	"github.com/dialnote/webhooks/pkg/store"
 )
 
-// Pool implements store.Pooled: readers and writers together.
+// Pool implements store.Pooled: all connections together.
 func (s *Store) Pool() store.Pool {
 	var p store.Pool
-	add := func(db *sqlx.DB) {
+	for _, db := range s.pools() {
 		stats := db.Stats()
 		p.InUse += stats.InUse
 		p.Idle += stats.Idle
@@ -17,9 +17,14 @@ func (s *Store) Pool() store.Pool {
 		p.Waits += stats.WaitCount
 		p.Waited += stats.WaitDuration
 	}
-	add(s.Writer)
-	if s.Reader != s.Writer {
-		add(s.Reader)
-	}
 	return p
+}
+
+// pools returns the pools, each once.
+func (s *Store) pools() []*sqlx.DB {
+	all := []*sqlx.DB{s.Writer, s.LogReader}
+	if s.Reader != s.Writer {
+		all = append(all, s.Reader)
+	}
+	return all
 }

@@ -25,7 +25,7 @@ func (s *Store) Stats(ctx context.Context, organizationID, webhookID string, sin
 	}
 	since = since.UTC().Truncate(time.Hour)
 	var rows []HourRow
-	err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(hours), webhookID, s.Dialect.Time(since), s.Dialect.Param(ceiling(until)))
+	err := s.LogReader.SelectContext(ctx, &rows, s.LogReader.Rebind(hours), webhookID, s.Dialect.Time(since), s.Dialect.Param(ceiling(until)))
 	if err != nil {
 		return store.Stats{}, s.Explain(ctx, op, err)
 	}

@@ -70,18 +70,20 @@ type Dialect struct {
 	Away func(error) bool
 }
 
-// Store is the shared part. Reads go to Reader, everything else to Writer;
-// they may be the same.
+// Store is the shared part. What people and programs read of the log, the audit
+// log and the statistics goes to LogReader, so that however many ask, the other
+// reads have their connections, and the deliveries with them. The other reads go
+// to Reader, everything else to Writer; those two may be the same.
 type Store struct {
-	Reader  *sqlx.DB
-	Writer  *sqlx.DB
-	Box     secretbox.Box
-	Dialect Dialect
+	Reader    *sqlx.DB
+	LogReader *sqlx.DB
+	Writer    *sqlx.DB
+	Box       secretbox.Box
+	Dialect   Dialect
 
-	// MostCandidates is how many rows of the log one call of ListDeliveries
-	// looks at before it returns what it has found; 0 is 40,000, which takes
-	// some seconds at the worst.
-	MostCandidates int
+	// MostLooked is how many rows of the log one call of ListDeliveries or
+	// ListEntries looks at before it returns what it has found; 0 is 10,000.
+	MostLooked int
 
 	noted instants // audit entries
 	all   prepared // the query of All, which each dispatcher asks for each organization
@@ -94,9 +96,9 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close closes the connections.
 func (s *Store) Close() error {
-	err := s.Writer.Close()
-	if s.Reader != s.Writer {
-		err = errors.Join(err, s.Reader.Close())
+	var err error
+	for _, db := range s.pools() {
+		err = errors.Join(err, db.Close())
 	}
 	if err != nil {
 		return fmt.Errorf("close database: %w", err)

@@ -67,7 +67,7 @@ func (s *Store) summaries(ctx context.Context, webhookID string, rows []candidat
 			return nil, fmt.Errorf("list deliveries: %w", err)
 		}
 		var rows []summaryRow
-		if err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(query), args...); err != nil {
+		if err := s.LogReader.SelectContext(ctx, &rows, s.LogReader.Rebind(query), args...); err != nil {
 			return nil, fmt.Errorf("select summaries: %w", err)
 		}
 		for _, row := range rows {

@@ -74,13 +74,17 @@ func (o *Operator) enable(ctx context.Context, w webhook.Webhook, out Outage) (E
 // disabledAt returns when a webhook was last disabled automatically. It reads the
 // audit log, because a webhook's UpdatedAt changes for other reasons too.
 func (o *Operator) disabledAt(ctx context.Context, w webhook.Webhook) (time.Time, error) {
-	last, _, err := o.Manage.Audit.ListEntries(ctx, w.OrganizationID,
-		audit.Filter{Action: audit.WebhookAutoDisabled, WebhookID: w.ID}, store.Page{Limit: 1})
-	if err != nil {
-		return time.Time{}, fmt.Errorf("read when webhook %s was disabled: %w", w.ID, err)
+	filter := audit.Filter{Action: audit.WebhookAutoDisabled, WebhookID: w.ID}
+	for page := (store.Page{Limit: 1}); ; {
+		last, next, err := o.Manage.Audit.ListEntries(ctx, w.OrganizationID, filter, page)
+		switch {
+		case err != nil:
+			return time.Time{}, fmt.Errorf("read when webhook %s was disabled: %w", w.ID, err)
+		case len(last) > 0:
+			return last[0].At, nil
+		case next == "":
+			return time.Time{}, nil
+		}
+		page.After = next
 	}
-	if len(last) == 0 {
-		return time.Time{}, nil
-	}
-	return last[0].At, nil
 }

@@ -1075,7 +1075,8 @@ type LastError struct {
 	StatusCode *int `json:"statusCode,omitempty"`
 }
 
-// Latency Percentiles of the attempts' times in whole milliseconds, failed ones too; null without attempts.
+// Latency Percentiles of the attempts' times in whole milliseconds, failed ones too; null without attempts. They are
+// exact below 128 ms, and at most a 64th too long above.
 type Latency struct {
 	// P50 Half took at most this long.
 	P50 *float32 `json:"p50"`
@@ -1298,7 +1299,8 @@ type Stats struct {
 	// Hours Oldest first; hours without attempts are there with zeros.
 	Hours []StatsHour `json:"hours"`
 
-	// Latency Percentiles of the attempts' times in whole milliseconds, failed ones too; null without attempts.
+	// Latency Percentiles of the attempts' times in whole milliseconds, failed ones too; null without attempts. They are
+	// exact below 128 ms, and at most a 64th too long above.
 	Latency Latency `json:"latency"`
 
 	// Reasons How many attempts failed for each reason; reasons without any are not there.
