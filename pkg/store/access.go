@@ -73,7 +73,7 @@ type Audit interface {
 
 	// ListEntries returns a page of an organization's entries, newest first, and
 	// the cursor of the next page, "" at the end. A page has fewer entries than its
-	// limit, also none, when many others had to be looked at. It returns Invalid for
+	// limit, also none, when many others had to be looked at; PageBytes bounds it. It returns Invalid for
 	// a cursor that it has not made.
 	ListEntries(ctx context.Context, organizationID string, filter audit.Filter, page Page) ([]audit.Entry, string, error)
 }

@@ -22,9 +22,10 @@ type Log interface {
 	// before it. It returns Invalid for a cursor that it has not made.
 	ListDeliveries(ctx context.Context, organizationID, webhookID string, filter DeliveryFilter, page Page) ([]LoggedDelivery, string, error)
 
-	// GetDelivery returns a delivery with at most so many of its attempts, the
-	// last one first. Decisions not to send are among them.
-	GetDelivery(ctx context.Context, organizationID, webhookID, deliveryID string, attempts int) (LoggedDelivery, []LoggedAttempt, error)
+	// GetDelivery returns a delivery with a page of its attempts, the last one first,
+	// and the cursor of the next page, "" at the end. Decisions not to send are among
+	// them. PageBytes bounds it. It returns Invalid for a cursor that it has not made.
+	GetDelivery(ctx context.Context, organizationID, webhookID, deliveryID string, page Page) (LoggedDelivery, []LoggedAttempt, string, error)
 
 	// Stats counts what began from the hour on in which since lies, until before the
 	// whole hour until. Tests are not counted.

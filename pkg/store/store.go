@@ -26,6 +26,11 @@ var ErrNewerDatabase = errors.New("the database was migrated by a newer version 
 // A method that takes an actor, by, writes to the audit log what was changed
 // and by whom, in the transaction that changes it; see Audit.
 
+// PageBytes is about how much a page of webhooks, of a delivery's attempts or of
+// the audit log holds at the most. A page that has so much ends there, with a cursor
+// to go on from.
+const PageBytes = 256 << 10
+
 // Page asks for a page of a list, newest first.
 type Page struct {
 	Limit int    // how many rows at most; below 1 counts as 1
@@ -48,7 +53,7 @@ type Webhooks interface {
 	Get(ctx context.Context, organizationID, id string) (webhook.Webhook, error)
 
 	// List returns a page of an organization's webhooks, newest first, and the
-	// cursor of the next page, "" at the end. A cursor stays good when webhooks
+	// cursor of the next page, "" at the end. PageBytes bounds it. A cursor stays good when webhooks
 	// come and go. It returns Invalid for a cursor that List has not made.
 	List(ctx context.Context, organizationID string, page Page) ([]webhook.Webhook, string, error)
 

@@ -30,3 +30,9 @@ func TestStore(t *testing.T) {
 		return open(t, pgtest.Schema(t))
 	})
 }
+
+func TestReadersHoldUpNothing(t *testing.T) {
+	t.Parallel()
+	s := open(t, pgtest.Schema(t))
+	storetest.ReadersHoldUpNothing(t, s, s.LogReader)
+}

@@ -30,3 +30,9 @@ func TestStore(t *testing.T) {
 		return open(t, filepath.Join(t.TempDir(), "a b?#%.db"))
 	})
 }
+
+func TestReadersHoldUpNothing(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "test.db"))
+	storetest.ReadersHoldUpNothing(t, s, s.LogReader)
+}

@@ -55,7 +55,7 @@ func BenchmarkLog(b *testing.B, open func(*testing.B) store.Store, settle func(*
 	}
 	b.Run("get", func(b *testing.B) {
 		for b.Loop() {
-			if _, _, err := s.GetDelivery(b.Context(), w.OrganizationID, w.ID, one.ID, 100); err != nil {
+			if _, _, _, err := s.GetDelivery(b.Context(), w.OrganizationID, w.ID, one.ID, store.Page{Limit: 100}); err != nil {
 				b.Fatal(err)
 			}
 		}

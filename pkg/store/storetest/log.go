@@ -2,6 +2,7 @@
 package storetest
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
@@ -266,7 +268,7 @@ func logForeign(t *testing.T, s store.Store) {
 	} {
 		_, _, err := s.ListDeliveries(ctx, c.org, c.webhook, store.DeliveryFilter{}, store.Page{Limit: 1})
 		wantFault(t, err, fault.NotFound, "webhook-not-found")
-		_, _, err = s.GetDelivery(ctx, c.org, c.webhook, c.delivery, 10)
+		_, _, _, err = s.GetDelivery(ctx, c.org, c.webhook, c.delivery, store.Page{Limit: 10})
 		wantFault(t, err, fault.NotFound, "webhook-not-found")
 		_, err = s.Stats(ctx, c.org, c.webhook, time.Now().Add(-time.Hour), time.Now())
 		wantFault(t, err, fault.NotFound, "webhook-not-found")
@@ -274,10 +276,10 @@ func logForeign(t *testing.T, s store.Store) {
 		wantFault(t, err, fault.NotFound, "webhook-not-found")
 	}
 	// Its own webhook shows another's delivery as little.
-	_, _, err := s.GetDelivery(ctx, "other", other.ID, a.DeliveryID, 10)
+	_, _, _, err := s.GetDelivery(ctx, "other", other.ID, a.DeliveryID, store.Page{Limit: 10})
 	wantFault(t, err, fault.NotFound, "delivery-not-found")
 	wantEqual(t, "listed", len(pages(t, s, other, store.DeliveryFilter{DeliveryID: a.DeliveryID}, 10)), 0)
-	d, _, err := s.GetDelivery(ctx, "acme", h.w.ID, a.DeliveryID, 10)
+	d, _, _, err := s.GetDelivery(ctx, "acme", h.w.ID, a.DeliveryID, store.Page{Limit: 10})
 	wantNoError(t, err)
 	wantEqual(t, "status", d.Status, delivery.StatusHeld)
 }
@@ -292,10 +294,72 @@ func logDelivery(t *testing.T, s store.Store) {
 	h.add("evt_2", begin, time.Second, delivery.StatusDelivered)
 	rows := h.write(t, s)
 	id := delivery.ID(h.w.ID, "evt_1")
-	got, attempts, err := s.GetDelivery(t.Context(), "acme", h.w.ID, id, 3)
-	wantNoError(t, err)
-	wantEqual(t, "delivery", got, deliveriesOf(rows, store.DeliveryFilter{DeliveryID: id})[0])
-	wantEqual(t, "attempts", attempts, []store.LoggedAttempt{rows[5], rows[4], rows[3]})
-	_, _, err = s.GetDelivery(t.Context(), "acme", h.w.ID, delivery.ID(h.w.ID, "evt_3"), 3)
+	for page, want := (store.Page{Limit: 4}), rows[:6]; len(want) > 0; {
+		got, attempts, next, err := s.GetDelivery(t.Context(), "acme", h.w.ID, id, page)
+		wantNoError(t, err)
+		wantEqual(t, "delivery", got, deliveriesOf(rows, store.DeliveryFilter{DeliveryID: id})[0])
+		rest := max(0, len(want)-page.Limit)
+		slices.Reverse(attempts)
+		wantEqual(t, "attempts", attempts, want[rest:])
+		if want = want[:rest]; (next == "") != (len(want) == 0) {
+			t.Fatalf("%d attempts are left, the next page is %q", len(want), next)
+		}
+		page.After = next
+	}
+	_, _, _, err := s.GetDelivery(t.Context(), "acme", h.w.ID, delivery.ID(h.w.ID, "evt_3"), store.Page{Limit: 3})
 	wantFault(t, err, fault.NotFound, "delivery-not-found")
+	_, _, _, err = s.GetDelivery(t.Context(), "acme", h.w.ID, id, store.Page{Limit: 3, After: "eA"})
+	if !fault.Is(err, fault.Invalid) {
+		t.Errorf("a cursor that was made up: %v", err)
+	}
+}
+
+// pagesEndEarly lists what is large: a page ends when it holds PageBytes, and the
+// next one goes on.
+func pagesEndEarly(t *testing.T, s store.Store) {
+	const attempts = 100
+	h := history{w: create(t, s, Webhook("acme"))}
+	begin := time.Now().Add(-time.Hour)
+	for i := range attempts {
+		h.add("evt_1", begin.Add(time.Duration(i)*time.Second), time.Second, delivery.StatusRetrying).Outcome.Response = delivery.Response{
+			Header: map[string][]string{"X-Long": {strings.Repeat("h", 4000)}}, Body: bytes.Repeat([]byte("b"), 4096),
+		}
+	}
+	h.write(t, s)
+	var sizes []int
+	for page := (store.Page{Limit: attempts}); len(sizes) == 0 || page.After != ""; {
+		_, got, next, err := s.GetDelivery(t.Context(), "acme", h.w.ID, delivery.ID(h.w.ID, "evt_1"), page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes, page.After = append(sizes, len(got)), next
+	}
+	if got := fmt.Sprint(sizes); got != "[32 32 32 4]" { // each has about 8 KiB
+		t.Errorf("attempts by the page: %s", got)
+	}
+	const webhooks = 150
+	for range webhooks {
+		w := Webhook("long")
+		w.URL += strings.Repeat("u", 2000)
+		create(t, s, w)
+	}
+	listed, page := 0, store.Page{Limit: webhooks}
+	for first := true; first || page.After != ""; first = false {
+		list, next, err := s.List(t.Context(), "long", page)
+		if err != nil || len(list) > store.PageBytes/2000 {
+			t.Fatalf("a page of %d webhooks, %v", len(list), err)
+		}
+		listed, page.After = listed+len(list), next
+	}
+	entries := 0
+	for first := true; first || page.After != ""; first = false {
+		list, next, err := s.ListEntries(t.Context(), "long", audit.Filter{}, page)
+		if err != nil || len(list) > store.PageBytes/2000 {
+			t.Fatalf("a page of %d entries, %v", len(list), err)
+		}
+		entries, page.After = entries+len(list), next
+	}
+	if listed != webhooks || entries != webhooks {
+		t.Errorf("listed %d webhooks and %d entries of %d", listed, entries, webhooks)
+	}
 }

@@ -135,7 +135,7 @@ func skipHeld(t *testing.T, s store.Store) {
 	}
 	wantEqual(t, "of another webhook", pages(t, s, other.w, store.DeliveryFilter{}, 10)[0].Status, delivery.StatusHeld)
 
-	d, attempts, err := s.GetDelivery(t.Context(), "acme", h.w.ID, delivery.ID(h.w.ID, "retrying_0"), 10)
+	d, attempts, _, err := s.GetDelivery(t.Context(), "acme", h.w.ID, delivery.ID(h.w.ID, "retrying_0"), store.Page{Limit: 10})
 	wantNoError(t, err)
 	before := rows[slices.IndexFunc(rows, func(a store.LoggedAttempt) bool { return a.EventID == "retrying_0" })]
 	skipped := before

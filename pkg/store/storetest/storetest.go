@@ -65,6 +65,7 @@ func Run(t *testing.T, open func(*testing.T) store.Store) {
 		"the log finds text as it is":                     logHostileText,
 		"the log is seen by its organization only":        logForeign,
 		"the log shows one delivery with its attempts":    logDelivery,
+		"a page that is large ends early":                 pagesEndEarly,
 		"statistics count what is in the log":             statsProperty,
 		"counts by the hour follow the log":               hoursFollowTheLog,
 		"what is held is skipped":                         skipHeld,

@@ -153,7 +153,11 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the hub of changes: %w", err)
 	}
-	page, err := newPage(cfg, deps, service, hub, credentials)
+	reading := httpapi.NewReading()
+	if err := deps.Registry.Register(reading.Places()); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	page, err := newPage(cfg, deps, service, hub, credentials, reading)
 	if err != nil {
 		return nil, err
 	}
@@ -171,6 +175,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 		Live:          hub,
 		Feed:          feed,
 		Limits:        cfg.Limits,
+		Reading:       reading,
 		EmbedHosts:    cfg.EmbedHosts,
 		Page:          page,
 	})

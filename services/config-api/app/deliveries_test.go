@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -225,8 +227,51 @@ func TestOneDelivery(t *testing.T) {
 			t.Errorf("first: %s is in %v", field, refused)
 		}
 	}
-	s.wantSigned(t, hook, first, id)
 	s.wantSigned(t, hook, second, id)
+	shared, again := second["request"].(map[string]any), first["request"].(map[string]any)
+	if again["body"] != nil {
+		t.Errorf("the body is there twice: %v", again)
+	}
+	again["body"] = shared["body"]
+	s.wantSigned(t, hook, first, id)
+}
+
+// A log that is too large for one answer is read page by page, and each page has the
+// body once.
+func TestALargeDeliveryIsReadInPages(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	hook := s.create(t)
+	const attempts = 100
+	id := ""
+	for i := range attempts {
+		id = s.addDelivery(t, hook, keptEvent, time.Hour-time.Duration(i)*time.Second, func(a *delivery.Attempt) {
+			a.Number, a.Outcome.Response.Body = i+1, bytes.Repeat([]byte{0}, 4096)
+		})
+	}
+	path := webhooks + "/" + hook + "/deliveries/" + id
+	var numbers []float64
+	for next := path; next != ""; {
+		o := s.do(t, call{path: next}).want(t, http.StatusOK).object(t)
+		bodies := 0
+		for _, item := range o["log"].([]any) {
+			entry := item.(map[string]any)
+			numbers = append(numbers, entry["number"].(float64))
+			if entry["request"].(map[string]any)["body"] != nil {
+				bodies++
+			}
+		}
+		if bodies != 1 {
+			t.Errorf("a page with %d bodies", bodies)
+		}
+		if next = ""; o["nextCursor"] != nil {
+			next = path + "?cursor=" + o["nextCursor"].(string)
+		}
+	}
+	if len(numbers) != attempts || !slices.IsSortedFunc(numbers, func(a, b float64) int { return cmp.Compare(b, a) }) {
+		t.Errorf("read the attempts %v", numbers)
+	}
+	s.do(t, call{path: path + "?cursor=MXg"}).problem(t, http.StatusBadRequest)
 }
 
 // wantSigned fails the test unless the request of an entry is one that the

@@ -17,13 +17,14 @@ import (
 const weekOfLog = 7 * 24 * time.Hour
 
 // newPage makes the settings page.
-func newPage(cfg Config, deps Dependencies, service *manage.Service, hub *live.Hub, c *credentials) (http.Handler, error) {
+func newPage(cfg Config, deps Dependencies, service *manage.Service, hub *live.Hub, c *credentials, reading *httpapi.Reading) (http.Handler, error) {
 	page, err := portal.New(portal.Options{
 		Service: service, Live: hub, Cookies: c.cookies, Origins: c.Origins,
 		DisableAfter: cmp.Or(cfg.DisableAfter, delivery.DefaultPolicy().AutoDisableAfter),
 		Retention:    cmp.Or(cfg.Retention, weekOfLog),
 		Embedders:    cfg.EmbedHosts,
 		StatusOf:     httpapi.StatusOf,
+		Reading:      reading,
 		Now:          deps.Now, Log: deps.Log,
 	})
 	if err != nil {

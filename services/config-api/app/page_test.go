@@ -486,3 +486,18 @@ func TestThePageTakesATheme(t *testing.T) {
 		}
 	}
 }
+
+func TestADeliveryWithManyAttemptsIsShownInPages(t *testing.T) {
+	t.Parallel()
+	s := page(t)
+	v := s.visit(t, "acme", "anna")
+	id := v.add(t, "CRM")
+	var shown string
+	for i := range 101 {
+		shown = s.addDelivery(t, id, "evt_1", time.Hour-time.Duration(i)*time.Second, func(a *delivery.Attempt) { a.Number = i + 1 })
+	}
+	path := "/portal/webhooks/" + id + "/deliveries/" + shown
+	v.open(t, path).want(t, http.StatusOK).sees(t, "Attempt 101", "Attempt 2").follow(t, "Older").want(t, http.StatusOK).
+		sees(t, "Attempt 1").seesNot(t, "Attempt 2", "Older").follow(t, "Newest").sees(t, "Attempt 101")
+	v.open(t, path+"?after=x").follow(t, "Older") // an address that was changed by hand
+}

@@ -159,12 +159,12 @@ func (s *Store) ListEntries(ctx context.Context, organizationID string, filter a
 	if to != "" {
 		next = idCursor(to)
 	}
-	if len(rows) > limit { // one more than asked for says that another page follows
-		rows = rows[:limit]
-		next = idCursor(rows[limit-1].ID)
+	n := fitting(rows, limit, func(r auditRow) int { return len(r.Before) + len(r.After) })
+	if n < len(rows) { // one more than asked for says that another page follows
+		next = idCursor(rows[n-1].ID)
 	}
-	entries := make([]audit.Entry, 0, len(rows))
-	for _, row := range rows {
+	entries := make([]audit.Entry, 0, n)
+	for _, row := range rows[:n] {
 		entries = append(entries, row.entry())
 	}
 	return entries, next, nil

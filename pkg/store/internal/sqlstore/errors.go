@@ -46,6 +46,10 @@ func webhookNotFound() error {
 	return fault.New(fault.NotFound, "webhook-not-found", "There is no such webhook.")
 }
 
+func invalidCursor() error {
+	return fault.InvalidFields(fault.Field{Pointer: "cursor", Detail: "This cursor is not one that a list has returned."})
+}
+
 func deliveryNotFound() error {
 	return fault.New(fault.NotFound, "delivery-not-found", "There is no such delivery.")
 }

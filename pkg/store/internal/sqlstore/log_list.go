@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/store"
 )
 
@@ -266,35 +265,63 @@ func parseLogCursor(cursor string) (at Timestamp, id string, err error) {
 	n, notANumber := strconv.ParseInt(micros, 10, 64)
 	at = Timestamp{time.UnixMicro(n).UTC()}
 	if err != nil || !found || notANumber != nil || at.Year() < 1 || at.Year() > 9999 || !strings.HasPrefix(id, "att_") || storableText(id) != id {
-		return at, "", fault.InvalidFields(fault.Field{Pointer: "cursor", Detail: "This cursor is not one that a list has returned."})
+		return at, "", invalidCursor()
 	}
 	return at, id, nil
 }
 
-// GetDelivery implements store.Log.
-func (s *Store) GetDelivery(ctx context.Context, organizationID, webhookID, deliveryID string, attempts int,
-) (store.LoggedDelivery, []store.LoggedAttempt, error) {
-	op := "get delivery " + deliveryID
+// GetDelivery implements store.Log. A cursor is the end and the id of the last
+// attempt of its page.
+func (s *Store) GetDelivery(ctx context.Context, organizationID, webhookID, deliveryID string, page store.Page,
+) (store.LoggedDelivery, []store.LoggedAttempt, string, error) {
+	op, none := "get delivery "+deliveryID, store.LoggedDelivery{}
 	list, _, err := s.ListDeliveries(ctx, organizationID, webhookID, store.DeliveryFilter{DeliveryID: deliveryID}, store.Page{Limit: 1})
 	if err != nil {
-		return store.LoggedDelivery{}, nil, err
+		return none, nil, "", err
 	}
 	if len(list) == 0 {
-		return store.LoggedDelivery{}, nil, deliveryNotFound()
+		return none, nil, "", deliveryNotFound()
 	}
-	const last = `SELECT ` + AttemptColumns + ` FROM attempts WHERE delivery_id = ? AND webhook_id || '' = ?
-		ORDER BY ended_at DESC, id DESC LIMIT ?`
-	var rows []AttemptRow
-	if err := s.LogReader.SelectContext(ctx, &rows, s.LogReader.Rebind(last), deliveryID, webhookID, max(attempts, 1)); err != nil {
-		return store.LoggedDelivery{}, nil, s.Explain(ctx, op, err)
+	rows, next, err := s.attemptsOf(ctx, webhookID, deliveryID, page)
+	if err != nil {
+		return none, nil, "", s.Explain(ctx, op, err)
 	}
 	logged := make([]store.LoggedAttempt, 0, len(rows))
 	for _, row := range rows {
 		a, err := row.logged()
 		if err != nil {
-			return store.LoggedDelivery{}, nil, err
+			return none, nil, "", err
 		}
 		logged = append(logged, a)
 	}
-	return list[0], logged, nil
+	return list[0], logged, next, nil
+}
+
+// attemptsOf returns a page of a delivery's rows, and the cursor of the next one.
+func (s *Store) attemptsOf(ctx context.Context, webhookID, deliveryID string, page store.Page) ([]AttemptRow, string, error) {
+	c := conditions{}.and(`delivery_id = ?`, deliveryID).and(`webhook_id || '' = ?`, webhookID)
+	if page.After != "" {
+		at, id, err := parseLogCursor(page.After)
+		if err != nil {
+			return nil, "", err
+		}
+		c = c.and(`(ended_at, id) < (?, ?)`, s.Dialect.Param(at), id)
+	}
+	query := `SELECT ` + AttemptColumns + ` FROM attempts WHERE ` + strings.Join(c.terms, ` AND `) + ` ORDER BY ended_at DESC, id DESC LIMIT ?`
+	limit := max(page.Limit, 1)
+	var rows []AttemptRow
+	if err := s.LogReader.SelectContext(ctx, &rows, s.LogReader.Rebind(query), append(c.args, limit+1)...); err != nil {
+		return nil, "", err //nolint:wrapcheck // The caller names the operation.
+	}
+	if len(rows) == 0 { // a page that follows another one has some
+		return nil, "", invalidCursor()
+	}
+	n := fitting(rows, limit, func(r AttemptRow) int {
+		return len(r.ResponseBody) + len(r.ResponseHeader) + len(r.RequestBody) + len(r.URL) + len(r.Message)
+	})
+	next := ""
+	if last := rows[n-1]; n < len(rows) {
+		next = logCursor(logPlace{StartedAt: last.EndedAt, ID: last.ID})
+	}
+	return rows[:n], next, nil
 }

@@ -69,6 +69,6 @@ func rounded(ns int64) int64 {
 	if ns > ms*whole {
 		ms++
 	}
-	step := int64(1) << max(0, bits.Len64(uint64(ms/exactBelow))) //nolint:gosec // It is not negative.
+	step := int64(1) << bits.Len64(uint64(ms/exactBelow))
 	return (ms + step - 1) / step * step
 }

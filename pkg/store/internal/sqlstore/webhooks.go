@@ -12,7 +12,6 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/dialnote/webhooks/pkg/audit"
-	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
@@ -113,12 +112,11 @@ func (s *Store) List(ctx context.Context, organizationID string, page store.Page
 	if err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(list), organizationID, before, limit+1); err != nil {
 		return nil, "", s.Explain(ctx, "list webhooks", err)
 	}
-	next := ""
-	if len(rows) > limit {
-		rows = rows[:limit]
-		next = idCursor(rows[limit-1].ID)
+	n, next := fitting(rows, limit, func(r WebhookRow) int { return len(r.Name) + len(r.URL) + len(r.Headers) + len(r.LastError) }), ""
+	if n < len(rows) {
+		next = idCursor(rows[n-1].ID)
 	}
-	found, err := s.webhooks(rows)
+	found, err := s.webhooks(rows[:n])
 	return found, next, err
 }
 
@@ -133,7 +131,7 @@ func parseCursor(cursor, prefix string) (string, error) {
 	}
 	id, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil || !strings.HasPrefix(string(id), prefix) || storableText(string(id)) != string(id) {
-		return "", fault.InvalidFields(fault.Field{Pointer: "cursor", Detail: "This cursor is not one that a list has returned."})
+		return "", invalidCursor()
 	}
 	return string(id), nil
 }

@@ -984,6 +984,9 @@ type DeliveryDetail struct {
 	// NextAttemptAt When the next attempt is due; null when none is, or when that depends on the webhook.
 	NextAttemptAt *time.Time `json:"nextAttemptAt"`
 
+	// NextCursor Give it as `cursor` for the next page; null at the end.
+	NextCursor *NextCursor `json:"nextCursor"`
+
 	// Payload Whether the body that was sent can be shown: `kept`; `expired` when its event is older than events
 	// are kept; `unavailable` when it cannot be read at the moment. Unless it is `kept`, the requests have
 	// no body and lack the two headers with signatures.
@@ -1099,7 +1102,8 @@ type LivenessStatus string
 
 // LoggedMessage What was sent, as the log can show it.
 type LoggedMessage struct {
-	// Body The exact body that was signed; null when it cannot be shown.
+	// Body The exact body that was signed. All requests of a delivery have the same one: it is with the first request
+	// in the log, and null with the others and when it cannot be shown.
 	Body *string `json:"body"`
 
 	// Headers Header fields and their values.
@@ -1718,7 +1722,7 @@ type UnsupportedType = Problem
 
 // ListAPIKeysParams defines parameters for ListAPIKeys.
 type ListAPIKeysParams struct {
-	// Limit How many entries a page has at most.
+	// Limit How many entries a page has at most. A page with about 256 KiB ends early.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `nextCursor` of the page before. It means nothing outside this API.
@@ -1736,7 +1740,7 @@ type CreateAPIKeyParams struct {
 
 // ListAuditLogParams defines parameters for ListAuditLog.
 type ListAuditLogParams struct {
-	// Limit How many entries a page has at most.
+	// Limit How many entries a page has at most. A page with about 256 KiB ends early.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `nextCursor` of the page before. It means nothing outside this API.
@@ -1784,7 +1788,7 @@ type PublishEventParams struct {
 
 // ListWebhooksParams defines parameters for ListWebhooks.
 type ListWebhooksParams struct {
-	// Limit How many entries a page has at most.
+	// Limit How many entries a page has at most. A page with about 256 KiB ends early.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `nextCursor` of the page before. It means nothing outside this API.
@@ -1816,7 +1820,7 @@ type UpdateWebhookParams struct {
 
 // ListDeliveriesParams defines parameters for ListDeliveries.
 type ListDeliveriesParams struct {
-	// Limit How many entries a page has at most.
+	// Limit How many entries a page has at most. A page with about 256 KiB ends early.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `nextCursor` of the page before. It means nothing outside this API.
@@ -1842,6 +1846,12 @@ type ListDeliveriesParams struct {
 
 	// Error Only deliveries whose `message` holds this text. The letters A to Z match in either case.
 	Error *string `form:"error,omitempty" json:"error,omitempty"`
+}
+
+// GetDeliveryParams defines parameters for GetDelivery.
+type GetDeliveryParams struct {
+	// Cursor The `nextCursor` of the page before. It means nothing outside this API.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateRecoveryParams defines parameters for CreateRecovery.
@@ -1950,7 +1960,7 @@ type ServerInterface interface {
 	ListDeliveries(ctx echo.Context, org Org, id WebhookID, params ListDeliveriesParams) error
 	// GetDelivery Get a delivery with its attempts
 	// (GET /v1/organizations/{org}/webhooks/{id}/deliveries/{deliveryId})
-	GetDelivery(ctx echo.Context, org Org, id WebhookID, deliveryID DeliveryID) error
+	GetDelivery(ctx echo.Context, org Org, id WebhookID, deliveryID DeliveryID, params GetDeliveryParams) error
 	// Redeliver Deliver again
 	// (POST /v1/organizations/{org}/webhooks/{id}/deliveries/{deliveryId}/redeliver)
 	Redeliver(ctx echo.Context, org Org, id WebhookID, deliveryID DeliveryID) error
@@ -2624,8 +2634,17 @@ func (w *ServerInterfaceWrapper) GetDelivery(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter deliveryId: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDeliveryParams
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetDelivery(ctx, org, id, deliveryID)
+	err = w.Handler.GetDelivery(ctx, org, id, deliveryID, params)
 	return err
 }
 

@@ -2,8 +2,6 @@ package httpapi
 
 import (
 	"encoding/json"
-	"fmt"
-	"net/http"
 
 	"github.com/labstack/echo/v4"
 
@@ -29,27 +27,19 @@ func (s *server) ListAuditLog(c echo.Context, org api.Org, p api.ListAuditLogPar
 	if err != nil {
 		return listError(err)
 	}
-	answer := api.AuditPage{Data: make([]api.AuditEntry, 0, len(entries)), NextCursor: encodeCursor(next)}
-	for _, e := range entries {
-		shown, err := presentAuditEntry(e)
-		if err != nil {
-			return err
-		}
-		answer.Data = append(answer.Data, shown)
-	}
-	return writeJSON(c, http.StatusOK, answer)
+	return writePage(c, next, entries, presentAuditEntry)
 }
 
-func presentAuditEntry(e audit.Entry) (api.AuditEntry, error) {
-	before, err := presentFacts(e.Before)
-	if err != nil {
-		return api.AuditEntry{}, err
-	}
-	after, err := presentFacts(e.After)
-	if err != nil {
-		return api.AuditEntry{}, err
-	}
-	return api.AuditEntry{
+// auditEntry is an entry as the API shows it. What was before and after is kept as
+// JSON objects.
+type auditEntry struct {
+	api.AuditEntry
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
+}
+
+func presentAuditEntry(e audit.Entry) auditEntry {
+	return auditEntry{Before: e.Before, After: e.After, AuditEntry: api.AuditEntry{
 		ID:     e.ID,
 		At:     e.At.UTC(),
 		Action: api.AuditAction(e.Action),
@@ -58,20 +48,7 @@ func presentAuditEntry(e audit.Entry) (api.AuditEntry, error) {
 		},
 		Target:    api.AuditTarget{Kind: api.AuditTargetKind(e.Target.Kind), ID: unlessEmpty(e.Target.ID)},
 		WebhookID: unlessEmpty(e.Target.WebhookID),
-		Before:    before,
-		After:     after,
-	}, nil
-}
-
-func presentFacts(text json.RawMessage) (*map[string]any, error) {
-	if text == nil {
-		return nil, nil //nolint:nilnil // null where nothing changed
-	}
-	var facts map[string]any
-	if err := json.Unmarshal(text, &facts); err != nil {
-		return nil, fmt.Errorf("read an audit entry: %w", err)
-	}
-	return &facts, nil
+	}}
 }
 
 // unlessEmpty returns a pointer to s, nil for the empty string.

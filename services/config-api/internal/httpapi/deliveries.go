@@ -25,11 +25,7 @@ func (s *server) ListDeliveries(c echo.Context, org api.Org, id api.WebhookID, p
 	if err != nil {
 		return listError(err)
 	}
-	answer := api.DeliveryPage{Data: make([]api.Delivery, 0, len(list)), NextCursor: encodeCursor(next)}
-	for _, d := range list {
-		answer.Data = append(answer.Data, presentDelivery(d))
-	}
-	return writeJSON(c, http.StatusOK, answer)
+	return writePage(c, next, list, presentDelivery)
 }
 
 func filterOf(p api.ListDeliveriesParams) store.DeliveryFilter {
@@ -62,12 +58,16 @@ func moment(t *time.Time) time.Time {
 }
 
 // GetDelivery answers GET /v1/organizations/{org}/webhooks/{id}/deliveries/{deliveryId}.
-func (s *server) GetDelivery(c echo.Context, org api.Org, id api.WebhookID, deliveryID api.DeliveryID) error {
-	view, err := s.Service.Delivery(c.Request().Context(), org, id, deliveryID)
+func (s *server) GetDelivery(c echo.Context, org api.Org, id api.WebhookID, deliveryID api.DeliveryID, p api.GetDeliveryParams) error {
+	after, err := decodeCursor(p.Cursor)
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, presentDetail(view))
+	view, err := s.Service.Delivery(c.Request().Context(), org, id, deliveryID, after)
+	if err != nil {
+		return listError(err)
+	}
+	return writeList(c, presentDetail(view), "log", entriesOf(view), presentEntry, view.Next)
 }
 
 // GetWebhookStats answers GET /v1/organizations/{org}/webhooks/{id}/stats.

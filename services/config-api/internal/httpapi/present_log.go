@@ -33,26 +33,36 @@ func presentDelivery(d store.LoggedDelivery) api.Delivery {
 	return shown
 }
 
-// deliveryDetail is a delivery with its log.
+// deliveryDetail is a delivery without its log, which follows.
 type deliveryDetail struct {
 	api.Delivery
 	Payload api.DeliveryDetailPayload `json:"payload"`
-	Log     []api.Attempt             `json:"log"`
 }
 
 func presentDetail(v manage.DeliveryView) deliveryDetail {
-	d := deliveryDetail{
-		Delivery: presentDelivery(v.LoggedDelivery),
-		Payload:  api.DeliveryDetailPayload(v.Payload),
-		Log:      make([]api.Attempt, 0, len(v.Entries)),
-	}
-	for _, e := range v.Entries {
-		d.Log = append(d.Log, presentEntry(e))
-	}
-	return d
+	return deliveryDetail{Delivery: presentDelivery(v.LoggedDelivery), Payload: api.DeliveryDetailPayload(v.Payload)}
 }
 
-func presentEntry(e manage.EntryView) api.Attempt {
+// shownEntry is an entry of a delivery's log, and whether its request is shown with
+// the body.
+type shownEntry struct {
+	manage.EntryView
+	body bool
+}
+
+// entriesOf returns the entries of a delivery. All requests have the same body,
+// which may be large: it is shown with the first of those on the page.
+func entriesOf(v manage.DeliveryView) []shownEntry {
+	entries := make([]shownEntry, len(v.Entries))
+	body := true
+	for i, e := range v.Entries {
+		entries[i] = shownEntry{EntryView: e, body: body}
+		body = body && e.Request == nil
+	}
+	return entries
+}
+
+func presentEntry(e shownEntry) api.Attempt {
 	o := e.Outcome
 	a := api.Attempt{
 		ID:            e.ID,
@@ -69,7 +79,7 @@ func presentEntry(e manage.EntryView) api.Attempt {
 	}
 	if r := e.Request; r != nil {
 		a.Request = &api.LoggedMessage{URL: r.URL, Headers: r.Header}
-		if r.Body != nil {
+		if r.Body != nil && e.body {
 			a.Request.Body = new(string(r.Body))
 		}
 		a.Phases = new(presentPhases(o.Phases))

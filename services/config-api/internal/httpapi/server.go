@@ -52,7 +52,8 @@ type Options struct {
 	Log           *slog.Logger
 	Tracer        *trace.Tracer // nil for none
 	Limits        Limits        // none when zero
-	EmbedHosts    []string      // hosts whose pages may show the page in a frame; none when empty
+	Reading       *Reading
+	EmbedHosts    []string // hosts whose pages may show the page in a frame; none when empty
 
 	// Page is the settings page; nil serves none.
 	Page http.Handler
@@ -163,6 +164,13 @@ func (s *server) guard(op *contract.Operation) echo.MiddlewareFunc {
 				return err
 			}
 			defer leave()
+			if readsMuch(op) {
+				end, err := s.Reading.Begin(ctx, holderOf(c, known.caller))
+				if err != nil {
+					return err
+				}
+				defer end()
+			}
 			return next(c)
 		}
 	}

@@ -28,11 +28,7 @@ func (s *server) ListWebhooks(c echo.Context, org api.Org, p api.ListWebhooksPar
 	if err != nil {
 		return listError(err)
 	}
-	answer := api.WebhookPage{Data: make([]api.Webhook, 0, len(views)), NextCursor: encodeCursor(next)}
-	for _, v := range views {
-		answer.Data = append(answer.Data, present(v))
-	}
-	return writeJSON(c, http.StatusOK, answer)
+	return writePage(c, next, views, present)
 }
 
 // CreateWebhook answers POST /v1/organizations/{org}/webhooks.

@@ -14,8 +14,8 @@ import (
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
-// mostEntries is how many entries of one delivery's log are shown: it can be
-// redelivered without end, and each entry shows the whole body.
+// mostEntries is how many entries of one delivery's log are on a page: it can be
+// redelivered without end.
 const mostEntries = 100
 
 // readWithin bounds the wait for an event: the log can be read without it.
@@ -31,12 +31,13 @@ const (
 	PayloadUnavailable Payload = "unavailable" // it cannot be read at the moment
 )
 
-// DeliveryView is a delivery with its last entries in the log, the last first.
+// DeliveryView is a delivery with a page of its entries in the log, the last first.
 type DeliveryView struct {
 	store.LoggedDelivery
 
 	Payload Payload
 	Entries []EntryView
+	Next    string // the cursor of the next page, "" at the end
 }
 
 // EntryView is an attempt, or the decision not to make one.
@@ -44,7 +45,8 @@ type EntryView struct {
 	store.LoggedAttempt
 
 	// Request is what was sent; nil when nothing was. Its body is nil, and the
-	// headers with signatures are missing, unless the payload is kept.
+	// headers with signatures are missing, unless the payload is kept. The requests of
+	// a delivery share one body.
 	Request *delivery.Request
 }
 
@@ -59,19 +61,20 @@ func (s *Service) ListDeliveries(ctx context.Context, organizationID, webhookID 
 	return list, next, nil
 }
 
-// Delivery returns a delivery with its last entries, or NotFound. A broker that
-// is away leaves the bodies unknown; the rest can still be read.
-func (s *Service) Delivery(ctx context.Context, organizationID, webhookID, deliveryID string) (DeliveryView, error) {
+// Delivery returns a delivery with its last entries, or those behind a cursor, or
+// NotFound. A broker that is away leaves the bodies unknown; the rest can still be
+// read.
+func (s *Service) Delivery(ctx context.Context, organizationID, webhookID, deliveryID, after string) (DeliveryView, error) {
 	w, err := s.Webhooks.Get(ctx, organizationID, webhookID)
 	if err != nil {
 		return DeliveryView{}, fmt.Errorf("get webhook %s: %w", webhookID, err)
 	}
-	d, entries, err := s.DeliveryLog.GetDelivery(ctx, organizationID, webhookID, deliveryID, mostEntries)
+	d, entries, next, err := s.DeliveryLog.GetDelivery(ctx, organizationID, webhookID, deliveryID, store.Page{Limit: mostEntries, After: after})
 	if err != nil {
 		return DeliveryView{}, fmt.Errorf("get delivery %s: %w", deliveryID, err)
 	}
 	sent, payload := s.sent(ctx, entries)
-	view := DeliveryView{LoggedDelivery: d, Payload: payload, Entries: make([]EntryView, 0, len(entries))}
+	view := DeliveryView{LoggedDelivery: d, Payload: payload, Entries: make([]EntryView, 0, len(entries)), Next: next}
 	for _, e := range entries {
 		entry := EntryView{LoggedAttempt: e}
 		if e.Number > 0 {

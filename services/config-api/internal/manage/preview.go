@@ -99,7 +99,7 @@ func (s *Service) sentBody(ctx context.Context, organizationID, webhookID string
 	if eventID == "" {
 		return nil
 	}
-	v, err := s.Delivery(ctx, organizationID, webhookID, delivery.ID(webhookID, eventID))
+	v, err := s.Delivery(ctx, organizationID, webhookID, delivery.ID(webhookID, eventID), "")
 	if err != nil {
 		return nil // the check does not need it
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
@@ -27,11 +28,11 @@ func (s *Service) Redeliver(ctx context.Context, by audit.Actor, organizationID,
 	if err != nil {
 		return fmt.Errorf("get webhook %s: %w", webhookID, err)
 	}
-	attempts, err := s.Deliveries.Attempts(ctx, organizationID, webhookID, deliveryID)
+	known, attempts, _, err := s.DeliveryLog.GetDelivery(ctx, organizationID, webhookID, deliveryID, store.Page{Limit: 1})
 	if err != nil {
 		return fmt.Errorf("get delivery %s: %w", deliveryID, err)
 	}
-	last := attempts[len(attempts)-1].Attempt
+	last := attempts[0].Attempt
 	if err := redeliverable(w, last); err != nil {
 		return err
 	}
@@ -39,11 +40,7 @@ func (s *Service) Redeliver(ctx context.Context, by audit.Actor, organizationID,
 	if err != nil {
 		return err
 	}
-	for _, a := range attempts {
-		if a.Number > 0 {
-			d.PriorAttempts++
-		}
-	}
+	d.PriorAttempts = known.Attempts
 	request, err := newULID(asked)
 	if err != nil {
 		return err

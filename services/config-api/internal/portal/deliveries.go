@@ -74,12 +74,25 @@ func (p *Portal) delivery(req *request) error {
 	if err != nil {
 		return err
 	}
-	d, err := p.Service.Delivery(req.r.Context(), req.org, w.ID, req.r.PathValue("delivery"))
+	q := req.r.URL.Query()
+	d, err := p.Service.Delivery(req.r.Context(), req.org, w.ID, req.r.PathValue("delivery"), q.Get("after"))
+	if fault.Is(err, fault.Invalid) { // the address was changed by hand
+		return goOn(req, req.r.URL.Path, "")
+	}
 	if err != nil {
 		return err
 	}
 	page := view.DeliveryPage{Head: view.HeadOf(card, ""), Delivery: view.DeliveryOf(d, card, req.clock)}
-	return p.page(req, http.StatusOK, render.Frame{Title: card.Name, Tab: "webhooks", Live: liveOf(w.ID, d.ID, deliveryDigest([]store.LoggedDelivery{d.LoggedDelivery}))}, "delivery", page)
+	if d.Next != "" {
+		page.Older = here(req.r.URL.Path, q, d.Next)
+	}
+	frame := render.Frame{Title: card.Name, Tab: "webhooks"}
+	if q.Get("after") != "" {
+		page.First = req.r.URL.Path // an older page does not change live
+	} else {
+		frame.Live = liveOf(w.ID, d.ID, deliveryDigest([]store.LoggedDelivery{d.LoggedDelivery}))
+	}
+	return p.page(req, http.StatusOK, frame, "delivery", page)
 }
 
 // redeliver answers POST …/deliveries/{delivery}/redeliver.

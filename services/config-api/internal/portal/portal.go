@@ -4,6 +4,7 @@
 package portal
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,13 @@ import (
 	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
 )
 
+// Reading has places for requests that read much.
+type Reading interface {
+	// Begin waits for a place for a reader, which end gives back. Its error is the
+	// request's.
+	Begin(ctx context.Context, reader string) (end func(), err error)
+}
+
 // Options are what the page works with. All are needed, but for Embedders.
 type Options struct {
 	Service *manage.Service
@@ -30,6 +38,9 @@ type Options struct {
 	DisableAfter int           // consecutive failures that disable a webhook
 	Retention    time.Duration // how long the log is kept
 	Embedders    []string      // origins that may show the page in a frame
+
+	// Reading has the places for requests that read much.
+	Reading Reading
 
 	// StatusOf is the table from kinds of errors to HTTP statuses.
 	StatusOf func(fault.Kind) int
@@ -81,11 +92,11 @@ func (p *Portal) routes() http.Handler {
 	mux.HandleFunc("GET /portal/live", p.live)
 	mux.HandleFunc("/portal/", p.withSession(p.unknown))
 	for pattern, h := range map[string]handler{
-		"GET /portal/{$}":         p.cards,
+		"GET /portal/{$}":         p.reading(p.cards),
 		"POST /portal/leave":      p.leave,
 		"GET /portal/keys":        p.keys,
 		"POST /portal/keys":       p.createKey,
-		"GET /portal/audit":       p.audit,
+		"GET /portal/audit":       p.reading(p.audit),
 		"POST /portal/zapier/key": p.showZapierKey,
 
 		"GET /portal/zapier/rotate":  p.askRotate,
@@ -98,7 +109,7 @@ func (p *Portal) routes() http.Handler {
 		"POST /portal/webhooks/new":       p.create,
 		"POST /portal/webhooks/new/check": p.checkNew,
 
-		"GET /portal/webhooks/{id}":             p.log,
+		"GET /portal/webhooks/{id}":             p.reading(p.log),
 		"GET /portal/webhooks/{id}/edit":        p.editForm,
 		"POST /portal/webhooks/{id}/edit":       p.edit,
 		"POST /portal/webhooks/{id}/edit/check": p.checkEdit,
@@ -118,7 +129,7 @@ func (p *Portal) routes() http.Handler {
 
 		"GET /portal/webhooks/{id}/recoveries/{recovery}":            p.recovery,
 		"POST /portal/webhooks/{id}/recoveries/{recovery}/cancel":    p.cancelRecovery,
-		"GET /portal/webhooks/{id}/deliveries/{delivery}":            p.delivery,
+		"GET /portal/webhooks/{id}/deliveries/{delivery}":            p.reading(p.delivery),
 		"POST /portal/webhooks/{id}/deliveries/{delivery}/redeliver": p.redeliver,
 	} {
 		mux.HandleFunc(pattern, p.withSession(h))

@@ -61,6 +61,18 @@ func (p *Portal) withSession(h handler) http.HandlerFunc {
 	}
 }
 
+// reading calls h for a request that has a place for reading, until it is answered.
+func (p *Portal) reading(h handler) handler {
+	return func(req *request) error {
+		end, err := p.Reading.Begin(req.r.Context(), "page "+req.org)
+		if err != nil {
+			return err
+		}
+		defer end()
+		return h(req)
+	}
+}
+
 func (p *Portal) begin(w http.ResponseWriter, r *http.Request, theme view.Theme) (*request, error) {
 	session, err := p.session(r)
 	if err != nil {

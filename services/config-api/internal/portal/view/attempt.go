@@ -85,6 +85,10 @@ type Phase struct {
 // phasesWidth is the width of the whole time in a phase's units.
 const phasesWidth = 600
 
+// mostCommands is how many bytes the cURL commands of a page have. Each has the
+// whole payload; the older attempts go without.
+const mostCommands = 256 << 10
+
 // DeliveryOf returns a delivery to the webhook of a card with its attempts, the
 // last first. The last one is open.
 func DeliveryOf(v manage.DeliveryView, w Card, c Clock) Delivery {
@@ -99,9 +103,13 @@ func DeliveryOf(v manage.DeliveryView, w Card, c Clock) Delivery {
 		d.PayloadNote = "The payload cannot be read at the moment. Reload the page to try again."
 	case manage.PayloadKept:
 	}
+	commands := 0
 	for i, e := range v.Entries {
 		a := attemptOf(e, c)
 		a.Open = i == 0
+		if commands += len(a.Curl); commands > mostCommands && i > 0 {
+			a.Curl = ""
+		}
 		d.Attempts = append(d.Attempts, a)
 		if e.Request != nil && e.Request.Body != nil && !d.Payload.Known() {
 			d.Payload = BodyOf(e.Request.Body, false)

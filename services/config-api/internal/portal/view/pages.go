@@ -70,6 +70,8 @@ type Log struct {
 type DeliveryPage struct {
 	Head
 	Delivery Delivery
+	First    string // the address of the newest attempts, "" on their page
+	Older    string // the address of older attempts, "" when there are none
 }
 
 // SecretPage is the page with a webhook's secret and the code that verifies.

@@ -1,6 +1,7 @@
 package view_test
 
 import (
+	"bytes"
 	"net/url"
 	"slices"
 	"strings"
@@ -408,6 +409,31 @@ func TestThemes(t *testing.T) {
 		css := view.ParseTheme("", accent).StyleSheet()
 		if !strings.HasPrefix(css, ":root{--accent:light-dark(#") || strings.Count(css, "#") != 4 || strings.Count(css, "}") != 1 {
 			t.Errorf("%s makes %q", accent, css)
+		}
+	}
+}
+
+// Each cURL command has the whole payload, so that a page has them of the newest
+// attempts only when it is large.
+func TestAPageHasCommandsOfABoundedSize(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int]int{100: 100, 60 << 10: 4, 300 << 10: 1} {
+		entries := make([]manage.EntryView, 100)
+		for i := range entries {
+			entries[i].Number = len(entries) - i
+			entries[i].Request = &delivery.Request{URL: "https://a.example/", Body: bytes.Repeat([]byte("x"), size)}
+		}
+		shown := 0
+		for i, a := range view.DeliveryOf(manage.DeliveryView{Entries: entries}, view.Card{}, view.Clock{Zone: time.UTC}).Attempts {
+			if a.Curl != "" {
+				shown++
+			}
+			if a.Curl == "" && i < want {
+				t.Errorf("of %d bytes: attempt %d has none", size, i)
+			}
+		}
+		if shown != want {
+			t.Errorf("of %d bytes: %d commands, want %d", size, shown, want)
 		}
 	}
 }
