@@ -1,6 +1,6 @@
-// Package deliver sees one delivery through, from its turn to its record, in the
-// goroutine of its caller: it plans, sends, records, and makes known what the
-// outcome changed.
+// Package deliver sees one delivery through, from its turn to its record: it plans,
+// sends, hands the outcome to the recorder, and makes known what the outcome
+// changed.
 package deliver
 
 import (
@@ -57,83 +57,108 @@ type Result struct {
 	Recorded delivery.Step // of the attempt, when it was sent
 }
 
-// Deliver does with a delivery what delivery.Plan says, and returns when that is
-// recorded; to hold it is left to the caller. t is its webhook as it is now, nil
-// when it no longer exists.
-//
-// The caller has entered the webhook and owns the slot. Deliver leaves the webhook,
-// and gives the slot back when a request or a skip has to be recorded. An error
+// Deliver is Begin, and returns when what Begin says will be recorded is. An error
 // means that nothing is known to be recorded: the delivery must come again.
 func (d *Deliverer) Deliver(ctx context.Context, t *match.Target, turn delivery.Turn, slot *limit.Slot) (Result, error) {
+	answer := record.NewAnswer()
+	result := Result{Plan: d.Begin(ctx, t, turn, slot, answer.Recorded)}
+	var err error
+	switch result.Plan.Step {
+	case delivery.PlanSend:
+		result.Number = turn.Progress.Attempts + 1
+		result.Recorded, err = answer.Wait(ctx)
+	case delivery.PlanSkip:
+		_, err = answer.Wait(ctx)
+	case delivery.PlanHold, delivery.PlanDrop, delivery.PlanDone: // nothing is recorded
+	}
+	return result, err
+}
+
+// Begin does with a delivery what delivery.Plan says, and returns the plan when a
+// request has ended or none is to be made. What the plan records is recorded after
+// that: the recorder calls recorded once, with an error when nothing is known to be
+// recorded, and the delivery must come again; recorded must not block. To hold a
+// delivery is left to the caller. t is the delivery's webhook as it is now, nil when
+// it no longer exists.
+//
+// The caller has entered the webhook and owns the slot. Begin leaves the webhook,
+// and gives the slot back when a request or a skip has to be recorded.
+func (d *Deliverer) Begin(ctx context.Context, t *match.Target, turn delivery.Turn, slot *limit.Slot, recorded func(delivery.Step, error)) delivery.Planned {
 	if turn.Webhook = nil; t != nil {
 		turn.Webhook = &t.Webhook
 	}
-	result := Result{Plan: delivery.Plan(turn, d.Now())}
-	if result.Plan.Step == delivery.PlanSend {
-		var err error
-		result.Number = turn.Progress.Attempts + 1
-		result.Recorded, err = d.attempt(ctx, t, turn.Delivery, result.Number, slot)
-		return result, err
+	plan := delivery.Plan(turn, d.Now())
+	if plan.Step == delivery.PlanSend {
+		d.attempt(ctx, t, turn.Delivery, turn.Progress.Attempts+1, slot, recorded)
+		return plan
 	}
 	d.Webhooks.Leave(turn.Delivery.WebhookID, 0)
-	if result.Plan.Step != delivery.PlanSkip {
-		return result, nil
+	if plan.Step == delivery.PlanSkip {
+		slot.Free()
+		d.Decline(ctx, t, turn.Delivery, delivery.Skipped, plan.Message, recorded)
 	}
-	slot.Free()
-	return result, d.Decline(ctx, t, turn.Delivery, delivery.Skipped, result.Plan.Message)
+	return plan
 }
 
-// attempt makes the number-th attempt of a delivery and returns what was recorded
-// of it. It leaves the webhook and gives the slot back as soon as the request has
-// ended; after a failure no other delivery's turn comes before it is recorded.
-func (d *Deliverer) attempt(ctx context.Context, t *match.Target, of delivery.Delivery, number int, slot *limit.Slot) (delivery.Step, error) {
+// attempt makes the number-th attempt of a delivery and has it recorded. It leaves
+// the webhook and gives the slot back as soon as the request has ended; after a
+// failure no other delivery's turn comes before it is recorded.
+func (d *Deliverer) attempt(ctx context.Context, t *match.Target, of delivery.Delivery, number int, slot *limit.Slot, recorded func(delivery.Step, error)) {
 	began := time.Now()
 	sending, span := d.Tracer.Attempt(ctx, &of, t.Webhook.Provider, number)
 	a, ok := Attempt(sending, d.Sender, d.Now, t, of, number)
 	span.Attempted(&a.Outcome)
 	if ok && a.Outcome.Result == delivery.Failed && a.Outcome.Reason.HoldsEndpoint() {
 		d.Webhooks.BeginFailure(of.WebhookID)
-		defer d.Webhooks.EndFailure(of.WebhookID)
+		then := recorded
+		recorded = func(s delivery.Step, err error) {
+			d.Webhooks.EndFailure(of.WebhookID)
+			then(s, err)
+		}
 	}
 	d.Webhooks.Leave(of.WebhookID, time.Since(began))
 	slot.Free()
 	if !ok {
-		return delivery.Step{}, context.Cause(ctx)
+		recorded(delivery.Step{}, context.Cause(ctx))
+		return
 	}
 	d.Metrics.Attempted(t, of, a)
-	return d.record(ctx, &a)
+	d.record(ctx, &a, recorded)
 }
 
-// Decline records that no request was made now, and why: Deferred while the
+// Decline has it recorded that no request was made now, and why: Deferred while the
 // delivery waits, Skipped when the webhook no longer wants it.
-func (d *Deliverer) Decline(ctx context.Context, t *match.Target, of delivery.Delivery, result delivery.Result, why string) error {
+func (d *Deliverer) Decline(ctx context.Context, t *match.Target, of delivery.Delivery, result delivery.Result, why string, recorded func(delivery.Step, error)) {
 	a := decline(t, of, result, why, d.Now())
-	_, err := d.record(ctx, &a)
-	return err
+	d.record(ctx, &a, recorded)
 }
 
 // RecordTest records the attempt of a test that the caller has made, and makes
 // known what it changed: its success ends a hold.
 func (d *Deliverer) RecordTest(ctx context.Context, t *match.Target, of delivery.Delivery, a delivery.Attempt) error {
 	d.Metrics.Attempted(t, of, a)
-	_, err := d.record(ctx, &a)
+	answer := record.NewAnswer()
+	d.record(ctx, &a, answer.Recorded)
+	_, err := answer.Wait(ctx)
 	return err
 }
 
-// record returns when an attempt is recorded and what it changed is known here and
-// announced.
-func (d *Deliverer) record(ctx context.Context, a *delivery.Attempt) (delivery.Step, error) {
-	recording, span := d.Tracer.Record(ctx)
-	r, err := d.Recorder.Record(recording, a)
-	span.Fail(err)
-	if err != nil {
-		return delivery.Step{}, fmt.Errorf("record attempt of delivery %s: %w", a.DeliveryID, err)
-	}
-	d.Metrics.Recorded(*a, r)
-	if changes(r) {
-		d.announce(ctx, r.Before.OrganizationID, r.Before.ID)
-	}
-	return r, nil
+// record has an attempt recorded. When it is, and what it changed is known here and
+// announced, recorded is called.
+func (d *Deliverer) record(ctx context.Context, a *delivery.Attempt, recorded func(delivery.Step, error)) {
+	_, span := d.Tracer.Record(ctx)
+	d.Recorder.Submit(a, func(s delivery.Step, err error) {
+		span.Fail(err)
+		if err != nil {
+			recorded(delivery.Step{}, fmt.Errorf("record attempt of delivery %s: %w", a.DeliveryID, err))
+			return
+		}
+		d.Metrics.Recorded(*a, s)
+		if changes(s) {
+			d.announce(ctx, s.Before.OrganizationID, s.Before.ID)
+		}
+		recorded(s, nil)
+	})
 }
 
 // announce drops what this replica knows of the webhook, before anything is done

@@ -148,6 +148,15 @@ func (p *parts) run(t *testing.T, to *match.Target, turn delivery.Turn) (deliver
 	return got, err
 }
 
+// skip records that a delivery is skipped.
+func (p *parts) skip(t *testing.T) error {
+	t.Helper()
+	answer := record.NewAnswer()
+	p.deliver.Decline(t.Context(), &match.Target{}, delivery.Delivery{}, delivery.Skipped, "why", answer.Recorded)
+	_, err := answer.Wait(t.Context())
+	return err
+}
+
 // send sends to a webhook that takes everything.
 func (p *parts) send(t *testing.T) (delivery.Step, error) {
 	t.Helper()
@@ -229,7 +238,7 @@ func TestDeclineIsRecordedAndNotCounted(t *testing.T) {
 	t.Parallel()
 	p := &parts{recorded: recorded(func(*webhook.Health) {})}
 	p.start(t)
-	if err := p.deliver.Decline(t.Context(), &match.Target{}, delivery.Delivery{}, delivery.Skipped, "why"); err != nil {
+	if err := p.skip(t); err != nil {
 		t.Error(err)
 	}
 	p.want(t, "record why")
@@ -237,7 +246,7 @@ func TestDeclineIsRecordedAndNotCounted(t *testing.T) {
 		t.Errorf("%d attempts are counted", n)
 	}
 	p.err = errRecord
-	if err := p.deliver.Decline(t.Context(), &match.Target{}, delivery.Delivery{}, delivery.Skipped, "why"); !errors.Is(err, errRecord) {
+	if err := p.skip(t); !errors.Is(err, errRecord) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
 )
 
 // Requeue puts deliveries into their lane with put, one after the other, and
@@ -25,15 +24,15 @@ func (d *Deliverer) Requeue(ctx context.Context, t *match.Target, all []delivery
 			return fmt.Errorf("queue delivery %s again: %w", one.ID, err)
 		}
 	}
-	var recording errgroup.Group // together, so that they share a transaction
+	answers := make([]record.Answer, len(entries)) // all are waited for together, so that they share a transaction
 	for i := range entries {
-		recording.Go(func() error {
-			_, err := d.record(ctx, &entries[i])
-			return err
-		})
+		answers[i] = record.NewAnswer()
+		d.record(ctx, &entries[i], answers[i].Recorded)
 	}
-	if err := recording.Wait(); err != nil {
-		return fmt.Errorf("record deliveries that were queued again: %w", err)
+	for _, answer := range answers {
+		if _, err := answer.Wait(ctx); err != nil {
+			return fmt.Errorf("record deliveries that were queued again: %w", err)
+		}
 	}
 	return nil
 }

@@ -11,19 +11,21 @@ import (
 )
 
 // deliver delivers one event to one webhook: now, when its turn has come, or by
-// way of its lane. It returns when the delivery is recorded or stored in the lane.
-// An error means that the event must come again. It gives the slot back as soon as
-// it needs it no more.
+// way of its lane. It returns when the request has ended or the delivery is in the
+// lane. It calls done once, when the delivery is recorded, or with an error when the
+// event must come again. It gives the slot back as soon as it needs it no more.
 //
 // An event that was handed out before may be recorded already. The replica that had
 // it may also have put the delivery into its lane, and died before it could say so:
 // then it goes into the lane again, which stores it once.
-func (d *Dispatcher) deliver(ctx context.Context, t *match.Target, of delivery.Delivery, redelivered stream.Redelivered, slot *limit.Slot) (err error) {
+func (d *Dispatcher) deliver(ctx context.Context, t *match.Target, of delivery.Delivery, redelivered stream.Redelivered, slot *limit.Slot, done func(error)) {
 	defer slot.Free()
 	turn := delivery.Turn{Delivery: of, Webhook: &t.Webhook, Interrupted: redelivered == stream.SurelyRedelivered}
 	if redelivered != stream.NotRedelivered {
+		var err error
 		if turn.Progress, err = d.progress(ctx, of); err != nil {
-			return err
+			done(err)
+			return
 		}
 	}
 	busy, overflow := d.Lanes.Busy(of.WebhookID)
@@ -35,36 +37,43 @@ func (d *Dispatcher) deliver(ctx context.Context, t *match.Target, of delivery.D
 	}
 	switch plan.Step {
 	case delivery.PlanSend:
-		return d.send(ctx, turn, slot)
+		d.send(ctx, turn, slot, done)
 	case delivery.PlanHold:
-		return d.enqueue(ctx, t, turn, plan.Message, slot)
+		d.enqueue(ctx, t, turn, plan.Message, slot, done)
 	case delivery.PlanDone, delivery.PlanSkip, delivery.PlanDrop: // only the first is possible: the event was matched just now
+		done(nil)
 	}
-	return nil
 }
 
 // send delivers what has entered its webhook. It looks the webhook up once more:
 // waiting for the turn took time, and what is sent goes to the webhook of the
 // moment it is sent.
-func (d *Dispatcher) send(ctx context.Context, turn delivery.Turn, slot *limit.Slot) error {
+func (d *Dispatcher) send(ctx context.Context, turn delivery.Turn, slot *limit.Slot, done func(error)) {
 	t, err := backoff.Read(ctx, d.Log, backoff.Store, "look up a webhook", func() (*match.Target, error) {
 		return d.Matcher.Find(ctx, turn.Delivery.OrganizationID, turn.Delivery.WebhookID)
 	})
 	if err != nil {
 		d.Webhooks.Leave(turn.Delivery.WebhookID, 0)
-		return err
+		done(err)
+		return
 	}
 	turn.Behind = d.behind(turn.Delivery.WebhookID)
-	result, err := d.Deliverer.Deliver(ctx, t, turn, slot)
-	switch {
-	case err != nil:
-		return err
-	case result.Plan.Step == delivery.PlanHold:
-		return d.enqueue(ctx, t, turn, result.Plan.Message, slot)
-	case result.Plan.Step == delivery.PlanSend:
-		return d.Lanes.Settle(ctx, turn.Delivery, result.Number, result.Recorded.Decision)
+	plan := d.Deliverer.Begin(ctx, t, turn, slot, func(recorded delivery.Step, err error) {
+		if err != nil || recorded.Decision.Action == delivery.Done {
+			done(err)
+			return
+		}
+		d.workers.do(func() { // the recorder waits for no broker
+			done(d.Lanes.Settle(ctx, turn.Delivery, turn.Progress.Attempts+1, recorded.Decision))
+		})
+	})
+	switch plan.Step {
+	case delivery.PlanHold:
+		d.enqueue(ctx, t, turn, plan.Message, slot, done)
+	case delivery.PlanDone, delivery.PlanDrop:
+		done(nil)
+	case delivery.PlanSend, delivery.PlanSkip: // done when it is recorded
 	}
-	return nil
 }
 
 // waitsInOrder returns why an event waits in the place of an ordered webhook, in
@@ -112,16 +121,17 @@ func (d *Dispatcher) enter(ctx context.Context, webhookID string, busy bool) boo
 	return d.Webhooks.Enter(ctx, webhookID)
 }
 
-// enqueue stores a delivery in its lane and records that it waits there, and why.
-// The slot is given back in between: a webhook in trouble must not keep the others'
-// events waiting for its entries in the log.
-func (d *Dispatcher) enqueue(ctx context.Context, t *match.Target, turn delivery.Turn, why string, slot *limit.Slot) error {
+// enqueue stores a delivery in its lane and has it recorded that it waits there, and
+// why. The slot is given back in between: a webhook in trouble must not keep the
+// others' events waiting for its entries in the log.
+func (d *Dispatcher) enqueue(ctx context.Context, t *match.Target, turn delivery.Turn, why string, slot *limit.Slot, done func(error)) {
 	err := d.Lanes.Settle(ctx, turn.Delivery, turn.Progress.Attempts, delivery.Decision{Action: delivery.Wait})
 	slot.Free()
 	if err != nil {
-		return err
+		done(err)
+		return
 	}
-	return d.Deliverer.Decline(ctx, t, turn.Delivery, delivery.Deferred, why)
+	d.Deliverer.Decline(ctx, t, turn.Delivery, delivery.Deferred, why, func(_ delivery.Step, err error) { done(err) })
 }
 
 // progress returns what is recorded of a delivery. It waits while the database is

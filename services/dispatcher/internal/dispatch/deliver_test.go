@@ -178,7 +178,9 @@ func (d *Dispatcher) deliverOne(t *testing.T, redelivered stream.Redelivered) {
 		t.Fatal(err)
 	}
 	of := delivery.Delivery{ID: "dlv_1", WebhookID: "wh_1", OrganizationID: "acme", EventType: event.CallCompleted}
-	if err := d.deliver(t.Context(), &match.Target{Webhook: calls}, of, redelivered, slot); err != nil {
+	done := make(chan error, 1)
+	d.deliver(t.Context(), &match.Target{Webhook: calls}, of, redelivered, slot, func(err error) { done <- err })
+	if err := <-done; err != nil {
 		t.Error(err)
 	}
 	if used := d.Slots.Used(); used != 0 {

@@ -52,11 +52,12 @@ type Dispatcher struct {
 	Metrics   *metrics.Metrics
 
 	workers *workers
+	open    sync.WaitGroup // events that are not done with
 }
 
-// Run pulls until pulling ends, then waits for what it holds. work is the
-// context of the deliveries: when it ends they are cut short, and their events
-// come again.
+// Run pulls until pulling ends, then waits until each event that it holds is done
+// with, or work ends. work is the context of the deliveries: when it ends they are
+// cut short, and their events come again.
 func (d *Dispatcher) Run(pulling, work context.Context) {
 	d.workers = newWorkers(d.Slots.Limit())
 	var all sync.WaitGroup
@@ -64,6 +65,15 @@ func (d *Dispatcher) Run(pulling, work context.Context) {
 		all.Go(func() { d.pull(pulling, work) })
 	}
 	all.Wait()
+	finished := make(chan struct{})
+	go func() {
+		d.open.Wait()
+		close(finished)
+	}()
+	select {
+	case <-finished:
+	case <-work.Done():
+	}
 	d.workers.stop()
 }
 
@@ -79,6 +89,7 @@ func (d *Dispatcher) pull(pulling, work context.Context) {
 			return
 		}
 		got, err := d.Events.Pull(pulling, n, pullWait, func(m *stream.Message) {
+			d.open.Add(1)
 			d.workers.do(func() { d.handle(work, m, d.Slots.Slot()) })
 		})
 		d.Slots.Release(n - got)
@@ -94,40 +105,46 @@ func (d *Dispatcher) pull(pulling, work context.Context) {
 	}
 }
 
-// handle sees one event through, until each of its deliveries is recorded or in a
-// lane, and acknowledges it. When one of them is neither, the event comes again.
-// It gives the slot back.
+// handle begins to see one event through. When each of its deliveries is recorded or
+// in a lane, the event is acknowledged; when one of them is neither, it comes again.
+// handle gives the slot back.
 func (d *Dispatcher) handle(work context.Context, m *stream.Message, slot *limit.Slot) {
-	defer m.KeepAlive()()
+	stop := m.KeepAlive()
 	d.Metrics.Consumed()
 	work, span := d.Tracer.Consume(work, proto.StreamEvents, m.Headers())
-	defer span.End()
-	if !d.dispatch(work, m, span, slot) {
-		return
-	}
-	if err := m.Ack(); err != nil {
-		d.Log.WarnContext(work, "event not acknowledged, will be redelivered", slog.Any("error", err))
-	}
+	d.dispatch(work, m, span, slot, func(safe bool) {
+		defer d.open.Done()
+		defer stop()
+		defer span.End()
+		if !safe {
+			return
+		}
+		if err := m.Ack(); err != nil {
+			d.Log.WarnContext(work, "event not acknowledged, will be redelivered", slog.Any("error", err))
+		}
+	})
 }
 
-// dispatch reads an event and has it delivered to the webhooks that want it. It
-// reports whether the event may be acknowledged.
-func (d *Dispatcher) dispatch(work context.Context, m *stream.Message, span trace.Span, slot *limit.Slot) bool {
+// dispatch reads an event and begins to deliver it to the webhooks that want it. It
+// calls finished once, and says whether the event may be acknowledged.
+func (d *Dispatcher) dispatch(work context.Context, m *stream.Message, span trace.Span, slot *limit.Slot, finished func(safe bool)) {
 	e, err := m.Published()
 	if err != nil {
 		defer slot.Free()
-		return d.reject(work, m, err)
+		finished(d.reject(work, m, err))
+		return
 	}
 	span.Of(e)
 	targets, ordered, err := d.match(work, e, m.Sequence)
 	if err != nil {
 		defer slot.Free()
 		d.unmatched(work, m, err)
-		return false
+		finished(false)
+		return
 	}
 	d.Metrics.Matched(len(targets))
-	p := &pendingEvent{dispatcher: d, message: m, event: e, body: e.Body()}
-	return p.deliver(work, targets, ordered, slot)
+	p := &pendingEvent{dispatcher: d, message: m, event: e, body: e.Body(), finished: finished}
+	p.deliver(work, targets, ordered, slot)
 }
 
 // reject keeps a message that cannot be understood where an operator finds it,

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
@@ -18,17 +17,21 @@ type pendingEvent struct {
 	dispatcher *Dispatcher
 	message    *stream.Message
 	event      event.Event
-	body       []byte // of the event, shared by its deliveries
+	body       []byte          // of the event, shared by its deliveries
+	finished   func(safe bool) // called once, when each delivery has ended
 
-	deliveries sync.WaitGroup // in other goroutines
-	unsafe     atomic.Bool    // one of them is neither recorded nor in its lane
+	open   atomic.Int32 // deliveries that have not ended, and one while they begin
+	unsafe atomic.Bool  // one of them is neither recorded nor in its lane
 }
 
-// deliver delivers the event to each of its webhooks at once, and reports whether
-// each delivery is recorded or in its lane. The first uses the event's slot; each
+// deliver delivers the event to each of its webhooks at once, and returns when the
+// requests have been made; finished is called when each delivery is recorded or in
+// its lane, or the event must come again. The first uses the event's slot; each
 // other waits for one of its own, ahead of the pullers. The last is delivered in
 // this goroutine.
-func (p *pendingEvent) deliver(work context.Context, targets, ordered []*match.Target, slot *limit.Slot) bool {
+func (p *pendingEvent) deliver(work context.Context, targets, ordered []*match.Target, slot *limit.Slot) {
+	p.open.Store(1)
+	defer p.end()
 	p.listOrdered(work, ordered)
 	if len(targets) == 0 {
 		slot.Free()
@@ -41,30 +44,28 @@ func (p *pendingEvent) deliver(work context.Context, targets, ordered []*match.T
 				break
 			}
 		}
-		mine := slot
-		one := func() error { return p.dispatcher.deliver(work, t, p.to(t), p.message.Redelivered, mine) }
+		mine, done := slot, p.begin(work, t)
+		one := func() { p.dispatcher.deliver(work, t, p.to(t), p.message.Redelivered, mine, done) }
 		if i < len(targets)-1 {
-			p.begin(work, t, one)
+			p.dispatcher.workers.do(one)
 		} else {
-			p.ended(work, t, one())
+			one()
 		}
 	}
-	p.deliveries.Wait()
-	return !p.unsafe.Load()
 }
 
-// listOrdered records for each ordered webhook that the event waits in its place,
-// unless its turn is now. The slot is held while it is found out who waits, so that
-// no more events are asked for meanwhile.
+// listOrdered has it recorded for each ordered webhook that the event waits in its
+// place, unless its turn is now. The slot is held while it is found out who waits,
+// so that no more events are asked for meanwhile.
 func (p *pendingEvent) listOrdered(work context.Context, ordered []*match.Target) {
 	for _, t := range ordered {
-		of := p.to(t)
+		of, done := p.to(t), p.begin(work, t)
 		why, err := p.dispatcher.waitsInOrder(work, t, of, p.message.Redelivered)
 		if err != nil || why == "" {
-			p.ended(work, t, err)
+			done(err)
 			continue
 		}
-		p.begin(work, t, func() error { return p.dispatcher.Deliverer.Decline(work, t, of, delivery.Deferred, why) })
+		p.dispatcher.Deliverer.Decline(work, t, of, delivery.Deferred, why, func(_ delivery.Step, err error) { done(err) })
 	}
 }
 
@@ -73,23 +74,25 @@ func (p *pendingEvent) to(t *match.Target) delivery.Delivery {
 	return delivery.Of(p.event, p.body, t.Webhook.ID, p.message.Sequence, p.message.Stored)
 }
 
-// begin has a delivery made by another worker.
-func (p *pendingEvent) begin(work context.Context, t *match.Target, do func() error) {
-	p.deliveries.Add(1)
-	p.dispatcher.workers.do(func() {
-		defer p.deliveries.Done()
-		p.ended(work, t, do())
-	})
+// begin begins a delivery, and returns what must be called once when it has ended,
+// with what kept it from being recorded or stored in a lane.
+func (p *pendingEvent) begin(work context.Context, t *match.Target) (done func(error)) {
+	p.open.Add(1)
+	return func(err error) {
+		if err != nil {
+			p.unsafe.Store(true)
+			if work.Err() == nil {
+				p.dispatcher.Log.ErrorContext(work, "delivery neither recorded nor in its lane, event will be redelivered",
+					slog.String("webhook", t.Webhook.ID), slog.Uint64("sequence", p.message.Sequence), slog.Any("error", err))
+			}
+		}
+		p.end()
+	}
 }
 
-// ended notes what kept a delivery from being recorded or stored in a lane.
-func (p *pendingEvent) ended(work context.Context, t *match.Target, err error) {
-	if err == nil {
-		return
-	}
-	p.unsafe.Store(true)
-	if work.Err() == nil {
-		p.dispatcher.Log.ErrorContext(work, "delivery neither recorded nor in its lane, event will be redelivered",
-			slog.String("webhook", t.Webhook.ID), slog.Uint64("sequence", p.message.Sequence), slog.Any("error", err))
+// end counts one delivery that has ended, or that all have begun.
+func (p *pendingEvent) end() {
+	if p.open.Add(-1) == 0 {
+		p.finished(!p.unsafe.Load())
 	}
 }

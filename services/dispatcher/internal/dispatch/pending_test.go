@@ -39,20 +39,23 @@ func (p *pair) webhooks() []webhook.Webhook {
 	return []webhook.Webhook{calls, other}
 }
 
-// event returns an event that goes to both, and its webhooks.
-func (p *pair) event(t *testing.T, matcher *match.Matcher, slots int) (*pendingEvent, []*match.Target) {
+// event returns an event that goes to both, its webhooks, and whether it may be
+// acknowledged when it has ended.
+func (p *pair) event(t *testing.T, matcher *match.Matcher, slots int) (pending *pendingEvent, targets []*match.Target, done chan bool) {
 	t.Helper()
 	d := p.dispatcher(t, nil, matcher) // needs no broker
 	d.Deliverer.Sender = p
 	d.Slots = limit.NewSlots(slots)
 	p.slots = d.Slots
 	d.workers = newWorkers(1)
-	targets, err := matcher.Match(t.Context(), "acme", event.CallCompleted)
+	var err error
+	targets, err = matcher.Match(t.Context(), "acme", event.CallCompleted)
 	if err != nil || len(targets) != 2 {
 		t.Fatalf("matched %d, %v", len(targets), err)
 	}
 	e := event.Event{OrganizationID: "acme", Type: event.CallCompleted, ID: "evt_1"}
-	return &pendingEvent{dispatcher: d, message: &stream.Message{}, event: e}, targets
+	done = make(chan bool, 1)
+	return &pendingEvent{dispatcher: d, message: &stream.Message{}, event: e, finished: func(safe bool) { done <- safe }}, targets, done
 }
 
 // An event is acknowledged when each of its deliveries is recorded.
@@ -62,13 +65,12 @@ func TestAnEventWaitsForEachOfItsDeliveries(t *testing.T) {
 	matcher := matcherOf(t, p)
 	synctest.Test(t, func(t *testing.T) {
 		p.answer = make(chan struct{})
-		pending, targets := p.event(t, matcher, 2)
+		pending, targets, done := p.event(t, matcher, 2)
 		slot, err := p.slots.Take(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		done := make(chan bool, 1)
-		go func() { done <- pending.deliver(t.Context(), targets, nil, slot) }()
+		go pending.deliver(t.Context(), targets, nil, slot)
 		synctest.Wait()
 		if n := p.sent.Load(); n != 2 || len(done) > 0 {
 			t.Errorf("%d requests were made; the event is done with: %t", n, len(done) > 0)
@@ -90,7 +92,7 @@ func TestAnEventWithoutASlotForEachDeliveryComesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p.answer = make(chan struct{})
 		close(p.answer)
-		pending, targets := p.event(t, matcher, 1)
+		pending, targets, done := p.event(t, matcher, 1)
 		slot, err := p.slots.Take(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -98,8 +100,7 @@ func TestAnEventWithoutASlotForEachDeliveryComesAgain(t *testing.T) {
 		go func() { _, _ = p.slots.Take(t.Context()) }() // another event waits for the slot before this one
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan bool, 1)
-		go func() { done <- pending.deliver(ctx, targets, nil, slot) }()
+		go pending.deliver(ctx, targets, nil, slot)
 		synctest.Wait()
 		if n := p.sent.Load(); n != 1 || p.used != 1 || len(done) > 0 {
 			t.Errorf("%d requests were made; %d slots are used; the event is done with: %t", n, p.used, len(done) > 0)

@@ -4,45 +4,62 @@ import "sync"
 
 // workers are goroutines that each do one job after the other. A new goroutine's
 // stack would have to grow again for each job, which took a tenth of all the time.
-// There are as many as there are jobs; at most cap(idle) are kept for jobs to come.
+// There are as many as there are jobs; at most most of them are kept for jobs to
+// come, and the one that has waited for the shortest time gets the next job.
 type workers struct {
-	next    chan func()
-	idle    chan struct{} // a token for each worker that waits for a job
-	jobs    sync.WaitGroup
+	most    int
 	running sync.WaitGroup
+
+	mu      sync.Mutex
+	idle    []chan func() // of the workers that wait for a job
+	stopped bool
 }
 
-func newWorkers(idle int) *workers {
-	return &workers{next: make(chan func()), idle: make(chan struct{}, idle)}
-}
+func newWorkers(most int) *workers { return &workers{most: most} }
 
 // do has a job done and does not wait for it.
 func (w *workers) do(job func()) {
-	w.jobs.Add(1)
-	select {
-	case w.next <- job:
-	default:
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last := len(w.idle) - 1
+	if last < 0 {
 		w.running.Go(func() { w.work(job) })
+		return
 	}
+	w.idle[last] <- job
+	w.idle = w.idle[:last]
 }
 
 func (w *workers) work(job func()) {
+	next := make(chan func(), 1)
 	for ok := true; ok; {
 		job()
-		w.jobs.Done()
-		select {
-		case w.idle <- struct{}{}:
-		default:
+		if !w.wait(next) {
 			return
 		}
-		job, ok = <-w.next
-		<-w.idle
+		job, ok = <-next
 	}
 }
 
-// stop waits until all jobs are done. No job may be given to the workers after it.
+// wait has a worker wait for a job. It reports false when the worker is not needed.
+func (w *workers) wait(next chan func()) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped || len(w.idle) == w.most {
+		return false
+	}
+	w.idle = append(w.idle, next)
+	return true
+}
+
+// stop waits until all jobs are done.
 func (w *workers) stop() {
-	w.jobs.Wait()
-	close(w.next)
+	w.mu.Lock()
+	w.stopped = true
+	for _, next := range w.idle {
+		close(next)
+	}
+	w.idle = nil
+	w.mu.Unlock()
 	w.running.Wait()
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,11 +28,9 @@ type Options struct {
 	Pending int           // attempts not recorded yet, at most; more hold up the pulling
 }
 
-// DefaultOptions are the recorder's bounds in production. Each outcome that is not
-// recorded keeps a goroutine with a grown stack: with 4,096 of them a burst took
-// 200 MiB instead of 120.
+// DefaultOptions are the recorder's bounds in production.
 func DefaultOptions() Options {
-	return Options{Batch: 1024, Linger: 10 * time.Millisecond, Pending: 1024}
+	return Options{Batch: 1024, Linger: 10 * time.Millisecond, Pending: 4096}
 }
 
 // Observer counts transactions.
@@ -49,31 +49,29 @@ type Recorder struct {
 	opts     Options
 	log      *slog.Logger
 	observer Observer
-	queue    chan entry
 	attempts []delivery.Attempt // of the batch that is being written
 	pending  atomic.Int64
 	capacity backoff.Signal // set when there may be capacity again
+
+	mu      sync.Mutex
+	queue   []entry        // attempts that no batch has yet; at most as many as are pending
+	ended   error          // why nothing is recorded any more
+	arrived backoff.Signal // set when the queue is no longer empty
+	ready   backoff.Signal // set when the queue is to be written without lingering
 }
 
 // entry is an attempt that waits to be recorded.
 type entry struct {
-	attempt *delivery.Attempt
-	answer  chan<- answer // has room for the answer
-}
-
-// answer is what became of an attempt: it is recorded, or nothing is known of it.
-type answer struct {
-	recorded delivery.Step
-	err      error
+	attempt  *delivery.Attempt
+	recorded func(delivery.Step, error)
 }
 
 // New returns a recorder; Run must be running for anything to be recorded.
 func New(s Store, policy delivery.Policy, opts Options, log *slog.Logger, observer Observer) *Recorder {
 	return &Recorder{
 		store: s, policy: policy, opts: opts, log: log, observer: observer,
-		queue:    make(chan entry, opts.Pending),
 		attempts: make([]delivery.Attempt, 0, opts.Batch),
-		capacity: backoff.NewSignal(),
+		capacity: backoff.NewSignal(), arrived: backoff.NewSignal(), ready: backoff.NewSignal(),
 	}
 }
 
@@ -81,20 +79,37 @@ func New(s Store, policy delivery.Policy, opts Options, log *slog.Logger, observ
 // away; only then may its message be acknowledged. It returns an error when Run or
 // ctx ends first: then the attempt may be recorded or not.
 func (r *Recorder) Record(ctx context.Context, a *delivery.Attempt) (delivery.Step, error) {
-	answered := make(chan answer, 1)
+	answer := NewAnswer()
+	r.Submit(a, answer.Recorded)
+	return answer.Wait(ctx)
+}
+
+// Submit has an attempt recorded and does not wait for it, so that what waits for
+// a commit takes no goroutine. The recorder calls recorded once, when the attempt
+// is committed, or with an error when it is not known to be; recorded must not
+// block. The caller must leave the attempt alone until then.
+func (r *Recorder) Submit(a *delivery.Attempt, recorded func(delivery.Step, error)) {
 	r.pending.Add(1)
-	select {
-	case r.queue <- entry{attempt: a, answer: answered}:
-	case <-ctx.Done():
+	if err := r.join(entry{attempt: a, recorded: recorded}); err != nil {
 		r.finished(1)
-		return delivery.Step{}, ctx.Err()
+		recorded(delivery.Step{}, err)
 	}
-	select {
-	case got := <-answered:
-		return got.recorded, got.err
-	case <-ctx.Done():
-		return delivery.Step{}, ctx.Err()
+}
+
+func (r *Recorder) join(e entry) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended != nil {
+		return r.ended
 	}
+	r.queue = append(r.queue, e)
+	if len(r.queue) == 1 {
+		r.arrived.Set()
+	}
+	if len(r.queue) == r.opts.Batch || e.attempt.Outcome.Result == delivery.Failed {
+		r.ready.Set()
+	}
+	return nil
 }
 
 // Pending returns how many attempts are not recorded yet.
@@ -116,66 +131,66 @@ func (r *Recorder) WaitForCapacity(ctx context.Context) error {
 }
 
 // Run commits until ctx ends. What is queued then is not committed: its messages
-// were not acknowledged and come again. Nothing may be recorded any more when it
-// has returned.
+// were not acknowledged and come again.
 func (r *Recorder) Run(ctx context.Context) error {
 	for {
-		batch := r.gather(ctx)
-		if len(batch) == 0 {
+		select {
+		case <-r.arrived:
+			r.linger(ctx)
+			r.commit(ctx, r.take())
+		case <-ctx.Done():
 			r.abandon(ctx.Err())
 			return nil
 		}
-		r.commit(ctx, batch)
 	}
 }
 
-// abandon answers for each queued attempt that nothing is known.
-func (r *Recorder) abandon(err error) {
-	for {
-		select {
-		case e := <-r.queue:
-			r.finished(1)
-			e.answer <- answer{err: err}
-		default:
-			return
-		}
+// linger waits for company to the first attempt, until a batch is full. A failure
+// takes along what is queued and does not linger: other deliveries may wait for its
+// consequences.
+func (r *Recorder) linger(ctx context.Context) {
+	linger := time.NewTimer(r.opts.Linger)
+	defer linger.Stop()
+	select {
+	case <-r.ready:
+	case <-linger.C:
+	case <-ctx.Done():
 	}
+}
+
+// take returns the next batch. What remains queued has lingered.
+func (r *Recorder) take() []entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case <-r.ready: // it was for this batch
+	default:
+	}
+	batch := r.queue
+	r.queue = nil
+	if len(batch) > r.opts.Batch {
+		r.queue = slices.Clone(batch[r.opts.Batch:])
+		batch = batch[:r.opts.Batch]
+		r.arrived.Set()
+		r.ready.Set()
+	}
+	return batch
+}
+
+// abandon answers for each queued attempt, and for each to come, that nothing is
+// known.
+func (r *Recorder) abandon(err error) {
+	r.mu.Lock()
+	batch := r.queue
+	r.queue, r.ended = nil, err
+	r.mu.Unlock()
+	r.answer(batch, nil, err)
 }
 
 func (r *Recorder) finished(n int) {
 	r.pending.Add(-int64(n))
 	r.capacity.Set()
 }
-
-// gather waits for a first attempt and takes what comes within the linger. A
-// failure takes along what is queued and does not linger: other deliveries may wait
-// for its consequences. It returns none when ctx ended.
-func (r *Recorder) gather(ctx context.Context) []entry {
-	batch := make([]entry, 0, r.opts.Batch/8)
-	select {
-	case e := <-r.queue:
-		batch = append(batch, e)
-	case <-ctx.Done():
-		return nil
-	}
-	linger := time.NewTimer(r.opts.Linger)
-	defer linger.Stop()
-	urgent := failed(batch[0])
-	for len(batch) < r.opts.Batch && (!urgent || len(r.queue) > 0) {
-		select {
-		case e := <-r.queue:
-			batch = append(batch, e)
-			urgent = urgent || failed(e)
-		case <-linger.C:
-			return batch
-		case <-ctx.Done():
-			return batch
-		}
-	}
-	return batch
-}
-
-func failed(e entry) bool { return e.attempt.Outcome.Result == delivery.Failed }
 
 // commit writes a batch. While the database is away it tries again. Any other
 // failure is split, so that an attempt that cannot be written fails alone.
@@ -192,12 +207,17 @@ func (r *Recorder) commit(ctx context.Context, batch []entry) {
 		r.commit(ctx, batch[half:])
 		return
 	}
+	r.answer(batch, recorded, err)
+}
+
+// answer tells what became of each attempt of a batch.
+func (r *Recorder) answer(batch []entry, recorded []delivery.Step, err error) {
 	r.finished(len(batch))
 	for i, e := range batch {
 		if err != nil {
-			e.answer <- answer{err: err}
+			e.recorded(delivery.Step{}, err)
 		} else {
-			e.answer <- answer{recorded: recorded[i]}
+			e.recorded(recorded[i], nil)
 		}
 	}
 }
