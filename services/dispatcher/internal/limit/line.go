@@ -2,103 +2,133 @@ package limit
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
 // waiter is a delivery in a webhook's line. It is used again.
 type waiter struct {
-	turn  chan struct{} // holds a token when the delivery has a place
-	timer *time.Timer
+	ctx     context.Context //nolint:containedctx // of the delivery: whether it still waits is asked on its behalf
+	turn    chan bool       // whether the delivery has a place; holds one answer
+	waitsOn func(m *waiter, c counts, before int, now time.Time) bool
+	every   time.Duration // after which it is asked, each time, whether it waits on
+	due     time.Time     // when it is asked next
+	asked   int           // how often it was
 }
 
-func newWaiter() any {
-	idle := time.NewTimer(time.Hour)
-	idle.Stop()
-	return &waiter{turn: make(chan struct{}, 1), timer: idle}
-}
+func newWaiter() any { return &waiter{turn: make(chan bool, 1)} }
 
 // Turn is a place in a webhook's line. It must be waited for.
 type Turn struct {
 	webhooks *Webhooks
-	id       string
 	mine     *waiter
 }
 
 // Join joins the line of deliveries that wait for a webhook: turns come in
 // the order of the calls.
-func (w *Webhooks) Join(id string) Turn {
+func (w *Webhooks) Join(ctx context.Context, id string) Turn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l := w.load(id)
-	t := Turn{webhooks: w, id: id, mine: w.join(l)}
+	t := Turn{webhooks: w, mine: w.join(ctx, id, l, fastLatency, whileAnswering)}
 	w.serve(id, l)
 	return t
 }
 
 // Wait waits for the turn, and then has a place that must be given back with
-// Leave. It reports false when ctx ends first, or when the webhook has not
-// answered for a while: a delivery that waits holds a slot that others could use.
-func (t Turn) Wait(ctx context.Context) bool {
-	return t.webhooks.await(ctx, t.id, t.mine, fastLatency, func(c counts, _ int) bool { return c.answers(time.Now()) })
+// Leave. It reports false when the context of Join has ended, or when the webhook
+// has not answered for a while: a delivery that waits holds a slot that others
+// could use. It does not notice the end of the context before the turn comes or
+// another quarter of a second has passed.
+func (t Turn) Wait() bool { return t.webhooks.wait(t.mine) }
+
+func (w *Webhooks) wait(mine *waiter) bool {
+	entered := <-mine.turn
+	mine.ctx = nil
+	w.waiters.Put(mine)
+	return entered
 }
 
-// await waits for a turn. Each time that it has waited for so long it asks whether
-// to wait on, with the number of deliveries that are before this one.
-func (w *Webhooks) await(ctx context.Context, id string, mine *waiter, every time.Duration, waitsOn func(c counts, before int) bool) bool {
-	defer w.waiters.Put(mine)
-	select {
-	case <-mine.turn:
-		return true
-	default:
-	}
-	defer mine.timer.Stop()
-	for {
-		mine.timer.Reset(every)
-		select {
-		case <-mine.turn:
-			return true
-		case <-ctx.Done():
-			waitsOn = func(counts, int) bool { return false }
-		case <-mine.timer.C:
-		}
-		if w.leaveLine(id, mine, waitsOn) {
-			return false
-		}
-	}
+// whileAnswering has a delivery wait on while its webhook answers.
+func whileAnswering(_ *waiter, c counts, _ int, now time.Time) bool { return c.answers(now) }
+
+// whileMoving has a delivery wait on while its turn may be expected.
+func whileMoving(m *waiter, c counts, before int, now time.Time) bool {
+	return m.asked <= maxExtensions && c.extends(m.every, before, now)
 }
 
-// leaveLine takes a delivery out of the line unless it waits on. It reports false
-// when the delivery is to go on waiting, also when its turn came at the same moment:
-// then it has its place.
-func (w *Webhooks) leaveLine(id string, mine *waiter, waitsOn func(c counts, before int) bool) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	l := w.byID[id]
-	before := slices.Index(l.waiting, mine)
-	if before < 0 || waitsOn(w.counts(l), before) {
-		return false
-	}
-	l.waiting = slices.Delete(l.waiting, before, before+1)
-	w.forget(id, l)
-	return true
-}
+// The lock is held in all that follows, except in sweep.
 
-// join puts a delivery at the end of the line. The lock is held.
-func (w *Webhooks) join(l *load) *waiter {
+// join puts a delivery at the end of the line.
+func (w *Webhooks) join(ctx context.Context, id string, l *load, every time.Duration, waitsOn func(*waiter, counts, int, time.Time) bool) *waiter {
 	mine := w.waiters.Get().(*waiter)
+	mine.ctx, mine.every, mine.waitsOn, mine.asked = ctx, every, waitsOn, 0
+	mine.due = time.Now().Add(every)
 	l.waiting = append(l.waiting, mine)
+	w.sweepAt(id, l, mine.due)
 	return mine
 }
 
-// serve hands free places to the deliveries that wait. The lock is held.
+// serve hands free places to the deliveries that wait.
 func (w *Webhooks) serve(id string, l *load) {
 	for len(l.waiting) > 0 && w.counts(l).served() {
 		first := l.waiting[0]
 		l.waiting[0] = nil
 		l.waiting = l.waiting[1:]
-		w.take(l)
-		first.turn <- struct{}{}
+		waits := first.ctx.Err() == nil
+		if waits {
+			w.take(l)
+		}
+		first.turn <- waits
 	}
 	w.forget(id, l)
+}
+
+// sweepAt has a line swept at a time, or earlier. A line has one timer: one for
+// each delivery would be set and stopped for each, and hardly ever run.
+func (w *Webhooks) sweepAt(id string, l *load, at time.Time) {
+	switch {
+	case l.sweep == nil:
+		l.sweep = time.AfterFunc(time.Until(at), func() { w.sweep(id, l) })
+	case l.swept.IsZero() || at.Before(l.swept):
+		l.sweep.Reset(time.Until(at))
+	default:
+		return
+	}
+	l.swept = at
+}
+
+// sweep asks the deliveries of a line whose time has come whether they wait on, and
+// takes those out that do not.
+func (w *Webhooks) sweep(id string, l *load) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now, c := time.Now(), w.counts(l)
+	l.swept = time.Time{}
+	stay := l.waiting[:0]
+	for _, m := range l.waiting {
+		if !m.due.After(now) {
+			m.asked++
+			m.due = now.Add(m.every)
+			if m.ctx.Err() != nil || !m.waitsOn(m, c, len(stay), now) {
+				m.turn <- false
+				continue
+			}
+		}
+		stay = append(stay, m)
+	}
+	clear(l.waiting[len(stay):])
+	l.waiting = stay
+	if len(stay) == 0 {
+		if w.byID[id] == l {
+			w.forget(id, l)
+		}
+		return
+	}
+	next := stay[0].due
+	for _, m := range stay {
+		if m.due.Before(next) {
+			next = m.due
+		}
+	}
+	w.sweepAt(id, l, next)
 }

@@ -37,6 +37,8 @@ type load struct {
 	slow       int       // of inFlight, those that began when it was not known to be fast
 	failures   int       // that are being recorded
 	waiting    []*waiter // in order of arrival
+	sweep      *time.Timer
+	swept      time.Time // when the line is swept next; zero when it need not be
 	latency    time.Duration
 	remembered time.Duration // what is remembered of latency; 0 for nothing
 	lastEnd    time.Time     // when an attempt last ended, or the first of those in flight began
@@ -64,20 +66,16 @@ func (w *Webhooks) InFlight() int {
 // enough for that to help. It reports false when the delivery should go to the
 // webhook's lane instead, or ctx has ended.
 func (w *Webhooks) Enter(ctx context.Context, id string) bool {
-	mine, bound, decided := w.ask(id)
+	mine, decided := w.ask(ctx, id)
 	if decided != queued {
 		return decided == granted
 	}
-	extensions := 0
-	return w.await(ctx, id, mine, bound, func(c counts, before int) bool {
-		extensions++
-		return extensions <= maxExtensions && c.extends(bound, before, time.Now())
-	})
+	return w.wait(mine)
 }
 
 // ask decides on a delivery that asks for a place. One that has to wait joins the
-// line, and is asked after bound whether it waits on.
-func (w *Webhooks) ask(id string) (mine *waiter, bound time.Duration, decided decision) {
+// line.
+func (w *Webhooks) ask(ctx context.Context, id string) (mine *waiter, decided decision) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l := w.load(id)
@@ -86,11 +84,11 @@ func (w *Webhooks) ask(id string) (mine *waiter, bound time.Duration, decided de
 	case granted:
 		w.take(l)
 	case queued:
-		mine = w.join(l)
+		mine = w.join(ctx, id, l, c.maxWait(), whileMoving)
 	case refused:
 		w.forget(id, l)
 	}
-	return mine, c.maxWait(), decided
+	return mine, decided
 }
 
 // TryEnter takes a place for an attempt to a webhook if one is free now.

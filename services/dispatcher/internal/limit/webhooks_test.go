@@ -156,12 +156,12 @@ func TestADeliveryWaitsOnWhileItsWebhookAnswers(t *testing.T) {
 		enter(w, "a")
 		began := time.Now()
 		entered := make(chan bool)
-		ahead := w.Join("a")
+		ahead := w.Join(t.Context(), "a")
 		go func() { entered <- enter(w, "a") }()
 		synctest.Wait()
 		<-time.After(40 * time.Millisecond) // twice what it should take
 		w.Leave("a", 20*time.Millisecond)
-		if !ahead.Wait(t.Context()) {
+		if !ahead.Wait() {
 			t.Fatal("the first in line had no turn")
 		}
 		<-time.After(40 * time.Millisecond)
@@ -171,7 +171,7 @@ func TestADeliveryWaitsOnWhileItsWebhookAnswers(t *testing.T) {
 		}
 
 		for range 3 { // one attempt after the other ends, but always that of a delivery before
-			go w.Join("a").Wait(t.Context())
+			go w.Join(t.Context(), "a").Wait()
 		}
 		w.Leave("a", 20*time.Millisecond)
 		synctest.Wait()
@@ -409,8 +409,8 @@ func TestNoDeliveryWaitsForAWebhookThatBeginsToHang(t *testing.T) {
 		began := time.Now()
 		waited := make(chan bool)
 		for range 3 {
-			turn := w.Join("a")
-			go func() { waited <- turn.Wait(t.Context()) }()
+			turn := w.Join(t.Context(), "a")
+			go func() { waited <- turn.Wait() }()
 		}
 		<-time.After(200 * time.Millisecond)
 		w.Leave("a", time.Millisecond)
@@ -444,9 +444,9 @@ func TestTurnsComeInOrder(t *testing.T) {
 			if i == 3 {
 				ctx = cancelled
 			}
-			turn := w.Join("a")
+			turn := w.Join(ctx, "a")
 			go func() {
-				if turn.Wait(ctx) {
+				if turn.Wait() {
 					mu.Lock()
 					order = append(order, i)
 					mu.Unlock()
@@ -505,11 +505,11 @@ func TestTurnsComeAgainAfterAFailure(t *testing.T) {
 		enter(w, "a")
 		w.BeginFailure("a")
 		w.Leave("a", time.Millisecond)
-		first := w.Join("a")
+		first := w.Join(t.Context(), "a")
 		<-time.After(time.Minute)
 		began := time.Now()
 		w.EndFailure("a")
-		if !first.Wait(t.Context()) || time.Since(began) != 0 {
+		if !first.Wait() || time.Since(began) != 0 {
 			t.Errorf("no turn came, in %s", time.Since(began))
 		}
 		second := make(chan bool)

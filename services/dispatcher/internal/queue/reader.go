@@ -233,7 +233,7 @@ func (r *reader) begin(work context.Context, h held) {
 		r.outstanding.Add(-1)
 		r.wake.Set()
 	})
-	turn := r.Webhooks.Join(r.webhookID)
+	turn := r.Webhooks.Join(work, r.webhookID)
 	r.deliveries.Go(func() {
 		defer r.wake.Set()
 		defer slot.Free()
@@ -255,7 +255,7 @@ func (r *reader) begin(work context.Context, h held) {
 // knows how many attempts were made, whatever became of their messages.
 func (r *reader) deliver(work context.Context, h held, turn limit.Turn, slot *limit.Slot) bool {
 	progress, err := r.Deliverer.Progress.Of(work, h.delivery)
-	if !turn.Wait(work) {
+	if !turn.Wait() {
 		if work.Err() == nil {
 			_ = h.message.Return(0) // it keeps its place in the queue; when that is lost it comes again all the same
 		}
