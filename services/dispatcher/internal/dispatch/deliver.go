@@ -58,13 +58,14 @@ func (d *Dispatcher) send(ctx context.Context, turn delivery.Turn, slot *limit.S
 		return
 	}
 	turn.Behind = d.behind(turn.Delivery.WebhookID)
+	of, number := turn.Delivery, turn.Progress.Attempts+1
 	plan := d.Deliverer.Begin(ctx, t, turn, slot, func(recorded delivery.Step, err error) {
 		if err != nil || recorded.Decision.Action == delivery.Done {
 			done(err)
 			return
 		}
 		d.workers.do(func() { // the recorder waits for no broker
-			done(d.Lanes.Settle(ctx, turn.Delivery, turn.Progress.Attempts+1, recorded.Decision))
+			done(d.Lanes.Settle(ctx, of, number, recorded.Decision))
 		})
 	})
 	switch plan.Step {
