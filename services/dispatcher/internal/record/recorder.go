@@ -30,7 +30,7 @@ type Options struct {
 
 // DefaultOptions are the recorder's bounds in production.
 func DefaultOptions() Options {
-	return Options{Batch: 1024, Linger: 10 * time.Millisecond, Pending: 4096}
+	return Options{Batch: 2048, Linger: 10 * time.Millisecond, Pending: 4096}
 }
 
 // Observer counts transactions.
