@@ -43,6 +43,22 @@ func (r Rule) Check(used, own, want int) error {
 	return nil
 }
 
+// Most returns how much a holder may have while all holders together have used, at
+// least 1.
+func (r Rule) Most(used int) int { return max(1, int(r.Factor*float64(r.Total-used))) }
+
+// Room returns how often a holder that has own may take 1 more, one after the other,
+// while all holders together have used.
+func (r Rule) Room(used, own int) int {
+	free := r.Total - used
+	// The n-th of them is taken when n-1 fewer are free.
+	n := int((r.Factor*float64(free+1) - float64(own)) / (1 + r.Factor))
+	if own == 0 {
+		n = max(n, 1)
+	}
+	return max(0, min(n, free))
+}
+
 // Ledger has what each holder has under a rule. Not safe for concurrent use.
 type Ledger struct {
 	rule Rule

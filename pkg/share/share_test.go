@@ -81,6 +81,31 @@ func TestHoldersThatTakeAllTheyGetLeaveAShareForTheNext(t *testing.T) {
 	}
 }
 
+func TestRoomIsAsOftenAsOneCanBeTaken(t *testing.T) {
+	t.Parallel()
+	for _, factor := range []float64{1.0 / 8, 0.5, 1, 3} {
+		for total := range 30 {
+			r := share.Rule{Total: total, Factor: factor}
+			for used := range total + 1 {
+				for own := range used + 1 {
+					l := share.NewLedger(r)
+					l.Force("others", used-own)
+					if own > 0 {
+						l.Force("mine", own)
+					}
+					want := 0
+					for l.Take("mine", 1) == nil {
+						want++
+					}
+					if got := r.Room(used, own); got != want {
+						t.Fatalf("%+v, %d used, %d own: %d, want %d", r, used, own, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
 // Whatever is taken and given back in whatever order, the sums are right.
 func TestALedgerCountsRight(t *testing.T) {
 	t.Parallel()

@@ -104,6 +104,7 @@ func (a *App) assemble() (*parts, error) {
 	recorder := record.New(notifying, a.cfg.Policy, record.DefaultOptions(), log, a.metrics)
 	slots := limit.NewSlots(a.cfg.MaxInFlight)
 	webhooks := limit.NewWebhooks(limit.Limits{Total: a.cfg.MaxInFlight, PerWebhook: a.cfg.WebhookMaxInFlight, MaxWait: maxWait})
+	a.deps.Registry.MustRegister(webhooks)
 	deliverer := &deliver.Deliverer{
 		Sender: a.deps.Sender, Recorder: recorder, Progress: record.NewProgressReader(a.deps.Store, time.Now), Matcher: matcher,
 		Announcer: a.deps.Stream, Webhooks: webhooks, Metrics: a.metrics.By(metrics.Direct), Tracer: a.deps.Tracer, Now: time.Now, Log: log,

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/webhook"
@@ -64,5 +65,36 @@ func TestBothLimitsHold(t *testing.T) {
 	}
 	if n := all.atOnce(); n > cfg.MaxInFlight {
 		t.Errorf("%d requests were in flight, more than %d", n, cfg.MaxInFlight)
+	}
+}
+
+// One organization has as many webhooks as it may have, and all of them hang: the
+// webhook of another, which is not fast either, gets its events meanwhile.
+func TestAnOrganizationsSlowWebhooksLeavePlacesToOthers(t *testing.T) {
+	t.Parallel()
+	const webhooks, share = 100, 192 // half of what slow webhooks may have of 512 places
+	s := newSystem(t)
+	cfg := config(never)
+	cfg.DeliveryTimeout = 2 * patience // what hangs does not end by itself
+	replica := s.run(t, cfg)
+	release := make(chan struct{})
+	hanging := newReceiver(t, func(http.ResponseWriter, *http.Request) { <-release })
+	t.Cleanup(sync.OnceFunc(func() { close(release) }))
+	for range webhooks {
+		s.webhook(t, "greedy", hanging.url)
+	}
+	s.publish(t, "greedy", names("greedy", 10)...)
+	await(t, "its attempts have its share", func() bool { return hanging.inFlight() == share })
+
+	slow := newReceiver(t, func(http.ResponseWriter, *http.Request) { <-time.After(400 * time.Millisecond) })
+	other := s.webhook(t, "other", slow.url)
+	ids := names("other", 40)
+	s.publish(t, "other", ids...)
+	s.awaitStatus(t, other, delivery.StatusDelivered, ids...)
+	if n := hanging.atOnce(); n > share {
+		t.Errorf("one organization had %d requests in flight, more than %d", n, share)
+	}
+	if n := replica.heldBack(t, "deliveries", "share", "refused"); n == 0 {
+		t.Error("nothing is counted as held back")
 	}
 }

@@ -109,7 +109,7 @@ func (d *Deliverer) attempt(ctx context.Context, t *match.Target, of delivery.De
 	a, ok := Attempt(sending, d.Sender, d.Now, t, of, number)
 	span.Attempted(&a.Outcome)
 	if ok && a.Outcome.Result == delivery.Failed && a.Outcome.Reason.HoldsEndpoint() {
-		d.Webhooks.BeginFailure(of.WebhookID)
+		d.Webhooks.BeginFailure(limit.Of{OrganizationID: of.OrganizationID, WebhookID: of.WebhookID})
 		then := recorded
 		recorded = func(s delivery.Step, err error) {
 			d.Webhooks.EndFailure(of.WebhookID)

@@ -129,7 +129,7 @@ func (p *parts) run(t *testing.T, to *match.Target, turn delivery.Turn) (deliver
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !p.webhooks.TryEnter("wh_1") {
+	if !p.webhooks.TryEnter(limit.Of{OrganizationID: "acme", WebhookID: "wh_1"}) {
 		t.Fatal("the webhook cannot be entered")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -285,7 +285,7 @@ func TestNoTurnComesWhileAFailureIsRecorded(t *testing.T) {
 		p := &parts{outcome: delivery.Outcome{Result: delivery.Failed, Reason: reason}, recorded: recorded(func(*webhook.Health) {})}
 		held := make(chan bool, 1)
 		p.meanwhile = func() {
-			entered := p.webhooks.TryEnter("wh_1")
+			entered := p.webhooks.TryEnter(limit.Of{OrganizationID: "acme", WebhookID: "wh_1"})
 			if entered {
 				p.webhooks.Leave("wh_1", 0)
 			}
@@ -297,7 +297,7 @@ func TestNoTurnComesWhileAFailureIsRecorded(t *testing.T) {
 		if got := <-held; got != holds {
 			t.Errorf("%s: no turn comes: %t", reason, got)
 		}
-		if !p.webhooks.TryEnter("wh_1") {
+		if !p.webhooks.TryEnter(limit.Of{OrganizationID: "acme", WebhookID: "wh_1"}) {
 			t.Errorf("%s: no turn comes afterwards", reason)
 		}
 	}

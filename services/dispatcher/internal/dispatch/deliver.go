@@ -31,7 +31,7 @@ func (d *Dispatcher) deliver(ctx context.Context, t *match.Target, of delivery.D
 	busy, overflow := d.Lanes.Busy(of.WebhookID)
 	turn.Behind = goFirst(busy, overflow)
 	plan := delivery.Plan(turn, d.Now())
-	if plan.Step == delivery.PlanSend && !d.enter(ctx, of.WebhookID, busy) {
+	if plan.Step == delivery.PlanSend && !d.enter(ctx, limit.Of{OrganizationID: of.OrganizationID, WebhookID: of.WebhookID}, busy) {
 		turn.Behind = true
 		plan = delivery.Plan(turn, d.Now())
 	}
@@ -115,11 +115,11 @@ func goFirst(busy, overflow bool) bool { return busy && !overflow }
 // comes: while the lane is busy with nothing but that, a place that is free and that
 // no delivery waits for is taken, and one of a webhook that is fast enough is waited
 // for as ever.
-func (d *Dispatcher) enter(ctx context.Context, webhookID string, busy bool) bool {
-	if busy && !d.Webhooks.FastEnough(webhookID) {
-		return d.Webhooks.TryEnter(webhookID)
+func (d *Dispatcher) enter(ctx context.Context, of limit.Of, busy bool) bool {
+	if busy && !d.Webhooks.FastEnough(of.WebhookID) {
+		return d.Webhooks.TryEnter(of)
 	}
-	return d.Webhooks.Enter(ctx, webhookID)
+	return d.Webhooks.Enter(ctx, of)
 }
 
 // enqueue stores a delivery in its lane and has it recorded that it waits there, and

@@ -49,12 +49,12 @@ func TestAFreePlaceIsTakenPastAnOverflow(t *testing.T) {
 		d := &Dispatcher{Webhooks: webhooks}
 		enter := func(id string) <-chan bool {
 			answered := make(chan bool, 1)
-			go func() { answered <- d.enter(t.Context(), id, true) }()
+			go func() { answered <- d.enter(t.Context(), limit.Of{OrganizationID: "acme", WebhookID: id}, true) }()
 			synctest.Wait()
 			return answered
 		}
 		answered := func(id string, took time.Duration) {
-			webhooks.TryEnter(id)
+			webhooks.TryEnter(limit.Of{OrganizationID: "acme", WebhookID: id})
 			webhooks.Leave(id, took)
 		}
 		answered("slow", 100*time.Millisecond)
@@ -203,7 +203,7 @@ func TestADeliveryWithoutAPlaceGoesToItsLane(t *testing.T) {
 	d := n.dispatcher(t, conn, matcherOf(t, n))
 	d.Webhooks = limit.NewWebhooks(limit.Limits{Total: 8, PerWebhook: 1, MaxWait: time.Nanosecond})
 	d.Deliverer.Webhooks = d.Webhooks
-	d.Webhooks.TryEnter("wh_1")
+	d.Webhooks.TryEnter(limit.Of{OrganizationID: "acme", WebhookID: "wh_1"})
 	d.deliverOne(t, stream.NotRedelivered)
 	if n.did != "deferred" || n.message != "Waiting for earlier deliveries to this webhook." || d.Webhooks.InFlight() != 1 {
 		t.Errorf("it was %q: %q; %d in flight, want 1", n.did, n.message, d.Webhooks.InFlight())

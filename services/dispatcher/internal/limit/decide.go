@@ -1,6 +1,10 @@
 package limit
 
-import "time"
+import (
+	"time"
+
+	"github.com/dialnote/webhooks/pkg/share"
+)
 
 const (
 	// fastLatency is how long attempts take at most, on average, of a webhook that
@@ -11,9 +15,17 @@ const (
 	// webhooks that answer fast.
 	fastShare = 4
 
-	// webhookShare is the part of the free places, one in so many, that one webhook
-	// may have.
-	webhookShare = 8
+	// webhookFactor is how much one webhook may have of the places that are free.
+	webhookFactor = 1.0 / 8
+
+	// organizationFactor is how much one organization may have of them. Alone it may
+	// have three quarters; what is left is enough for the webhooks of others that
+	// answer fast.
+	organizationFactor = 3
+
+	// slowFactor is how much an organization may have, for webhooks that are not known
+	// to be fast, of the places that are free for such webhooks.
+	slowFactor = 1
 
 	// keepUpCost is how much of a webhook's time one delivery may take for the
 	// webhook to keep up: about what it takes to put a delivery into its lane and
@@ -32,11 +44,28 @@ type Limits struct {
 	MaxWait    time.Duration // how long a delivery may expect to wait for its webhook's turn, once an attempt of it has ended
 }
 
+// places says how many attempts an organization may have in flight.
+func (l Limits) places() share.Rule { return share.Rule{Total: l.Total, Factor: organizationFactor} }
+
+// slowPlaces says how many of them may be to webhooks that are not known to be fast.
+func (l Limits) slowPlaces() share.Rule {
+	return share.Rule{Total: l.Total - l.Total/fastShare, Factor: slowFactor}
+}
+
+// ofWebhook says how many attempts a webhook may have in flight.
+func (l Limits) ofWebhook() share.Rule { return share.Rule{Total: l.Total, Factor: webhookFactor} }
+
+// tally is how many attempts are in flight.
+type tally struct {
+	total int
+	slow  int // of total, to webhooks that were not known to be fast when the attempt began
+}
+
 // counts is what is known of a webhook and of its replica when a decision is made.
 type counts struct {
 	limits Limits
-	total  int // attempts in flight of all webhooks
-	slow   int // of total, to webhooks that were not known to be fast when the attempt began
+	tally        // of all webhooks
+	own    tally // of the webhook's organization
 
 	inFlight   int           // attempts
 	waiting    int           // deliveries that wait for their turn
@@ -60,7 +89,7 @@ func (c counts) decide(now time.Time) decision {
 	switch {
 	case !c.admits(now):
 		return refused
-	case c.free():
+	case c.free(now):
 		return granted
 	case c.answersWithin(c.maxWait(), c.waiting, now):
 		return queued
@@ -70,19 +99,38 @@ func (c counts) decide(now time.Time) decision {
 
 // admits reports whether there is a place for the webhook, apart from its own
 // limit.
-func (c counts) admits(now time.Time) bool {
-	return c.slow < c.limits.Total-c.limits.Total/fastShare || c.fast(now)
+func (c counts) admits(now time.Time) bool { return c.heldBack(now) == nil }
+
+// heldBack returns why there is no place for the webhook, apart from its own limit:
+// share.ErrOverShare when its organization has its share, share.ErrFull when all
+// places are taken, and nil when there is one.
+func (c counts) heldBack(now time.Time) error {
+	if err := c.limits.places().Check(c.total, c.own.total, 1); err != nil || c.fast(now) {
+		return err
+	}
+	return c.limits.slowPlaces().Check(c.slow, c.own.slow, 1)
+}
+
+// room returns how many places there are for the webhook, apart from its own limit.
+func (c counts) room(now time.Time) int {
+	n := c.limits.places().Room(c.total, c.own.total)
+	if c.fast(now) {
+		return n
+	}
+	return min(n, c.limits.slowPlaces().Room(c.slow, c.own.slow))
 }
 
 // free reports whether a delivery that comes now has a place at once.
-func (c counts) free() bool { return c.served() && c.waiting == 0 }
+func (c counts) free(now time.Time) bool { return c.waiting == 0 && c.served(now) }
 
 // served reports whether the first in line has a place.
-func (c counts) served() bool { return c.inFlight < c.limit() && c.failures == 0 }
+func (c counts) served(now time.Time) bool {
+	return c.inFlight < c.limit() && c.failures == 0 && c.admits(now)
+}
 
 // limit returns how many attempts the webhook may have in flight.
 func (c counts) limit() int {
-	return min(c.limits.PerWebhook, max(1, (c.limits.Total-c.total)/webhookShare))
+	return min(c.limits.PerWebhook, c.limits.ofWebhook().Most(c.total))
 }
 
 // fast reports whether the webhook is known to answer fast, and does now.
@@ -137,18 +185,25 @@ func (c counts) answers(now time.Time) bool {
 }
 
 // window returns how many deliveries of the webhook's lane to hold when at most
-// atMost of them may be in flight and so many are held: those, and as many more as
+// atMost of them may be in flight and so many are held: no more than there is room
+// for.
+func (c counts) window(atMost, held int, now time.Time) int {
+	if !c.admits(now) {
+		return 0
+	}
+	return min(c.use(atMost, held, now), held+c.room(now))
+}
+
+// use returns how many deliveries of the lane the webhook has use for: those, and as many more as
 // will have their turn within some milliseconds, so that a fast endpoint never
 // waits for the next and a slow one holds nothing that others could use. Of one
 // that is slow, or not known yet, that is what it has places for beside the
 // attempts that did not come out of the lane: a delivery that waits for those waits
 // until the deadline.
-func (c counts) window(atMost, held int, now time.Time) int {
+func (c counts) use(atMost, held int, now time.Time) int {
 	const ahead = 10 * time.Millisecond
 	limit := min(atMost, c.limit())
 	switch {
-	case !c.admits(now):
-		return 0
 	case c.inFlight == 0 && c.waiting == 0 && c.failures == 0:
 		return limit
 	case !c.fast(now):

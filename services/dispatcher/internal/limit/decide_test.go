@@ -17,10 +17,20 @@ func idle(changes ...func(*counts)) counts {
 	return c
 }
 
-func inFlight(n int) func(*counts) { return func(c *counts) { c.inFlight, c.total = n, c.total+n } }
+func inFlight(n int) func(*counts) {
+	return func(c *counts) { c.inFlight, c.total, c.own.total = n, c.total+n, c.own.total+n }
+}
+
+// itsOthers are attempts to other webhooks of the same organization.
+func itsOthers(inFlight, slow int) func(*counts) {
+	return func(c *counts) {
+		c.total, c.slow = c.total+inFlight, c.slow+slow
+		c.own.total, c.own.slow = c.own.total+inFlight, c.own.slow+slow
+	}
+}
 
 func others(inFlight, slow int) func(*counts) {
-	return func(c *counts) { c.total, c.slow = c.total+inFlight, slow }
+	return func(c *counts) { c.total, c.slow = c.total+inFlight, c.slow+slow }
 }
 
 func waiting(n int) func(*counts) { return func(c *counts) { c.waiting = n } }
@@ -66,6 +76,19 @@ func TestDecide(t *testing.T) {
 		"was fast, and has not answered since":     {idle(others(384, 384), remembered, inFlight(1), silentFor(fastLatency+1)), refused},
 		"was fast, and is about to answer":         {idle(others(384, 384), remembered, inFlight(1), silentFor(fastLatency)), granted},
 		"was slow, is forgotten, and answers fast": {idle(others(384, 384), inFlight(1), takes(ms)), granted},
+
+		"its organization has half of what slow ones may have": {idle(itsOthers(191, 191)), granted},
+		"its organization has all of its share for slow ones":  {idle(itsOthers(192, 192)), refused},
+		"it has, and the webhook is fast":                      {idle(itsOthers(192, 192), remembered), granted},
+		"it has, and this is another organization's":           {idle(others(192, 192)), granted},
+		"two organizations, a third for each":                  {idle(itsOthers(127, 127), others(128, 128)), granted},
+		"two organizations, more than a third":                 {idle(itsOthers(128, 128), others(129, 129)), refused},
+		"its organization has less than three quarters":        {idle(itsOthers(383, 0), remembered), granted},
+		"its organization has three quarters":                  {idle(itsOthers(384, 0), remembered), refused},
+		"another has three quarters":                           {idle(others(384, 0), remembered), granted},
+		"slow ones have all they may, of the quarter its half": {idle(others(384, 384), itsOthers(95, 0), remembered), granted},
+		"slow ones have all they may, of the quarter more":     {idle(others(384, 384), itsOthers(96, 0), remembered), refused},
+		"its organization has its share, and it has something": {idle(itsOthers(380, 0), inFlight(4), takes(ms)), refused},
 	} {
 		if got := c.counts.decide(decisionAt); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)

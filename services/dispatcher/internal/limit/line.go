@@ -25,12 +25,12 @@ type Turn struct {
 
 // Join joins the line of deliveries that wait for a webhook: turns come in
 // the order of the calls.
-func (w *Webhooks) Join(ctx context.Context, id string) Turn {
+func (w *Webhooks) Join(ctx context.Context, of Of) Turn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l := w.load(id)
-	t := Turn{webhooks: w, mine: w.join(ctx, id, l, fastLatency, whileAnswering)}
-	w.serve(id, l)
+	l := w.load(of)
+	t := Turn{webhooks: w, mine: w.join(ctx, of.WebhookID, l, fastLatency, whileAnswering)}
+	w.serve(of.WebhookID, l)
 	return t
 }
 
@@ -48,8 +48,11 @@ func (w *Webhooks) wait(mine *waiter) bool {
 	return entered
 }
 
-// whileAnswering has a delivery wait on while its webhook answers.
-func whileAnswering(_ *waiter, c counts, _ int, now time.Time) bool { return c.answers(now) }
+// whileAnswering has a delivery wait on while its webhook answers and its
+// organization may have more places.
+func whileAnswering(_ *waiter, c counts, _ int, now time.Time) bool {
+	return c.answers(now) && c.admits(now)
+}
 
 // whileMoving has a delivery wait on while its turn may be expected.
 func whileMoving(m *waiter, c counts, before int, now time.Time) bool {
@@ -70,13 +73,17 @@ func (w *Webhooks) join(ctx context.Context, id string, l *load, every time.Dura
 
 // serve hands free places to the deliveries that wait.
 func (w *Webhooks) serve(id string, l *load) {
-	for len(l.waiting) > 0 && w.counts(l).served() {
+	for len(l.waiting) > 0 {
+		c, now := w.counts(l), time.Now()
+		if !c.served(now) {
+			break
+		}
 		first := l.waiting[0]
 		l.waiting[0] = nil
 		l.waiting = l.waiting[1:]
 		waits := first.ctx.Err() == nil
 		if waits {
-			w.take(l)
+			w.take(l, c, now)
 		}
 		first.turn <- waits
 	}
@@ -102,6 +109,7 @@ func (w *Webhooks) sweepAt(id string, l *load, at time.Time) {
 func (w *Webhooks) sweep(id string, l *load) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.serve(id, l) // others of the organization may have left places
 	now, c := time.Now(), w.counts(l)
 	l.swept = time.Time{}
 	stay := l.waiting[:0]

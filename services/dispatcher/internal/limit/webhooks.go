@@ -6,33 +6,57 @@ import (
 	"time"
 
 	"github.com/maypok86/otter/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialnote/webhooks/pkg/share"
 )
+
+// spareOrganizations is how many organizations without anything in flight are kept
+// to be used again: most have one attempt at a time.
+const spareOrganizations = 64
 
 // knownFast is how many fast webhooks are remembered.
 const knownFast = 100_000
 
-// Webhooks counts the attempts in flight by webhook. Safe for concurrent use.
+// Of is what an attempt is counted for.
+type Of struct{ OrganizationID, WebhookID string }
+
+// Webhooks counts the attempts in flight by webhook and by organization. Safe for
+// concurrent use. It is a prometheus.Collector of what is shared and who is held back.
 //
 // A webhook may have PerWebhook attempts in flight, and never more than an
 // eighth of what is free in all: many slow webhooks together leave room for
 // the others (a dynamic threshold, as switches share their buffers). However
 // many there are, a quarter of all places is kept for webhooks that have shown
 // that they answer fast: hundreds that hang until the deadline delay none of
-// those.
+// those. Of all places, and of those for webhooks that are not known to be fast, an
+// organization has no more than its share, however many webhooks it has.
 type Webhooks struct {
 	limits     Limits
 	remembered *otter.Cache[string, time.Duration] // how long attempts take of those that answer fast, the latest
 
 	waiters sync.Pool // of *waiter
 
-	mu    sync.Mutex
-	total int
-	slow  int // of total, those that were not known to be fast
-	byID  map[string]*load
+	meter *share.Meter
+
+	mu            sync.Mutex
+	tally                                  // of all webhooks
+	byID          map[string]*load         // of webhooks with something in flight
+	organizations map[string]*organization // of those webhooks
+	spare         []*organization          // to be used again
+}
+
+// organization is what the webhooks of an organization have in flight together.
+type organization struct {
+	tally
+
+	id       string
+	webhooks int // that have something in flight
 }
 
 // load is what one webhook has in flight.
 type load struct {
+	of         *organization // nil when nothing is in flight
 	inFlight   int
 	slow       int       // of inFlight, those that began when it was not known to be fast
 	failures   int       // that are being recorded
@@ -46,13 +70,38 @@ type load struct {
 
 // NewWebhooks returns counts at zero.
 func NewWebhooks(l Limits) *Webhooks {
-	return &Webhooks{
-		limits:     l,
-		remembered: otter.Must(&otter.Options[string, time.Duration]{MaximumSize: knownFast}),
-		waiters:    sync.Pool{New: newWaiter},
-		byID:       make(map[string]*load),
+	w := &Webhooks{
+		limits:        l,
+		remembered:    otter.Must(&otter.Options[string, time.Duration]{MaximumSize: knownFast}),
+		waiters:       sync.Pool{New: newWaiter},
+		byID:          make(map[string]*load),
+		organizations: make(map[string]*organization),
+		spare:         make([]*organization, 0, spareOrganizations),
 	}
+	w.meter = share.NewMeter("deliveries", w.state)
+	return w
 }
+
+func (w *Webhooks) state() share.State {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return share.State{Used: w.total, Limit: w.limits.Total, Waiting: w.lines()}
+}
+
+// lines returns how many deliveries wait in all lines. The lock is held.
+func (w *Webhooks) lines() int {
+	n := 0
+	for _, l := range w.byID {
+		n += len(l.waiting)
+	}
+	return n
+}
+
+// Describe implements prometheus.Collector.
+func (w *Webhooks) Describe(to chan<- *prometheus.Desc) { w.meter.Describe(to) }
+
+// Collect implements prometheus.Collector.
+func (w *Webhooks) Collect(to chan<- prometheus.Metric) { w.meter.Collect(to) }
 
 // InFlight returns how many attempts are in flight in all.
 func (w *Webhooks) InFlight() int {
@@ -65,8 +114,8 @@ func (w *Webhooks) InFlight() int {
 // Leave. When all are taken it waits for as long as the webhook's attempts end fast
 // enough for that to help. It reports false when the delivery should go to the
 // webhook's lane instead, or ctx has ended.
-func (w *Webhooks) Enter(ctx context.Context, id string) bool {
-	mine, decided := w.ask(ctx, id)
+func (w *Webhooks) Enter(ctx context.Context, of Of) bool {
+	mine, decided := w.ask(ctx, of)
 	if decided != queued {
 		return decided == granted
 	}
@@ -75,33 +124,36 @@ func (w *Webhooks) Enter(ctx context.Context, id string) bool {
 
 // ask decides on a delivery that asks for a place. One that has to wait joins the
 // line.
-func (w *Webhooks) ask(ctx context.Context, id string) (mine *waiter, decided decision) {
+func (w *Webhooks) ask(ctx context.Context, of Of) (mine *waiter, decided decision) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l := w.load(id)
+	l, now := w.load(of), time.Now()
 	c := w.counts(l)
-	switch decided = c.decide(time.Now()); decided {
+	switch decided = c.decide(now); decided {
 	case granted:
-		w.take(l)
+		w.take(l, c, now)
 	case queued:
-		mine = w.join(ctx, id, l, c.maxWait(), whileMoving)
+		mine = w.join(ctx, of.WebhookID, l, c.maxWait(), whileMoving)
 	case refused:
-		w.forget(id, l)
+		w.meter.Refused(c.heldBack(now))
+		w.forget(of.WebhookID, l)
 	}
 	return mine, decided
 }
 
 // TryEnter takes a place for an attempt to a webhook if one is free now.
-func (w *Webhooks) TryEnter(id string) bool {
+func (w *Webhooks) TryEnter(of Of) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l := w.load(id)
+	l, now := w.load(of), time.Now()
 	c := w.counts(l)
-	entered := c.free() && c.admits(time.Now())
+	entered := c.free(now)
 	if entered {
-		w.take(l)
+		w.take(l, c, now)
+	} else {
+		w.meter.Refused(c.heldBack(now))
 	}
-	w.forget(id, l)
+	w.forget(of.WebhookID, l)
 	return entered
 }
 
@@ -115,11 +167,15 @@ func (w *Webhooks) FastEnough(id string) bool {
 
 // Window returns how many deliveries of a webhook's lane it makes sense to hold
 // when at most atMost of them may be in flight and so many are held. It is 0 while
-// there is no place for webhooks that are not known to be fast.
-func (w *Webhooks) Window(id string, atMost, held int) int {
+// there is no place, for it or for all webhooks that are not known to be fast.
+func (w *Webhooks) Window(of Of, atMost, held int) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.counts(w.peek(id)).window(atMost, held, time.Now())
+	c := w.counts(w.peek(of.WebhookID))
+	if o := w.organizations[of.OrganizationID]; o != nil {
+		c.own = o.tally
+	}
+	return c.window(atMost, held, time.Now())
 }
 
 // Leave gives a place back. took is how long the attempt took, 0 when none was
@@ -129,9 +185,11 @@ func (w *Webhooks) Leave(id string, took time.Duration) {
 	defer w.mu.Unlock()
 	l := w.byID[id]
 	w.total--
+	l.of.total--
 	l.inFlight--
 	if l.slow > 0 {
 		l.slow--
+		l.of.slow--
 		w.slow--
 	}
 	if took > 0 {
@@ -144,10 +202,10 @@ func (w *Webhooks) Leave(id string, took time.Duration) {
 // BeginFailure tells that an attempt has failed in a way that may hold the webhook.
 // No delivery's turn comes until EndFailure is called, when the failure is recorded
 // and its consequences are known here: what is on hold gets no more requests.
-func (w *Webhooks) BeginFailure(id string) {
+func (w *Webhooks) BeginFailure(of Of) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.load(id).failures++
+	w.load(of).failures++
 }
 
 // EndFailure ends what BeginFailure began.
@@ -162,13 +220,31 @@ func (w *Webhooks) EndFailure(id string) {
 // The lock is held in all that follows.
 
 // load returns what a webhook has in flight.
-func (w *Webhooks) load(id string) *load {
-	l, ok := w.byID[id]
+func (w *Webhooks) load(of Of) *load {
+	l, ok := w.byID[of.WebhookID]
 	if !ok {
-		l = w.peek(id)
-		w.byID[id] = l
+		l = w.peek(of.WebhookID)
+		l.of = w.organization(of.OrganizationID)
+		l.of.webhooks++
+		w.byID[of.WebhookID] = l
 	}
 	return l
+}
+
+// organization returns what an organization has in flight.
+func (w *Webhooks) organization(id string) *organization {
+	o, ok := w.organizations[id]
+	if ok {
+		return o
+	}
+	if last := len(w.spare) - 1; last >= 0 {
+		o, w.spare = w.spare[last], w.spare[:last]
+	} else {
+		o = &organization{}
+	}
+	o.id = id
+	w.organizations[id] = o
+	return o
 }
 
 // peek is load, but keeps nothing of a webhook that has nothing in flight.
@@ -183,30 +259,43 @@ func (w *Webhooks) peek(id string) *load {
 // forget drops a webhook that has nothing in flight, so that memory follows
 // what is in flight and not what ever was.
 func (w *Webhooks) forget(id string, l *load) {
-	if l.inFlight == 0 && l.failures == 0 && len(l.waiting) == 0 {
-		delete(w.byID, id)
+	if l.of == nil || l.inFlight > 0 || l.failures > 0 || len(l.waiting) > 0 {
+		return
 	}
+	delete(w.byID, id)
+	if l.of.webhooks--; l.of.webhooks == 0 {
+		delete(w.organizations, l.of.id)
+		if len(w.spare) < cap(w.spare) {
+			w.spare = append(w.spare, l.of) // all its counts are 0
+		}
+	}
+	l.of = nil
 }
 
 func (w *Webhooks) counts(l *load) counts {
-	return counts{
-		limits: w.limits, total: w.total, slow: w.slow,
+	c := counts{
+		limits: w.limits, tally: w.tally,
 		inFlight: l.inFlight, waiting: len(l.waiting), failures: l.failures,
 		latency: l.latency, remembered: l.remembered > 0, lastEnd: l.lastEnd,
 	}
+	if l.of != nil {
+		c.own = l.of.tally
+	}
+	return c
 }
 
 // take takes a place.
-func (w *Webhooks) take(l *load) {
-	now := time.Now()
-	if !w.counts(l).fast(now) {
+func (w *Webhooks) take(l *load, c counts, now time.Time) {
+	if !c.fast(now) {
 		l.slow++
+		l.of.slow++
 		w.slow++
 	}
 	if l.inFlight == 0 {
 		l.lastEnd = now
 	}
 	l.inFlight++
+	l.of.total++
 	w.total++
 }
 

@@ -16,12 +16,15 @@ func limits(total, perWebhook int) Limits {
 	return Limits{Total: total, PerWebhook: perWebhook, MaxWait: 50 * time.Millisecond}
 }
 
-func enter(w *Webhooks, id string) bool { return w.Enter(context.Background(), id) }
+// alone is a webhook that its organization has no other of.
+func alone(id string) Of { return Of{OrganizationID: "of " + id, WebhookID: id} }
+
+func enter(w *Webhooks, id string) bool { return w.Enter(context.Background(), alone(id)) }
 
 // enterMany takes up to n places and returns how many were free.
 func enterMany(w *Webhooks, id string, n int) int {
 	took := 0
-	for took < n && w.TryEnter(id) {
+	for took < n && w.TryEnter(alone(id)) {
 		took++
 	}
 	return took
@@ -68,7 +71,7 @@ func TestManySlowWebhooksLeaveRoom(t *testing.T) {
 		if enter(w, "new") || enter(w, "slow") || time.Since(began) != 0 {
 			t.Error("one that is not known to be fast has a place")
 		}
-		if w.Window("slow", 32, 0) != 0 || w.Window("fast", 32, 0) == 0 {
+		if w.Window(alone("slow"), 32, 0) != 0 || w.Window(alone("fast"), 32, 0) == 0 {
 			t.Error("the lane of a slow webhook is read, or that of a fast one is not")
 		}
 		if n := enterMany(w, "fast", 64); n != 14 {
@@ -79,7 +82,7 @@ func TestManySlowWebhooksLeaveRoom(t *testing.T) {
 			t.Error("one that hangs now is still taken for fast")
 		}
 		w.Leave("0", 3*time.Second)
-		if !w.TryEnter("new") {
+		if !w.TryEnter(alone("new")) {
 			t.Error("a place that was given back is not free")
 		}
 	})
@@ -104,7 +107,7 @@ func TestADeliveryWaitsItsTurnInOrder(t *testing.T) {
 			}()
 			synctest.Wait()
 		}
-		if w.TryEnter("a") {
+		if w.TryEnter(alone("a")) {
 			t.Error("a lane overtook deliveries that wait")
 		}
 		for range 4 {
@@ -156,7 +159,7 @@ func TestADeliveryWaitsOnWhileItsWebhookAnswers(t *testing.T) {
 		enter(w, "a")
 		began := time.Now()
 		entered := make(chan bool)
-		ahead := w.Join(t.Context(), "a")
+		ahead := w.Join(t.Context(), alone("a"))
 		go func() { entered <- enter(w, "a") }()
 		synctest.Wait()
 		<-time.After(40 * time.Millisecond) // twice what it should take
@@ -171,7 +174,7 @@ func TestADeliveryWaitsOnWhileItsWebhookAnswers(t *testing.T) {
 		}
 
 		for range 3 { // one attempt after the other ends, but always that of a delivery before
-			go w.Join(t.Context(), "a").Wait()
+			go w.Join(t.Context(), alone("a")).Wait()
 		}
 		w.Leave("a", 20*time.Millisecond)
 		synctest.Wait()
@@ -354,10 +357,10 @@ func TestALaneIsHeldAheadOfAFastEndpoint(t *testing.T) {
 		enter(w, "a")
 		enter(w, "a")
 		w.Leave("a", took)
-		if n := w.Window("a", 100, 0); n != want {
+		if n := w.Window(alone("a"), 100, 0); n != want {
 			t.Errorf("attempts take %s: %d deliveries are held, want %d", took, n, want)
 		}
-		if n := w.Window("a", 1, 0); n != 1 {
+		if n := w.Window(alone("a"), 1, 0); n != 1 {
 			t.Errorf("attempts take %s: %d deliveries are held of a webhook with one at a time", took, n)
 		}
 	}
@@ -390,7 +393,7 @@ func TestALaneHoldsOnlyWhatHasAPlace(t *testing.T) {
 		for range c.direct + c.held {
 			enter(w, "a")
 		}
-		if n := w.Window("a", 100, c.held); n != c.window {
+		if n := w.Window(alone("a"), 100, c.held); n != c.window {
 			t.Errorf("%s: %d deliveries are held, want %d", name, n, c.window)
 		}
 	}
@@ -409,7 +412,7 @@ func TestNoDeliveryWaitsForAWebhookThatBeginsToHang(t *testing.T) {
 		began := time.Now()
 		waited := make(chan bool)
 		for range 3 {
-			turn := w.Join(t.Context(), "a")
+			turn := w.Join(t.Context(), alone("a"))
 			go func() { waited <- turn.Wait() }()
 		}
 		<-time.After(200 * time.Millisecond)
@@ -444,7 +447,7 @@ func TestTurnsComeInOrder(t *testing.T) {
 			if i == 3 {
 				ctx = cancelled
 			}
-			turn := w.Join(ctx, "a")
+			turn := w.Join(ctx, alone("a"))
 			go func() {
 				if turn.Wait() {
 					mu.Lock()
@@ -475,7 +478,7 @@ func TestADeliveryWaitsOnOnlySoOften(t *testing.T) {
 		const attempts = 20
 		enterMany(w, "a", attempts)
 		w.Leave("a", 40*time.Millisecond)
-		w.BeginFailure("a")
+		w.BeginFailure(alone("a"))
 		gaveUp := make(chan time.Duration)
 		began := time.Now()
 		go func() {
@@ -503,9 +506,9 @@ func TestTurnsComeAgainAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := NewWebhooks(limits(8, 1))
 		enter(w, "a")
-		w.BeginFailure("a")
+		w.BeginFailure(alone("a"))
 		w.Leave("a", time.Millisecond)
-		first := w.Join(t.Context(), "a")
+		first := w.Join(t.Context(), alone("a"))
 		<-time.After(time.Minute)
 		began := time.Now()
 		w.EndFailure("a")
@@ -534,7 +537,7 @@ func TestTheContextEndsAsTheTurnComes(t *testing.T) {
 			enter(w, "a")
 			ctx, cancel := context.WithCancel(t.Context())
 			entered := make(chan bool)
-			go func() { entered <- w.Enter(ctx, "a") }()
+			go func() { entered <- w.Enter(ctx, alone("a")) }()
 			synctest.Wait()
 			cancel()
 			w.Leave("a", time.Millisecond)

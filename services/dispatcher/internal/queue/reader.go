@@ -62,6 +62,11 @@ type setting struct {
 	event    webhook.Setting // of an ordered webhook's place
 }
 
+// of returns what the deliveries of the queue are counted for.
+func (r *reader) of() limit.Of {
+	return limit.Of{OrganizationID: r.organizationID, WebhookID: r.webhookID}
+}
+
 // run reads until the queue is empty or pulling ends.
 func (r *reader) run(pulling, work context.Context) {
 	defer r.deliveries.Wait()
@@ -188,7 +193,7 @@ func (r *reader) acquire(ctx context.Context, inFlight int) (int, error) {
 		return 0, err
 	}
 	outstanding := int(r.outstanding.Load())
-	window := r.Webhooks.Window(r.webhookID, inFlight, outstanding)
+	window := r.Webhooks.Window(r.of(), inFlight, outstanding)
 	more := window - outstanding
 	switch {
 	case window == 0:
@@ -233,7 +238,7 @@ func (r *reader) begin(work context.Context, h held) {
 		r.outstanding.Add(-1)
 		r.wake.Set()
 	})
-	turn := r.Webhooks.Join(work, r.webhookID)
+	turn := r.Webhooks.Join(work, r.of())
 	r.deliveries.Go(func() {
 		defer r.wake.Set()
 		defer slot.Free()
