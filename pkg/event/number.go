@@ -101,6 +101,9 @@ func (n literalShape) canonical(literal []byte) bool {
 // double returns the float64 nearest to the number, an infinity when it is out
 // of range.
 func (n literalShape) double(literal []byte) float64 {
+	if f, ok := n.tiny(literal); ok {
+		return f
+	}
 	if exponent := len(literal) - n.fraction; exponent > len("e-9999") || exponent > 0 && n.whole > maxWholeDigits {
 		literal = n.normalized(literal)
 	}
