@@ -1,6 +1,7 @@
 package receivers_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/hmac"
@@ -140,6 +141,63 @@ func TestEveryExampleReceives(t *testing.T) {
 				t.Errorf("worked on evt_1 %d times:\n%s", n, r.out.String())
 			}
 		})
+	}
+}
+
+// No example takes more into its memory than a body of ours can have: one that
+// announces more is refused before it is sent, one that is sent in pieces when it is
+// too long.
+func TestEveryExampleBoundsTheBody(t *testing.T) {
+	t.Parallel()
+	const limit = 1 << 20
+	length := func(n int) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n", n) }
+	chunk := func(n int) string { return fmt.Sprintf("%x\r\n%s\r\n", n, strings.Repeat("x", n)) }
+	const chunked = "Transfer-Encoding: chunked\r\n\r\n"
+	for language, command := range servers(t) {
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, command, secret)
+			r.answers(t, http.StatusUnauthorized, length(limit)+strings.Repeat("x", limit))
+			if language == "PHP" { // its server reads the body before the program runs
+				r.answers(t, http.StatusRequestEntityTooLarge, length(limit+1)+strings.Repeat("x", limit+1))
+				return
+			}
+			r.answers(t, http.StatusRequestEntityTooLarge, length(limit+1))
+			r.answers(t, http.StatusRequestEntityTooLarge, length(9_000_000_000))
+			switch language {
+			case "Python": // its server knows no chunks: there is no body
+				r.answers(t, http.StatusRequestEntityTooLarge, length(-1))
+			default:
+				r.answers(t, http.StatusUnauthorized, chunked+chunk(limit)+"0\r\n\r\n")
+				r.answers(t, http.StatusRequestEntityTooLarge, chunked+chunk(limit)+chunk(1))
+			}
+		})
+	}
+}
+
+// answers sends what follows the first lines of a request, and fails the test unless
+// the answer has a status.
+func (r *running) answers(t *testing.T, want int, rest string) {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.Trim(r.url, "htp:/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_, _ = conn.Write([]byte("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + rest))
+	}()
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Errorf("%.60q: %v", rest, err)
+		return
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != want {
+		t.Errorf("%.60q: %d, want %d", rest, answer.StatusCode, want)
 	}
 }
 

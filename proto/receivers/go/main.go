@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -22,6 +23,9 @@ import (
 
 // tolerance is how far a request's time may be off.
 const tolerance = 5 * time.Minute
+
+// limit is how many bytes a body may have. Ours have less.
+const limit = 1 << 20
 
 // verifyDialNote checks X-DialNote-Signature: keyed by the whole secret, whsec_
 // included, and made of the body's bytes.
@@ -65,7 +69,16 @@ type receiver struct {
 }
 
 func (rec *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20)) // the bytes, before anything parses them
+	if r.ContentLength > limit {
+		w.Header().Set("Connection", "close")
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit)) // the bytes, before anything parses them
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
 	id, h := r.Header.Get("webhook-id"), r.Header
 	if err != nil || !verifyStandard(rec.secret, body, id, h.Get("webhook-timestamp"), h.Get("webhook-signature"), time.Now()) {
 		w.WriteHeader(http.StatusUnauthorized)

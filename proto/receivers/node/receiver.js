@@ -7,6 +7,7 @@ const crypto = require('node:crypto');
 const http = require('node:http');
 
 const TOLERANCE = 300; // seconds that a request's time may be off
+const LIMIT = 1 << 20; // bytes that a body may have; ours have less
 
 // X-DialNote-Signature: keyed by the whole secret, whsec_ included, and made of
 // the body's bytes. `body` is a Buffer.
@@ -42,8 +43,16 @@ const seen = new Set(); // in production: a table with the event's id as its key
 
 function receive(request, response) {
   const chunks = [];
-  request.on('data', (chunk) => chunks.push(chunk));
+  let size = 0;
+  const refuse = () => response.headersSent || response.writeHead(413, { Connection: 'close' }).end();
+  if (Number(request.headers['content-length']) > LIMIT) return refuse();
+  request.on('data', (chunk) => {
+    size += chunk.length;
+    if (size > LIMIT) refuse();
+    else chunks.push(chunk);
+  });
   request.on('end', () => {
+    if (size > LIMIT) return;
     const body = Buffer.concat(chunks); // the bytes, before anything parses them
     const { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures } = request.headers;
     if (!verifyStandard(secret, body, id, timestamp, signatures)) {

@@ -4,6 +4,7 @@
 //   DIALNOTE_WEBHOOK_SECRET=whsec_… php -S 127.0.0.1:3000 receiver.php
 
 const TOLERANCE = 300; // seconds that a request's time may be off
+const LIMIT = 1 << 20; // bytes that a body may have; ours have less. Let your web server refuse more, too
 
 // X-DialNote-Signature: keyed by the whole secret, whsec_ included, and made of
 // the body's bytes. hash_equals takes as long whatever is different.
@@ -34,7 +35,11 @@ function verifyStandard(string $secret, string $body, ?string $id, ?string $time
 
 function receive(): void
 {
-    $body = file_get_contents('php://input'); // the bytes, before anything parses them
+    $body = file_get_contents('php://input', false, null, 0, LIMIT + 1); // the bytes, before anything parses them
+    if (strlen($body) > LIMIT) {
+        http_response_code(413);
+        return;
+    }
     $id = $_SERVER['HTTP_WEBHOOK_ID'] ?? null;
     $secret = (string) getenv('DIALNOTE_WEBHOOK_SECRET');
     if ($secret === '') {

@@ -13,6 +13,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 TOLERANCE = 300  # seconds that a request's time may be off
+LIMIT = 1 << 20  # bytes that a body may have; ours have less
 
 
 # X-DialNote-Signature: keyed by the whole secret, whsec_ included, and made of
@@ -50,7 +51,13 @@ waiting = queue.Queue()
 
 class Receiver(BaseHTTPRequestHandler):
     def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))  # the bytes, before anything parses them
+        length = self.headers.get("Content-Length", "0")
+        if not re.fullmatch("[0-9]{1,7}", length) or int(length) > LIMIT:
+            self.close_connection = True  # what follows is not read
+            self.send_response(413)
+            self.end_headers()
+            return
+        body = self.rfile.read(int(length))  # the bytes, before anything parses them
         id = self.headers.get("webhook-id")
         timestamp, signatures = self.headers.get("webhook-timestamp"), self.headers.get("webhook-signature")
         verified = verify_standard(SECRET, body, id, timestamp, signatures)

@@ -7,6 +7,7 @@ require 'json'
 require 'openssl'
 
 TOLERANCE = 300 # seconds that a request's time may be off
+LIMIT = 1 << 20 # bytes that a body may have; ours have less
 
 # X-DialNote-Signature: keyed by the whole secret, whsec_ included, and made of
 # the body's bytes.
@@ -38,7 +39,12 @@ SEEN = {} # in production: a table with the event's id as its key
 WAITING = Queue.new
 
 def receive(request, response)
-  body = request.body.to_s # the bytes, before anything parses them
+  body = body_of(request) # the bytes, before anything parses them
+  if body.nil?
+    response.keep_alive = false # what follows is not read
+    response.status = 413
+    return
+  end
   id = request['webhook-id']
   verified = verify_standard(ENV['DIALNOTE_WEBHOOK_SECRET'].to_s, body, id, request['webhook-timestamp'], request['webhook-signature'])
   response.status = verified ? 204 : 401 # answer at once: the work can take its time
@@ -46,6 +52,17 @@ def receive(request, response)
 
   SEEN[id] = true
   WAITING << JSON.parse(body)
+end
+
+# Returns nil for a body that is too large.
+def body_of(request)
+  return nil if request['content-length'].to_i > LIMIT
+
+  body = ''.b
+  request.body do |part|
+    return nil if (body << part).bytesize > LIMIT
+  end
+  body
 end
 
 def work(event)
