@@ -55,12 +55,13 @@ type Settings struct {
 	StreamReplicas     int             `env:"STREAM_REPLICAS" envDefault:"1"`
 	NATSSync           string          `env:"NATS_SYNC"`
 
-	AllowHTTPEndpoints    bool     `env:"ALLOW_HTTP_ENDPOINTS" envDefault:"false"`
-	AllowPrivateEndpoints bool     `env:"ALLOW_PRIVATE_ENDPOINTS" envDefault:"false"`
-	EndpointPorts         string   `env:"ENDPOINT_PORTS" envDefault:"443,8443,1024-65535"`
-	ZapierHosts           []string `env:"ZAPIER_HOSTS" envDefault:"hooks.zapier.com"`
-	ExtraCAFile           string   `env:"EXTRA_CA_FILE"`
-	OutboundProxy         string   `env:"OUTBOUND_PROXY" print:"url"`
+	AllowHTTPEndpoints    bool           `env:"ALLOW_HTTP_ENDPOINTS" envDefault:"false"`
+	AllowPrivateEndpoints bool           `env:"ALLOW_PRIVATE_ENDPOINTS" envDefault:"false"`
+	DenyNetworks          []netip.Prefix `env:"DENY_NETWORKS"`
+	EndpointPorts         string         `env:"ENDPOINT_PORTS" envDefault:"443,8443,1024-65535"`
+	ZapierHosts           []string       `env:"ZAPIER_HOSTS" envDefault:"hooks.zapier.com"`
+	ExtraCAFile           string         `env:"EXTRA_CA_FILE"`
+	OutboundProxy         string         `env:"OUTBOUND_PROXY" print:"url"`
 
 	RateLimit        float64        `env:"RATE_LIMIT" envDefault:"200"`
 	RateBurst        int            `env:"RATE_BURST" envDefault:"1000"`
@@ -230,7 +231,7 @@ func (s Settings) LogValue() slog.Value {
 		case field.Tag.Get("print") == "secret":
 			attrs = append(attrs, slog.String(name, "set"))
 		case field.Tag.Get("print") == "url":
-			attrs = append(attrs, slog.String(name, withoutPassword(value.String())))
+			attrs = append(attrs, slog.String(name, withoutCredentials(value.String())))
 		default:
 			attrs = append(attrs, slog.String(name, strings.Trim(fmt.Sprint(value.Interface()), "[]")))
 		}
@@ -238,17 +239,23 @@ func (s Settings) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// withoutPassword masks the passwords of a comma separated list of URLs. What
-// cannot be read as a URL is not shown at all.
-func withoutPassword(list string) string {
+// withoutCredentials masks what stands before the @ of each of a comma separated
+// list of URLs: NATS takes a lone user for a token, and a name may be half of the
+// secret. What cannot be read as a URL is not shown at all, and neither is one where
+// a part of a password may have been read as something else, because it holds an
+// unescaped /, ? or #.
+func withoutCredentials(list string) string {
 	shown := strings.Split(list, ",")
 	for i, text := range shown {
 		u, err := url.Parse(strings.TrimSpace(text))
-		if err != nil || u.Scheme == "" {
+		if err != nil || u.Scheme == "" || u.Opaque != "" || u.Fragment != "" || strings.Contains(u.Path+u.RawQuery, "@") {
 			return "set"
 		}
-		u.RawQuery = "" // a database URL may carry a password there
-		shown[i] = u.Redacted()
+		if u.User != nil {
+			u.User = url.User("xxxxx")
+		}
+		u.RawQuery, u.ForceQuery = "", false // a database URL may carry a password there
+		shown[i] = u.String()
 	}
 	return strings.Join(shown, ",")
 }

@@ -124,6 +124,38 @@ func TestPrintedSettingsHoldNoSecret(t *testing.T) {
 	}
 }
 
+// Whatever form a URL with credentials has, nothing of them is printed.
+func TestURLsArePrintedWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"nats://one:4222":                            "nats://one:4222",
+		"nats://hunter2@one:4222":                    "nats://xxxxx@one:4222", // a token
+		"nats://hunter1:hunter2@one:4222, tls://two": "nats://xxxxx@one:4222,tls://two",
+		"nats://:hunter2@one:4222":                   "nats://xxxxx@one:4222",
+		"nats://one:4222,nats://hunter2@two:4222":    "nats://one:4222,nats://xxxxx@two:4222",
+		"one:4222":                                     "set",
+		"hunter2@one:4222":                             "set",
+		"hunter1:hunter2@one:4222":                     "set",
+		"nats://user:12#hunter2@one:4222":              "set",
+		"nats://user:12/hunter2@one:4222":              "set",
+		"nats://user:12?hunter2@one:4222":              "set",
+		"nats://user:hunter2%@one:4222":                "set",
+		"nats://user:hunter2,x@one:4222":               "set",
+		"nats://one:4222?user=hunter1&token=hunter2":   "nats://one:4222",
+		"nats://hunter%32@one:4222/":                   "nats://xxxxx@one:4222/",
+		"http://hunter1:hunter2@proxy.example.com:312": "http://xxxxx@proxy.example.com:312",
+	} {
+		for _, name := range []string{"NATS_URL", "OUTBOUND_PROXY", "DATABASE_URL"} {
+			var out bytes.Buffer
+			s := map[string]config.Settings{"NATS_URL": {NATSURL: given}, "OUTBOUND_PROXY": {OutboundProxy: given}, "DATABASE_URL": {DatabaseURL: given}}[name]
+			slog.New(slog.NewTextHandler(&out, nil)).Info("start", slog.Any("s", s))
+			if !strings.Contains(out.String(), "s."+name+"="+want+" ") || strings.Contains(out.String(), "hunter") {
+				t.Errorf("%s %s is printed as %s", name, given, out.String())
+			}
+		}
+	}
+}
+
 func TestOneKindOfNATSCredentials(t *testing.T) {
 	t.Parallel()
 	for _, environ := range []map[string]string{

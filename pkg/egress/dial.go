@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/egress/http1"
@@ -20,7 +19,7 @@ import (
 // allowed is refused before anything is connected, and each connection's
 // actual address is judged once more as its socket is about to connect.
 type dialer struct {
-	policy  endpoint.Policy
+	guard   *guard
 	names   *names
 	connect connectFunc
 	reaches func(ctx context.Context, to netip.AddrPort) bool // an IPv6 address, from here
@@ -65,39 +64,24 @@ func (e *blockedError) Error() string {
 	if !e.addr.IsValid() {
 		return fmt.Sprintf("an address is not allowed: %s (%s)", e.class.Name, e.class.RFC)
 	}
+	if e.class.RFC == "" {
+		return fmt.Sprintf("address %s is not allowed: %s", e.addr.Addr(), e.class.Name)
+	}
 	return fmt.Sprintf("address %s is not allowed: %s (%s)", e.addr.Addr(), e.class.Name, e.class.RFC)
 }
 
 func newDialer(cfg Config, roots *x509.CertPool) *dialer {
-	guarded := &net.Dialer{ControlContext: guard(cfg.Policy)}
+	g := newGuard(cfg.Policy)
+	guarded := &net.Dialer{ControlContext: g.control}
 	return &dialer{
-		policy: cfg.Policy,
-		names:  newNames(cfg.Resolver, !cfg.Policy.AllowPrivate),
+		guard: g,
+		names: newNames(cfg.Resolver, !cfg.Policy.AllowPrivate),
 		connect: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 			return newStream(guarded.DialContext(ctx, "tcp", to.String()))
 		},
 		reaches: reachesIPv6,
 		tls:     tlsConfig(roots),
 	}
-}
-
-// guard returns the dialer's control function: the decisive check, on the
-// address that the socket is about to connect to.
-func guard(policy endpoint.Policy) func(context.Context, string, string, syscall.RawConn) error {
-	return func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		to, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return fmt.Errorf("guard %q: %w", address, err)
-		}
-		return permit(policy, to)
-	}
-}
-
-func permit(policy endpoint.Policy, to netip.AddrPort) error {
-	if class, ok := policy.PermitsAddr(to.Addr()); !ok {
-		return &dialError{stage: guarding, err: &blockedError{addr: to, class: class}}
-	}
-	return nil
 }
 
 // dial makes a connection that is ready for HTTP, until ctx ends: resolved,
@@ -179,7 +163,7 @@ func (d *dialer) targets(ctx context.Context, found []netip.Addr, port uint16) (
 	var v4, v6 []netip.AddrPort
 	for _, addr := range found {
 		to := netip.AddrPortFrom(addr.Unmap(), port)
-		if err := permit(d.policy, to); err != nil {
+		if err := d.guard.permit(to); err != nil {
 			return nil, err
 		}
 		if to.Addr().Is4() {

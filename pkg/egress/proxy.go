@@ -14,8 +14,6 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
-
-	"github.com/dialnote/webhooks/pkg/endpoint"
 )
 
 // maxConnectAnswer bounds what is read of a proxy's answer to CONNECT, in bytes.
@@ -28,7 +26,7 @@ const maxConnectAnswer = 16 << 10
 //
 // The proxy's own address is the operator's setting and is not judged.
 type proxy struct {
-	policy        endpoint.Policy
+	guard         *guard
 	address       string // host:port
 	tls           *tls.Config
 	authorization string // of the proxy, "" for none
@@ -68,7 +66,7 @@ func parseProxy(raw string) (*url.URL, error) {
 // newProxy returns the proxy of a URL that parseProxy accepts.
 func newProxy(u *url.URL, cfg Config, roots *x509.CertPool) *proxy {
 	port := u.Port()
-	p := &proxy{policy: cfg.Policy, maxWait: cfg.Timeout / 3, dial: new(net.Dialer).DialContext}
+	p := &proxy{guard: newGuard(cfg.Policy), maxWait: cfg.Timeout / 3, dial: new(net.Dialer).DialContext}
 	if u.Scheme == "https" {
 		p.tls = tlsConfig(roots)
 		p.tls.NextProtos = []string{"http/1.1"}
@@ -91,7 +89,7 @@ func newProxy(u *url.URL, cfg Config, roots *x509.CertPool) *proxy {
 // connect returns a connection to an address through the proxy. The address is
 // judged here, as there is no socket of ours that would connect to it.
 func (p *proxy) connect(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	if err := permit(p.policy, to); err != nil {
+	if err := p.guard.permit(to); err != nil {
 		return nil, err
 	}
 	c, err := p.reach(ctx)

@@ -24,6 +24,10 @@ type Policy struct {
 	// and reserved addresses stay refused.
 	AllowPrivate bool
 
+	// Deny are networks whose addresses are refused, whatever else is allowed. An
+	// IPv4 network also holds its addresses mapped into IPv6.
+	Deny []netip.Prefix
+
 	// Ports are the ports that may be used. The zero PortSet is the default.
 	Ports PortSet
 }
@@ -66,6 +70,11 @@ func (p Policy) CheckNormal(u *url.URL) error {
 // class of the address. It is the decisive check, made on what a name resolved
 // to.
 func (p Policy) PermitsAddr(a netip.Addr) (Class, bool) {
+	for _, denied := range p.Deny {
+		if denied.Contains(a.Unmap()) {
+			return Class{Name: "Denied by the operator", Prefix: denied}, false
+		}
+	}
 	c := Classify(a)
 	return c, c.Public || (p.AllowPrivate && c.Private)
 }

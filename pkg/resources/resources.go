@@ -23,6 +23,7 @@ import (
 type Resources struct {
 	Store  store.Store
 	Stream *stream.Conn
+	Box    secretbox.Box
 }
 
 // NATS returns the settings of the connection to NATS of a service with this name.
@@ -58,7 +59,7 @@ func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *
 		return nil, err
 	}
 	health.Add("database", db.Ping)
-	b := &Resources{Store: db, Stream: conn}
+	b := &Resources{Store: db, Stream: conn, Box: box}
 	topology := stream.Topology{Retention: s.Retention, Replicas: s.StreamReplicas}
 	if err := backoff.RetryUnavailable(ctx, log, backoff.Broker, "open the streams", func() error { return conn.Ensure(ctx, topology) }); err != nil {
 		b.Close(log)

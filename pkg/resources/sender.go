@@ -18,7 +18,7 @@ func NewSender(s config.Settings, version string) (*egress.Client, error) {
 	}
 	client, err := egress.New(egress.Config{
 		Timeout:        s.DeliveryTimeout,
-		Policy:         endpoint.Policy{AllowHTTP: s.AllowHTTPEndpoints, AllowPrivate: s.AllowPrivateEndpoints, Ports: ports},
+		Policy:         endpoint.Policy{AllowHTTP: s.AllowHTTPEndpoints, AllowPrivate: s.AllowPrivateEndpoints, Deny: s.DenyNetworks, Ports: ports},
 		UserAgent:      delivery.UserAgent(version),
 		ExtraCAFile:    s.ExtraCAFile,
 		Proxy:          s.OutboundProxy,

@@ -19,7 +19,7 @@ func FromSettings(s config.Settings) (cfg Config, checkURL func(string) error, e
 	if err != nil {
 		return Config{}, nil, fmt.Errorf("%sENDPOINT_PORTS: %w", config.Prefix, err)
 	}
-	policy := endpoint.Policy{AllowHTTP: s.AllowHTTPEndpoints, AllowPrivate: s.AllowPrivateEndpoints, Ports: ports}
+	policy := endpoint.Policy{AllowHTTP: s.AllowHTTPEndpoints, AllowPrivate: s.AllowPrivateEndpoints, Deny: s.DenyNetworks, Ports: ports}
 	return Config{
 		APITokens: s.APITokens, APITokensFile: s.APITokensFile, PublicURL: publicURL(s), MaxWebhooks: s.MaxWebhooks, ZapierHosts: s.ZapierHosts, DeliveryTimeout: s.DeliveryTimeout,
 		Limits: Limits{
