@@ -142,7 +142,7 @@ func headerFault(h Header) string {
 	case len(h.Name) > MaxHeaderName:
 		return fmt.Sprintf("is too long for a header's name: %d bytes, at most %d.", len(h.Name), MaxHeaderName)
 	case ReservedHeader(h.Name):
-		return "cannot be set: dialnote or the connection itself sets this header."
+		return "cannot be set: dialnote, the connection or a proxy sets this header."
 	case value == "":
 		return "needs a value."
 	case len(value) > MaxHeaderValue:
@@ -168,34 +168,51 @@ func notToken(r rune) bool {
 func notInValue(r rune) bool { return r != '\t' && (r < ' ' || r > '~') }
 
 // ReservedHeader reports whether an owner cannot set a header of this name: we
-// set it (specification, section 4), or the connection does, or it would change
-// what the request means.
+// set it (specification, section 4), or the connection does, or a proxy before the
+// receiver does, whose word the receiver takes, or it would change what the request
+// means. Names are the same to receivers that turn all but letters and digits into
+// _, as CGI, WSGI and PHP do (RFC 3875, section 4.1.18), so they are the same here.
 func ReservedHeader(name string) bool {
-	name = strings.ToLower(name)
-	for _, prefix := range []string{
-		"x-dialnote-", "webhook-",
-		"content-", // the body and its form are ours
-		"proxy-",
-		"x-forwarded-", // a receiver takes its proxies' word for it
-		"if-",          // a condition could keep the receiver from acting
-	} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
+	name = strings.Map(likeCGI, name)
+	return slices.ContainsFunc(reservedPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) ||
+		slices.Contains(reservedNames, name)
+}
+
+// likeCGI returns a character of a header's name as receivers of the CGI family see
+// it, but for the case of letters and with - in place of _.
+func likeCGI(r rune) rune {
+	switch {
+	case r >= 'A' && r <= 'Z':
+		return r + ('a' - 'A')
+	case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+		return r
 	}
-	switch name {
-	case "user-agent", "host", "cookie", "date", "expect", "range", "accept-encoding",
-		// of the connection (RFC 9110, section 7.6.1)
-		"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings", "via",
-		// of proxies
-		"forwarded", "x-real-ip",
-		// the same in every request, it would make all events one
-		"idempotency-key", "x-idempotency-key",
-		// some frameworks make another method of the request
-		"x-http-method", "x-http-method-override", "x-method-override":
-		return true
-	}
-	return false
+	return '-'
+}
+
+//nolint:gochecknoglobals // constant
+var reservedPrefixes = []string{
+	"x-dialnote-", "webhook-",
+	"content-", // the body and its form are ours
+	"if-",      // a condition could keep the receiver from acting
+	// what proxies tell receivers: who asks, for what, and who was let in
+	"proxy-", "x-proxy-", "x-forwarded-", "x-original-", "x-rewrite-", "x-remote-", "x-real-", "x-client-ip", "x-cluster-", "x-envoy-",
+	"x-ssl-", "ssl-client-", "x-client-cert", "x-auth-request-", "x-authenticated-",
+	"cf-", "fastly-", "x-amzn-", "x-amz-cf-", "cloudfront-", "x-azure-", "x-arr-", "x-ms-client-principal",
+	"x-appengine-", "x-goog-iap-", "x-goog-authenticated-", "x-akamai-", "fly-", "x-nf-",
+}
+
+//nolint:gochecknoglobals // constant
+var reservedNames = []string{
+	"user-agent", "host", "cookie", "date", "expect", "range", "accept-encoding",
+	// of the connection (RFC 9110, section 7.6.1)
+	"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings", "via",
+	// of proxies
+	"forwarded", "x-forwarded", "true-client-ip", "x-http-host-override", "x-forward-for", "client-ip", "remote-user", "remote-addr", "x-user-ip",
+	// the same in every request, it would make all events one
+	"idempotency-key", "x-idempotency-key",
+	// some frameworks make another method of the request
+	"x-http-method", "x-http-method-override", "x-method-override",
 }
 
 // headerField points at a header of a request's body (RFC 6901).

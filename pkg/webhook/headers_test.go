@@ -88,12 +88,20 @@ func TestReservedHeaders(t *testing.T) {
 		"Keep-Alive", "Expect", "Proxy-Authorization", "proxy-connection", "Accept-Encoding", "Via", "Forwarded",
 		"X-Forwarded-For", "X-Real-IP", "Idempotency-Key", "X-Idempotency-Key", "If-None-Match", "Range", "Date",
 		"X-HTTP-Method-Override", "HTTP2-Settings",
+		// as receivers of the CGI family read them
+		"X_DialNote_Signature", "X-DialNote_Signature", "x_dialnote_event", "X.DialNote.Signature", "Webhook_Id", "webhook_signature",
+		"Content_Length", "CONTENT_TYPE", "Content~Length", "X_Forwarded_For", "Transfer_Encoding", "User_Agent", "If_Match", "Idempotency_Key",
+		// of proxies
+		"X-Forwarded-Host", "X-Forwarded", "X-Original-URL", "X-Original-Host", "X-Rewrite-URL", "CF-Connecting-IP", "CF_Connecting_IP", "cf-ray",
+		"True-Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "Fastly-Client-IP", "X-Envoy-External-Address", "X-Remote-User", "Remote-User",
+		"X-SSL-Client-Verify", "SSL-Client-Cert", "X-Auth-Request-User", "X-Amzn-Oidc-Identity", "X-Goog-IAP-JWT-Assertion", "X-MS-Client-Principal-Name",
+		"X-AppEngine-User-Email", "X-Azure-ClientIP",
 	} {
 		if _, wrong := withHeaders(t, webhook.Header{Name: name, Value: "x"}); len(wrong) != 1 || !strings.Contains(wrong[0].Detail, "cannot be set") {
 			t.Errorf("%s: %v", name, wrong)
 		}
 	}
-	for _, name := range []string{"Authorization", "x-make-apikey", "X-API-Key", "Accept", "X-Webhook-Id", "X-DialNote", "Hostname", "X-Host", "Contents"} {
+	for _, name := range []string{"Authorization", "x-make-apikey", "X-API-Key", "Accept", "X-Webhook-Id", "X-DialNote", "Hostname", "X-Host", "Contents", "X_API_Key", "api_key", "X-Goog-Api-Key", "X-Amz-Date", "X-Auth-Token", "X-Functions-Key", "CFO"} {
 		if _, wrong := withHeaders(t, webhook.Header{Name: name, Value: "x"}); len(wrong) > 0 {
 			t.Errorf("%s: %v", name, wrong)
 		}

@@ -23,7 +23,7 @@ func formStories() []Story {
 	headers := view.FormOf(view.Entered{
 		Name: "Calls to Make", Provider: "custom", URL: "https://hook.eu2.make.com/x7q2m4k9", Event: "call.completed",
 		Headers: []view.EnteredHeader{{Name: "x-make-apikey", Value: webhook.HeaderMask, Kept: true}, {Name: "Host", Value: "example.com"}},
-	}, []fault.Field{{Pointer: "/headers/Host", Detail: "Host cannot be set: dialnote or the connection itself sets this header."}})
+	}, []fault.Field{{Pointer: "/headers/Host", Detail: "Host cannot be set: dialnote, the connection or a proxy sets this header."}})
 	headers.ID, headers.Version = stale.ID, stale.Version
 	offer := view.FormOf(view.Entered{Name: "Calls to Sheets", Provider: "custom", URL: "https://hooks.zapier.com/hooks/catch/18204/b7e1f0/", Event: "call.completed"}, nil)
 	offer.OffersZapier = true
