@@ -110,6 +110,13 @@ type IdempotentAnswer struct {
 	Status      int    // 0 while the first request is still being handled
 	Header      map[string]string
 	Body        []byte // sealed at rest by the adapter: it may hold a secret
+
+	// About is the webhook or API key whose secret the body holds, "" for none. When
+	// that is deleted or revoked, the body is removed.
+	About string
+
+	// Removed is set when the body was.
+	Removed bool
 }
 
 // Idempotency keeps answers for requests that may be sent twice.

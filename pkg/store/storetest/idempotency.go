@@ -42,6 +42,32 @@ func idempotencyClaim(t *testing.T, s store.Store) {
 	}
 }
 
+// What an answer holds of a webhook's or an API key's secret goes with it, and the
+// key stays taken.
+func idempotencyRemoved(t *testing.T, s store.Store) {
+	now := time.Now()
+	w, other := create(t, s, Webhook("acme")), create(t, s, Webhook("acme"))
+	about := map[string]string{"of the webhook": w.ID, "of another": other.ID, "of none": "", "twice": w.ID}
+	for key, id := range about {
+		begin(t, s, key, now)
+		wantNoError(t, s.Finish(t.Context(), key, store.IdempotentAnswer{
+			Status: 201, Header: map[string]string{"ETag": "1"}, Body: []byte("whsec_"), About: id,
+		}))
+	}
+	if _, err := s.Delete(t.Context(), By(), "acme", w.ID, 0); err != nil {
+		t.Fatal(err)
+	}
+	for key, id := range about {
+		got := begin(t, s, key, now)
+		if removed := id == w.ID; got == nil || got.Removed != removed || (got.Body == nil) != removed || (got.Header == nil) != removed || got.Status != 201 {
+			t.Errorf("%s: %+v", key, got)
+		}
+	}
+	if again := begin(t, s, "twice", now.Add(expiry+time.Second)); again != nil {
+		t.Errorf("after a day the key is still taken: %+v", again)
+	}
+}
+
 func idempotencyInParallel(t *testing.T, s store.Store) {
 	var claimed atomic.Int32
 	var done sync.WaitGroup

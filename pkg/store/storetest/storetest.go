@@ -79,6 +79,7 @@ func Run(t *testing.T, open func(*testing.T) store.Store) {
 		"recoveries are listed, newest first":             recoveryList,
 		"a delivery stands as its last entry says":        standings,
 		"an idempotency key is claimed once":              idempotencyClaim,
+		"an answer with a secret goes with its webhook":   idempotencyRemoved,
 		"an idempotency key is claimed by one of many":    idempotencyInParallel,
 		"an expired or abandoned key is free again":       idempotencyFree,
 		"only a claimed key is finished":                  idempotencyUnclaimed,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/outbox"
+	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/pkg/webhook"
@@ -86,6 +87,7 @@ type Dependencies struct {
 	Store  Store
 	Stream Stream
 	Fleet  Fleet
+	Box    secretbox.Box // seals what callers get and give back unread
 
 	// CheckURL says whether a URL may be saved, from its text only; its error is
 	// a fault of kind Invalid with the field /url. It is endpoint.Policy's Check.
@@ -174,6 +176,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 		Service:       service,
 		Live:          hub,
 		Feed:          feed,
+		Places:        eventfeed.Places{Box: deps.Box},
 		Limits:        cfg.Limits,
 		Reading:       reading,
 		EmbedHosts:    cfg.EmbedHosts,

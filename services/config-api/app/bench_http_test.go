@@ -91,7 +91,7 @@ func benchAPI(b *testing.B) string {
 		APITokens: "backend:" + token, MaxWebhooks: 100,
 		Limits: app.Limits{Organization: ratelimit.Limit{PerSecond: 1e9, Burst: 1e9}, Address: ratelimit.Limit{PerSecond: 10, Burst: 100}},
 	}, app.Dependencies{
-		Store: s, Stream: conn, Fleet: fleet,
+		Store: s, Stream: conn, Fleet: fleet, Box: storetest.Box(b),
 		CheckURL: endpoint.Policy{}.Check, Health: ops.NewHealth(), Registry: prometheus.NewRegistry(), Now: time.Now,
 		Log: slog.New(slog.NewJSONHandler(file, nil)),
 	})

@@ -28,12 +28,14 @@ func newCredentials(cfg Config, deps Dependencies) (*credentials, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%sPUBLIC_URL: %w", config.Prefix, err)
 	}
+	cookies := auth.Cookies{Secure: strings.HasPrefix(cfg.PublicURL, "https://")}
 	return &credentials{
 		Authenticator: &auth.Authenticator{
 			Tokens: tokens, Credentials: deps.Store, Origins: origins, Now: deps.Now, Log: deps.Log,
+			Cookies: cookies,
 		},
 		tokens:  tokens,
-		cookies: auth.Cookies{Secure: strings.HasPrefix(cfg.PublicURL, "https://")},
+		cookies: cookies,
 	}, nil
 }
 

@@ -92,32 +92,53 @@ func (s *system) publishNote(t *testing.T, org, id string) {
 	s.do(t, call{method: http.MethodPost, path: "/v1/organizations/" + org + "/events", body: string(body)}).want(t, http.StatusAccepted)
 }
 
+// place returns a place in an organization's stream as callers get it.
+func (s *system) place(t *testing.T, org string, sequence uint64) string {
+	t.Helper()
+	text, err := eventfeed.Places{Box: s.box}.Text(org, sequence)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// wantPlace fails the test unless a text stands for a place of acme's.
+func (s *system) wantPlace(t *testing.T, text string, want uint64) {
+	t.Helper()
+	if got, err := (eventfeed.Places{Box: s.box}).Sequence("acme", text); err != nil || got != want {
+		t.Errorf("the place is %d, %v; want %d", got, err, want)
+	}
+}
+
 func TestEventsAreFollowed(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.publishNote(t, "acme", "evt_old") // 1, before any subscription; the fake's next sequence is 1 all the same
-	next, _ := s.follow(t, "", "1")
-	if e, _ := next(); e != (followed{"0", "begun", "{}"}) {
-		t.Errorf("it begins with %+v", e) // the stream has not reached the place: it was deleted and made again
+	next, _ := s.follow(t, "", s.place(t, "acme", 1))
+	e, _ := next()
+	s.wantPlace(t, e.id, 0) // the stream has not reached the place: it was deleted and made again
+	if e.name != "begun" || e.data != "{}" {
+		t.Errorf("it begins with %+v", e)
 	}
-	want := func(next func() (followed, bool), id, place string) {
+	want := func(next func() (followed, bool), id string, place uint64) {
 		t.Helper()
 		e, more := next()
 		read, err := event.ParseJSON([]byte(e.data))
-		if !more || e.name != "event" || e.id != place || err != nil || read.ID != id || string(read.Body()) != e.data {
-			t.Errorf("got %+v, %t, want %s at %s", e, more, id, place)
+		s.wantPlace(t, e.id, place)
+		if !more || e.name != "event" || err != nil || read.ID != id || string(read.Body()) != e.data {
+			t.Errorf("got %+v, %t, want %s", e, more, id)
 		}
 	}
-	want(next, "evt_old", "1")
+	want(next, "evt_old", 1)
 	s.publishNote(t, "globex", "evt_other")
 	s.publishNote(t, "acme", "evt_new")
-	want(next, "evt_new", "3")
+	want(next, "evt_new", 3)
 
-	calls, _ := s.follow(t, "?type=call.completed", "0")
+	calls, _ := s.follow(t, "?type=call.completed", s.place(t, "acme", 0))
 	_, _ = calls()
 	sample := event.Sample(event.CallCompleted, "acme", "evt_call", time.Now())
 	s.do(t, call{method: http.MethodPost, path: events, body: string(sample.Body())}).want(t, http.StatusAccepted)
-	want(calls, "evt_call", "4")
+	want(calls, "evt_call", 4)
 
 	// A source that fails ends the stream; its reader comes again.
 	s.queue.set(nil, errors.New("away"))
@@ -130,7 +151,9 @@ func TestWhatCannotBeFollowed(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.do(t, call{path: events + "?type=disabled"}).problem(t, http.StatusBadRequest)
-	s.do(t, call{path: events, header: map[string]string{"Last-Event-ID": "x"}}).problem(t, http.StatusBadRequest)
+	for _, place := range []string{"x", "1", s.place(t, "globex", 1), s.place(t, "acme", 1) + "A", strings.ToUpper(s.place(t, "acme", 1))} {
+		s.do(t, call{path: events, header: map[string]string{"Last-Event-ID": place}}).problem(t, http.StatusBadRequest)
+	}
 	s.do(t, call{path: events, token: "-"}).problem(t, http.StatusUnauthorized)
 	s.do(t, call{method: http.MethodHead, path: events}).want(t, http.StatusOK)
 	leave := func() {}

@@ -23,6 +23,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/endpoint"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store/sqlite"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
 	"github.com/dialnote/webhooks/pkg/stream"
@@ -46,13 +47,15 @@ type system struct {
 	health *ops.Health
 	log    *lockedBuffer
 	clock  *clock
+	box    secretbox.Box
 
 	document *contract.Document
 }
 
 func start(t *testing.T) *system {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), storetest.Box(t))
+	box := storetest.Box(t)
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), box)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +64,7 @@ func start(t *testing.T) *system {
 			t.Error(err)
 		}
 	})
-	sys := &system{store: s, queue: &queue{}, health: ops.NewHealth(), log: &lockedBuffer{}, clock: &clock{now: time.Now()}, document: load(t)}
+	sys := &system{store: s, queue: &queue{}, health: ops.NewHealth(), log: &lockedBuffer{}, clock: &clock{now: time.Now()}, document: load(t), box: box}
 	sys.health.Add("database", s.Ping)
 	sys.health.Started()
 	return sys.serve(t, sys.dependencies())
@@ -70,7 +73,7 @@ func start(t *testing.T) *system {
 // dependencies are those of a config API on the system's parts.
 func (s *system) dependencies() app.Dependencies {
 	return app.Dependencies{
-		Store: s.store, Stream: s.queue, Fleet: fleet{s.queue},
+		Store: s.store, Stream: s.queue, Fleet: fleet{s.queue}, Box: s.box,
 		CheckURL: endpoint.Policy{}.Check,
 		Health:   s.health,
 		Registry: prometheus.NewRegistry(),

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"sync"
@@ -77,6 +78,26 @@ func TestAFailedRequestGivesItsKeyBack(t *testing.T) {
 	}
 	if n := len(s.queue.published); n != 1 {
 		t.Errorf("published %d times", n)
+	}
+}
+
+// The secret of a deleted webhook, or a revoked key, is in no stored answer.
+func TestAnAnswerGoesWithItsSecret(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for path, body := range map[string]string{webhooks: good, "/v1/organizations/acme/api-keys": `{"name":"CRM"}`} {
+		first := s.do(t, keyed(path, "k", body)).want(t, http.StatusCreated)
+		var created struct{ ID string }
+		if err := json.Unmarshal(first.text, &created); err != nil {
+			t.Fatal(err)
+		}
+		if again := s.do(t, keyed(path, "k", body)).want(t, http.StatusCreated); string(again.text) != string(first.text) {
+			t.Errorf("%s and then %s", first.text, again.text)
+		}
+		s.do(t, call{method: http.MethodDelete, path: path + "/" + created.ID}).want(t, http.StatusNoContent)
+		if p := s.do(t, keyed(path, "k", body)).problem(t, http.StatusConflict); p.Type != "urn:dialnote:problem:idempotency-key-used" {
+			t.Errorf("%s: %+v", path, p)
+		}
 	}
 }
 

@@ -111,7 +111,7 @@ func benchmarkPage(b *testing.B, s store.Store, span time.Duration) {
 	w := fillPage(b, s, span)
 	q := &queue{}
 	a, err := app.New(app.Config{APITokens: "backend:" + token, MaxWebhooks: 100}, app.Dependencies{
-		Store: s, Stream: q, Fleet: fleet{q},
+		Store: s, Stream: q, Fleet: fleet{q}, Box: storetest.Box(b),
 		CheckURL: endpoint.Policy{}.Check, Health: ops.NewHealth(), Registry: prometheus.NewRegistry(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

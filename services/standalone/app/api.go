@@ -21,7 +21,7 @@ func newAPI(s config.Settings, b *resources.Resources, fleet *stream.Fleet, heal
 		return nil, err
 	}
 	api, err := configapi.New(cfg, configapi.Dependencies{
-		Store: b.Store, Stream: b.Stream, Fleet: fleet, CheckURL: checkURL,
+		Store: b.Store, Stream: b.Stream, Fleet: fleet, Box: b.Box, CheckURL: checkURL,
 		Health: health, Registry: registry, Now: time.Now, Log: log, Tracer: tracer,
 	})
 	if err != nil {

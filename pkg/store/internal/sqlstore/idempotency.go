@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/store"
 )
@@ -37,7 +39,7 @@ func (s *Store) Begin(ctx context.Context, key string, fingerprint []byte, now t
 func (s *Store) claim(ctx context.Context, key string, fingerprint []byte, now time.Time, expiry time.Duration) (bool, error) {
 	const claim = `INSERT INTO idempotency_keys (key, fingerprint, claimed_at) VALUES (?, ?, ?)
 		ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, claimed_at = excluded.claimed_at,
-			status = 0, header = '{}', body = NULL
+			status = 0, header = '{}', body = NULL, about = NULL
 		WHERE idempotency_keys.claimed_at < ?`
 	if fingerprint == nil {
 		fingerprint = []byte{}
@@ -52,19 +54,20 @@ func (s *Store) claim(ctx context.Context, key string, fingerprint []byte, now t
 }
 
 func (s *Store) claimed(ctx context.Context, key string) (*store.IdempotentAnswer, error) {
-	const one = `SELECT fingerprint, status, header, body FROM idempotency_keys WHERE key = ?`
+	const one = `SELECT fingerprint, status, header, body, coalesce(about, '') AS about FROM idempotency_keys WHERE key = ?`
 	var row struct {
 		Fingerprint []byte `db:"fingerprint"`
 		Status      int    `db:"status"`
 		Header      JSON   `db:"header"`
 		Body        []byte `db:"body"`
+		About       string `db:"about"`
 	}
 	// From the writer: a replica of the database may not have the claim yet.
 	if err := s.Writer.GetContext(ctx, &row, s.Writer.Rebind(one), key); err != nil {
 		return nil, err //nolint:wrapcheck // The caller explains.
 	}
-	answer := &store.IdempotentAnswer{Fingerprint: row.Fingerprint, Status: row.Status}
-	if row.Status == 0 {
+	answer := &store.IdempotentAnswer{Fingerprint: row.Fingerprint, Status: row.Status, About: row.About}
+	if answer.Removed = row.Status != 0 && row.Body == nil; row.Status == 0 || answer.Removed {
 		return answer, nil
 	}
 	if err := json.Unmarshal([]byte(row.Header), &answer.Header); err != nil {
@@ -84,7 +87,7 @@ func answerPlace(key string) []byte { return []byte("idempotency " + key) }
 // Finish implements store.Idempotency.
 func (s *Store) Finish(ctx context.Context, key string, answer store.IdempotentAnswer) error {
 	const op = "store idempotent answer"
-	const finish = `UPDATE idempotency_keys SET status = ?, header = ?, body = ? WHERE key = ?`
+	const finish = `UPDATE idempotency_keys SET status = ?, header = ?, body = ?, about = nullif(?, '') WHERE key = ?`
 	header, err := json.Marshal(answer.Header)
 	if err != nil {
 		return fmt.Errorf("%s: write header: %w", op, err)
@@ -93,7 +96,7 @@ func (s *Store) Finish(ctx context.Context, key string, answer store.IdempotentA
 	if err != nil {
 		return fmt.Errorf("%s: seal body: %w", op, err)
 	}
-	result, err := s.Writer.ExecContext(ctx, s.Writer.Rebind(finish), answer.Status, string(header), body, key)
+	result, err := s.Writer.ExecContext(ctx, s.Writer.Rebind(finish), answer.Status, string(header), body, answer.About, key)
 	if err != nil {
 		return s.Explain(ctx, op, err)
 	}
@@ -102,6 +105,13 @@ func (s *Store) Finish(ctx context.Context, key string, answer store.IdempotentA
 		err = fault.New(fault.NotFound, "idempotency-key-not-claimed", "The request took so long that its Idempotency-Key has expired.")
 	}
 	return s.Explain(ctx, op, err)
+}
+
+// removeAnswers removes the bodies of the answers about a webhook or an API key that
+// is gone. Their keys stay taken, so that a late repetition makes no second one.
+func removeAnswers(ctx context.Context, tx *sqlx.Tx, about string) error {
+	_, err := tx.ExecContext(ctx, tx.Rebind(`UPDATE idempotency_keys SET body = NULL, header = '{}' WHERE about = ?`), about)
+	return err //nolint:wrapcheck // Transact names the operation.
 }
 
 // Abandon implements store.Idempotency.

@@ -130,6 +130,9 @@ func (s *Store) RevokeKey(ctx context.Context, by audit.Actor, organizationID, i
 		if err := orNotFound(err, keyNotFound()); err != nil {
 			return err
 		}
+		if err := removeAnswers(ctx, tx, id); err != nil {
+			return err
+		}
 		return s.addEntries(ctx, tx, audit.KeyRevoked(by, row.key()))
 	})
 }

@@ -246,8 +246,12 @@ func (s *Store) Delete(ctx context.Context, by audit.Actor, organizationID, id s
 	return deleted, nil
 }
 
-// removeWebhook deletes a webhook and leaves a note for Prune to remove its log.
+// removeWebhook deletes a webhook and its secret, wherever that is kept, and leaves a
+// note for Prune to remove its log.
 func removeWebhook(ctx context.Context, tx *sqlx.Tx, id string) error {
+	if err := removeAnswers(ctx, tx, id); err != nil {
+		return err
+	}
 	if _, err := tx.ExecContext(ctx, tx.Rebind(`DELETE FROM webhooks WHERE id = ?`), id); err != nil {
 		return err //nolint:wrapcheck // Transact names the operation.
 	}

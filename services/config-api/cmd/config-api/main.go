@@ -139,7 +139,7 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 		b.Close(p.log)
 	}
 	a, err := app.New(cfg, app.Dependencies{ //nolint:contextcheck // each request has its own
-		Store: b.Store, Stream: b.Stream, Fleet: fleet, CheckURL: checkURL,
+		Store: b.Store, Stream: b.Stream, Fleet: fleet, Box: b.Box, CheckURL: checkURL,
 		Health: p.health, Registry: p.registry, Now: time.Now, Log: p.log, Tracer: p.tracer,
 	})
 	if err != nil {

@@ -1190,7 +1190,7 @@ type Problem struct {
 	// Type Stable; the last part names the problem. 400: `malformed-json`, `body-unreadable`,
 	// `invalid-parameter`. 401: `unauthenticated`. 403: `forbidden`, `cross-origin-request`. 404: `not-found`, `webhook-not-found`,
 	// `delivery-not-found`, `event-expired`, `recovery-not-found`, `api-key-not-found`. 405: `method-not-allowed`. 409:
-	// `webhook-disabled`, `webhook-limit-reached`, `api-key-limit-reached`, `request-in-progress`, `webhook-not-active`,
+	// `webhook-disabled`, `webhook-limit-reached`, `api-key-limit-reached`, `request-in-progress`, `idempotency-key-used`, `webhook-not-active`,
 	// `webhook-changed`, `event-not-sent`, `test-not-redeliverable`, `recovery-running`. 412:
 	// `stale-version`. 413: `body-too-large`. 415: `unsupported-content-type`,
 	// `unsupported-content-encoding`. 422: `invalid`, `idempotency-key-reused`. 429:
@@ -1478,8 +1478,9 @@ type WebhookCreate struct {
 	// spaces and tabs; the white space around names and values is removed. Refused are those that we set
 	// (`Content-Type`, `User-Agent`, `X-DialNote-*`, `webhook-*`), those of the connection (`Host`,
 	// `Connection`, `Transfer-Encoding`, `Proxy-*` and the like), and those that would change what the
-	// request means (`Content-*`, `Cookie`, `Accept-Encoding`, `If-*`, `Idempotency-Key`, `X-Forwarded-*`
-	// and the like). They are no part of a signature. Values are kept encrypted and never shown again.
+	// request means (`Content-*`, `Cookie`, `Accept-Encoding`, `If-*`, `Idempotency-Key` and the like) or
+	// are a proxy's (`X-Forwarded-*`, `X-Original-URL`, `CF-*` and the like), also with `_` or another sign
+	// in place of `-`. They are no part of a signature. Values are kept encrypted and never shown again.
 	Headers *map[string]string `json:"headers,omitempty"`
 
 	// Name A label for people: 1 to 100 characters without control characters, at least one of them visible,

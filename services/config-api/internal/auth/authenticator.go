@@ -37,8 +37,9 @@ type Authenticator struct {
 	// may not use its session.
 	Origins *http.CrossOriginProtection
 
-	Now func() time.Time
-	Log *slog.Logger
+	Now     func() time.Time
+	Log     *slog.Logger
+	Cookies Cookies
 }
 
 // NewOrigins returns the protection of a service that browsers find at a base
@@ -80,7 +81,7 @@ func (a *Authenticator) Authenticate(r *http.Request, schemes []string) (Caller,
 
 // identify returns the caller whose credential the request has.
 func (a *Authenticator) identify(r *http.Request, schemes []string) (Caller, error) {
-	_, cookie := SessionText(r)
+	_, cookie := a.Cookies.Text(r)
 	ways := []struct {
 		there, opens bool
 		caller       func(*http.Request) (Caller, error)
@@ -116,7 +117,7 @@ func (a *Authenticator) zapier(r *http.Request) (Caller, error) {
 func (a *Authenticator) session(r *http.Request) (Caller, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), lookWithin)
 	defer cancel()
-	text, _ := SessionText(r)
+	text, _ := a.Cookies.Text(r)
 	s, err := a.Credentials.FindSession(ctx, access.Secret(text).Digest(), a.Now())
 	if fault.Is(err, fault.NotFound) {
 		return Caller{}, unauthenticated("Your session has ended. Open the page from dialnote again.")

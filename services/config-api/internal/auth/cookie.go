@@ -8,20 +8,14 @@ import (
 	"github.com/dialnote/webhooks/pkg/access"
 )
 
-// CookieName is the name of the cookie that holds a portal session. The API
-// document promises it.
-const CookieName = "dialnote_portal"
-
-// SessionText returns the text of a request's session cookie, and whether it has
-// one. Two count as none: a neighbouring host can add a cookie, and nothing
-// shows which one is ours.
-func SessionText(r *http.Request) (text string, ok bool) {
-	cookies := r.CookiesNamed(CookieName)
-	if len(cookies) != 1 || cookies[0].Value == "" {
-		return "", false
-	}
-	return cookies[0].Value, true
-}
+// The names of the cookie that holds a portal session. The API document promises
+// them. Over https it is the one that begins with __Host-, which browsers keep only
+// as this very host set it: another host of the domain can neither set nor replace
+// it. Browsers refuse that name over plain http, as on a developer's machine.
+const (
+	CookieName      = "__Host-" + plainCookieName
+	plainCookieName = "dialnote_portal"
+)
 
 // Cookies writes session cookies. Scripts cannot read them, and browsers send them
 // with requests from other sites only when a link is followed.
@@ -29,6 +23,16 @@ type Cookies struct {
 	// Secure keeps them to https, whatever the request looks like: browsers find
 	// the service there.
 	Secure bool
+}
+
+// Text returns the text of a request's session cookie, and whether it has one. Two
+// of the same name count as none, since nothing shows which one is ours.
+func (c Cookies) Text(r *http.Request) (text string, ok bool) {
+	cookies := r.CookiesNamed(c.name(r))
+	if len(cookies) != 1 || cookies[0].Value == "" {
+		return "", false
+	}
+	return cookies[0].Value, true
 }
 
 // Begin gives the browser the cookie of a session until it expires.
@@ -43,8 +47,20 @@ func (c Cookies) End(w http.ResponseWriter, r *http.Request) {
 
 func (c Cookies) write(w http.ResponseWriter, r *http.Request, value string, expires time.Time) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // on plain http, as on a developer's machine, there is no Secure
-		Name: CookieName, Value: value, Expires: expires, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		// A client that lies about the protocol harms only its own cookie.
-		Secure: c.Secure || r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
+		Name: c.name(r), Value: value, Expires: expires, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: c.secure(r),
 	})
+}
+
+func (c Cookies) name(r *http.Request) string {
+	if c.secure(r) {
+		return CookieName
+	}
+	return plainCookieName
+}
+
+// secure reports whether the browser reaches the service by https. A client that
+// lies about the protocol harms only its own cookie.
+func (c Cookies) secure(r *http.Request) bool {
+	return c.Secure || r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }

@@ -40,7 +40,7 @@ func Load(text []byte) (*Document, error) {
 	}
 	d := &Document{root: root, compiler: jsonschema.NewCompiler()}
 	d.compiler.AssertFormat()
-	if d.json, err = json.Marshal(root); err != nil {
+	if d.json, err = json.Marshal(served(root)); err != nil {
 		return nil, fmt.Errorf("write the API document as JSON: %w", err)
 	}
 	if err := d.compiler.AddResource(resource, plain(root)); err != nil {
@@ -49,7 +49,32 @@ func Load(text []byte) (*Document, error) {
 	return d, d.readOperations()
 }
 
-// JSON returns the document as JSON.
+// generatorPrefix begins the keys of the document that are for the generator of our
+// own code.
+const generatorPrefix = "x-go-"
+
+// served returns v without what is for our generator only.
+func served(v any) any {
+	switch v := v.(type) {
+	case *Object:
+		o := &Object{values: make(map[string]any, len(v.keys))}
+		for _, key := range v.keys {
+			if !strings.HasPrefix(key, generatorPrefix) {
+				o.set(key, served(v.values[key]))
+			}
+		}
+		return o
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = served(v[i])
+		}
+		return list
+	}
+	return v
+}
+
+// JSON returns the document as JSON, as it is served.
 func (d *Document) JSON() []byte { return d.json }
 
 // Root returns the document itself.

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -21,9 +20,9 @@ func (s *server) FollowEvents(c echo.Context, org api.Org, p api.FollowEventsPar
 	}
 	var after *uint64
 	if p.LastEventID != nil {
-		sequence, err := strconv.ParseUint(*p.LastEventID, 10, 64)
+		sequence, err := s.Places.Sequence(org, *p.LastEventID)
 		if err != nil {
-			sequence = 0 // the document's pattern lets nothing else through but what is too great
+			return err
 		}
 		after = &sequence
 	}
@@ -36,9 +35,18 @@ func (s *server) FollowEvents(c echo.Context, org api.Org, p api.FollowEventsPar
 	ctx, cancel := context.WithTimeout(c.Request().Context(), streamTime)
 	defer cancel()
 	w := newEventWriter(c)
-	w.Write(sse.Event{ID: sse.Sequence(f.After), Name: "begun", Data: []byte("{}")})
+	begun, err := s.Places.Text(org, f.After)
+	if err != nil {
+		return err
+	}
+	w.Write(sse.Event{ID: begun, Name: "begun", Data: []byte("{}")})
 	sse.Serve(ctx, w, f.Events, nil, func(e eventfeed.Event) {
-		w.Write(sse.Event{ID: sse.Sequence(e.Sequence), Name: "event", Data: e.Body()})
+		place, err := s.Places.Text(org, e.Sequence)
+		if err != nil {
+			cancel() // the reader goes on after the place before
+			return
+		}
+		w.Write(sse.Event{ID: place, Name: "event", Data: e.Body()})
 	})
 	return nil
 }

@@ -89,7 +89,7 @@ func (s *server) doClaimed(ctx context.Context, key string, print []byte, do fun
 		return a, err
 	}
 	done = true
-	kept := store.IdempotentAnswer{Fingerprint: print, Status: a.status, Header: a.header, Body: a.body}
+	kept := store.IdempotentAnswer{Fingerprint: print, Status: a.status, Header: a.header, Body: a.body, About: a.about}
 	if finishErr := s.Idempotency.Finish(after, key, kept); finishErr != nil {
 		// The creation succeeded; an error would invite a second one.
 		s.Log.WarnContext(after, "idempotent answer not kept", slog.Any("error", finishErr))
@@ -107,6 +107,9 @@ func replay(c echo.Context, stored *store.IdempotentAnswer, print []byte) error 
 	}
 	if stored.Status == 0 {
 		return fault.New(fault.Conflict, "request-in-progress", "The first request with this Idempotency-Key is still being handled. Try again in a moment.")
+	}
+	if stored.Removed {
+		return fault.New(fault.Conflict, "idempotency-key-used", "What was created with this Idempotency-Key was deleted or revoked since. Use a new one to create another.")
 	}
 	c.Response().Header().Set("Idempotent-Replayed", "true")
 	return answer{status: stored.Status, header: stored.Header, body: stored.Body}.write(c)

@@ -44,10 +44,12 @@ func (s *server) CreateAPIKey(c echo.Context, org api.Org, p api.CreateAPIKeyPar
 			return answer{}, err
 		}
 		shown := presentKey(k)
-		return jsonAnswer(http.StatusCreated, api.APIKeyCreated{
+		a, err := jsonAnswer(http.StatusCreated, api.APIKeyCreated{
 			ID: shown.ID, Name: shown.Name, Scope: api.APIKeyCreatedScope(shown.Scope), LastCharacters: shown.LastCharacters,
 			CreatedAt: shown.CreatedAt, LastUsedAt: shown.LastUsedAt, Key: key,
 		})
+		a.about = k.ID
+		return a, err
 	})
 }
 

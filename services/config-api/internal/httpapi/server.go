@@ -44,6 +44,7 @@ type Options struct {
 	Service       *manage.Service
 	Live          *live.Hub
 	Feed          *eventfeed.Feed
+	Places        eventfeed.Places
 	Authenticator Authenticator
 	Idempotency   store.Idempotency
 	Health        *ops.Health

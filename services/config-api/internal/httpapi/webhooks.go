@@ -56,6 +56,7 @@ func (s *server) CreateWebhook(c echo.Context, org api.Org, p api.CreateWebhookP
 		a, err := jsonAnswer(http.StatusCreated, created{Webhook: present(v), Secret: v.Secret.Reveal()})
 		a.header[echo.HeaderLocation] = "/v1/organizations/" + org + "/webhooks/" + v.ID
 		a.header["ETag"] = etag(v.Version)
+		a.about = v.ID
 		return a, err
 	})
 }
@@ -141,6 +142,7 @@ type answer struct {
 	status int
 	header map[string]string
 	body   []byte
+	about  string // the webhook or API key whose secret the body holds, "" for none
 }
 
 func jsonAnswer(status int, v any) (answer, error) {

@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/dialnote/webhooks/pkg/fault"
-	"github.com/dialnote/webhooks/services/config-api/internal/auth"
 	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
 )
 
@@ -36,7 +35,7 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request) {
 
 // leave ends the session.
 func (p *Portal) leave(req *request) error {
-	if text, ok := auth.SessionText(req.r); ok {
+	if text, ok := p.Cookies.Text(req.r); ok {
 		if err := p.Service.LeavePortal(req.r.Context(), text); err != nil {
 			return err
 		}

@@ -13,7 +13,6 @@ import (
 	"github.com/dialnote/webhooks/pkg/access"
 	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/fault"
-	"github.com/dialnote/webhooks/services/config-api/internal/auth"
 	"github.com/dialnote/webhooks/services/config-api/internal/portal/render"
 	"github.com/dialnote/webhooks/services/config-api/internal/portal/view"
 )
@@ -93,7 +92,7 @@ func (p *Portal) begin(w http.ResponseWriter, r *http.Request, theme view.Theme)
 // session returns the session of a request, or a fault of kind
 // Unauthenticated.
 func (p *Portal) session(r *http.Request) (access.Session, error) {
-	text, ok := auth.SessionText(r)
+	text, ok := p.Cookies.Text(r)
 	if !ok {
 		return access.Session{}, fault.New(fault.Unauthenticated, "unauthenticated", "No session.")
 	}

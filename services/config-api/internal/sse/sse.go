@@ -10,7 +10,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"time"
 )
 
@@ -125,9 +124,6 @@ func Serve[T any](ctx context.Context, s *Writer, events <-chan T, mayGoOn func(
 	}
 	return false
 }
-
-// Sequence returns an event's id for its place in a stream.
-func Sequence(n uint64) string { return strconv.FormatUint(n, 10) }
 
 func (s *Writer) write(text []byte) {
 	if s.err == nil {

@@ -32,7 +32,7 @@ func TestEventsAreWrittenInTheFormat(t *testing.T) {
 	t.Parallel()
 	for want, write := range map[string]func(*sse.Writer){
 		"event: a\ndata: {}\n\n":                 func(w *sse.Writer) { w.Write(sse.Event{Name: "a", Data: []byte("{}")}) },
-		"id: 7\nevent: a\ndata: x\n\n":           func(w *sse.Writer) { w.Write(sse.Event{ID: sse.Sequence(7), Name: "a", Data: []byte("x")}) },
+		"id: 7\nevent: a\ndata: x\n\n":           func(w *sse.Writer) { w.Write(sse.Event{ID: "7", Name: "a", Data: []byte("x")}) },
 		"event: a\ndata: 1\ndata: 2\n\n":         func(w *sse.Writer) { w.Write(sse.Event{Name: "a", Data: []byte("1\n2\n")}) },
 		"event: a\ndata: 1\ndata: \ndata: 2\n\n": func(w *sse.Writer) { w.Write(sse.Event{Name: "a", Data: []byte("1\r\n\r2")}) },
 		"event: a\n\n":                           func(w *sse.Writer) { w.Write(sse.Event{Name: "a"}) },
