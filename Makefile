@@ -43,7 +43,7 @@ run: page-scripts ## Run everything in one process, with a demo receiver and dem
 test: check ## Prove everything that CI proves.
 
 .PHONY: check
-check: needs lint vuln generated deploy-check unit e2e ## What CI runs: lint, vulnerabilities, generated code, tests.
+check: needs lint api-lint vuln generated deploy-check unit e2e ## What CI runs: linters, vulnerabilities, generated code, tests.
 
 .PHONY: unit
 unit: needs page-scripts ## Run the packages' tests, with the race detector and in random order.
@@ -184,6 +184,14 @@ lint: $(TOOLS)/golangci-lint ## Hold the code against .golangci.yml.
 	$(TOOLS)/golangci-lint run --allow-parallel-runners $$(go list -m -f '{{.Dir}}/...')
 	cd $(BENCHMARK) && GOWORK=off $(TOOLS)/golangci-lint run --allow-parallel-runners ./...
 
+.PHONY: api-lint
+api-lint: needs proto/lint/node_modules/.package-lock.json ## Hold the API document against Redocly's recommended rules.
+	cd proto/lint && REDOCLY_SUPPRESS_UPDATE_NOTICE=true REDOCLY_TELEMETRY=off node_modules/.bin/redocly lint --config redocly.yaml ../openapi.yaml
+
+proto/lint/node_modules/.package-lock.json: proto/lint/package-lock.json
+	cd proto/lint && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 .PHONY: vuln
 vuln: needs $(TOOLS)/govulncheck ## Look up the dependencies' known vulnerabilities, as far as there is network.
 	@.ci/vuln $(TOOLS)/govulncheck $(MODULES) $(BENCHMARK)
@@ -217,7 +225,7 @@ needs: ## Install what the tests need and this machine lacks: Node, Postgres.
 
 .PHONY: clean
 clean: ## Remove what was built and what the demo kept.
-	rm -rf bin dist data $(TOOLS) $(PAGE)/render/static/vendor/*.js $(ZAPIER)/node_modules $(PAGE)/web/node_modules $(N8N)
+	rm -rf bin dist data $(TOOLS) $(PAGE)/render/static/vendor/*.js $(ZAPIER)/node_modules $(PAGE)/web/node_modules proto/lint/node_modules $(N8N)
 
 # The tools are built once, at pinned versions, for this machine.
 $(TOOLS)/golangci-lint: Makefile
