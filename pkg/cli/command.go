@@ -72,13 +72,15 @@ func (p Program) Main(args []string, environ map[string]string, out, errs io.Wri
 	ctx, hardStop, stop := Signals()
 	defer stop()
 	if len(args) == 0 {
-		return p.code(p.Serve(ctx, hardStop, environ), errs)
+		return p.code(p.Serve(ctx, hardStop, environ), Printable(errs))
 	}
 	return p.Run(ctx, args, environ, out, errs)
 }
 
-// Run runs a command and returns the code to exit with. It ends with ctx.
+// Run runs a command and returns the code to exit with. It ends with ctx. What is
+// printed is Printable.
 func (p Program) Run(ctx context.Context, args []string, environ map[string]string, out, errs io.Writer) int {
+	out, errs = Printable(out), Printable(errs)
 	switch args[0] {
 	case "help", "-h", "-help", "--help":
 		_, _ = io.WriteString(out, p.usage(p.Commands))

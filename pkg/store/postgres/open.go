@@ -109,9 +109,9 @@ func (s *Store) prepare(ctx context.Context) error {
 func connect(dsn string, box secretbox.Box) (*Store, error) {
 	cfg, err := pq.NewConfig(dsn)
 	if err != nil {
-		// The URL holds a password, and url.Error quotes it.
-		if parse, ok := errors.AsType[*url.Error](err); ok {
-			err = parse.Err
+		// The URL holds a password. url.Error quotes it, and its cause may quote a part.
+		if _, ok := errors.AsType[*url.Error](err); ok {
+			err = errors.New("it is no URL: write special characters of user and password as %xx")
 		}
 		return nil, fmt.Errorf("read database URL: %w", err)
 	}

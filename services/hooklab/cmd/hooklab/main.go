@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/dialnote/webhooks/pkg/cli"
 )
 
 const usage = `hooklab receives webhooks as scripted, and publishes events to have some sent.
@@ -31,14 +33,14 @@ var errUsage = errors.New("usage")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], cli.Printable(os.Stdout), cli.Printable(os.Stderr))
 	stop()
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 	case errors.Is(err, errUsage):
 		os.Exit(2)
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "hooklab:", err)
+		fmt.Fprintln(cli.Printable(os.Stderr), "hooklab:", err)
 		os.Exit(1)
 	}
 }

@@ -27,6 +27,8 @@ func main() {
 
 func start() error {
 	demo := flag.Bool("demo", false, "also run a receiver and made-up traffic on this machine, and allow http and private endpoints")
+	demoAddr := flag.String("demo-addr", "127.0.0.1:8089", "where the demo's receiver listens; another port when this one is taken")
+	natsAddr := flag.String("nats-addr", "127.0.0.1:4222", "where the demo's NATS server listens; nowhere when this port is taken")
 	flag.Parse()
 	environ := config.Environ(os.Environ())
 	if _, chosen := environ[config.Prefix+"LOG_LEVEL"]; *demo && !chosen {
@@ -51,9 +53,9 @@ func start() error {
 		return err
 	}
 	defer stopTracing()
-	options := app.Options{Settings: settings, Demo: *demo, Out: os.Stdout, Log: log, Tracer: tracer}
+	options := app.Options{Settings: settings, Demo: *demo, Out: cli.Printable(os.Stdout), Log: log, Tracer: tracer}
 	if *demo {
-		options.DemoAddr, options.NATSAddr = "127.0.0.1:8089", "127.0.0.1:4222"
+		options.DemoAddr, options.NATSAddr = *demoAddr, *natsAddr
 	}
 	s, err := app.New(ctx, options)
 	if err != nil {
