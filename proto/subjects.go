@@ -44,8 +44,9 @@ const (
 	// and reply: one of them answers.
 	SubjectTests = "dialnote.tests"
 	// PrefixWebhooks: what the services tell each other about webhooks: changes
-	// (changed.<org>), dispatchers' heartbeats (heartbeat.<replica>), and the
-	// headers of each message that enters a lane (arrived.<webhook id>).
+	// (changed.<org>), dispatchers' heartbeats (heartbeat.<replica>), the events
+	// that a dispatcher has begun to work on (taken.<replica>), and the headers of
+	// each message that enters a lane (arrived.<webhook id>).
 	PrefixWebhooks = "dialnote.webhooks"
 	// SubjectWebhooks matches all of them, so that one subscription sees them
 	// in order.
@@ -101,8 +102,9 @@ func ParseEventSubject(subject string) (organizationID, eventType string, ok boo
 	return organizationID, eventType, ok && organizationID != "" && eventType != ""
 }
 
-// EventMessageID returns the Nats-Msg-Id of an event: within the stream's
-// duplicate window the same id of the same organization is stored once.
+// EventMessageID returns the Nats-Msg-Id that an event should have. It decides
+// nothing: the organization and the id in the event do. Dispatchers count and warn
+// of an event that has another one, unless it is the id alone.
 func EventMessageID(organizationID, eventID string) string {
 	return organizationID + ":" + eventID
 }
@@ -136,6 +138,10 @@ func SubjectChanged(organizationID string) string {
 
 // SubjectHeartbeat returns the subject of a dispatcher's heartbeats.
 func SubjectHeartbeat(replica string) string { return PrefixWebhooks + ".heartbeat." + replica }
+
+// SubjectTaken returns the subject on which a dispatcher says which events it has
+// begun to work on.
+func SubjectTaken(replica string) string { return PrefixWebhooks + ".taken." + replica }
 
 // SubjectArrived returns the subject of the headers of messages that enter a
 // webhook's lane.

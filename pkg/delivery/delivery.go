@@ -189,6 +189,11 @@ type Progress struct {
 	// LastSuccess is the greatest number of an attempt that succeeded, 0 for
 	// none.
 	LastSuccess int
+
+	// EventSequence is where the event is kept that the delivery was recorded for,
+	// in the event stream; 0 when nothing is recorded, not even that it waits or was
+	// skipped. Of several it is the last.
+	EventSequence uint64
 }
 
 // Done reports whether a delivery that was last requested after so many attempts

@@ -29,3 +29,40 @@ func newULID(now time.Time) string {
 	}
 	return string(base32.NewEncoding(crockford).WithPadding(base32.NoPadding).AppendEncode(id, random[:]))
 }
+
+// IDTime returns when NewID made an id, to the millisecond. ok is false for an id
+// of any other form. The id is its publisher's word: the time may be wrong.
+func IDTime(id string) (made time.Time, ok bool) {
+	const prefix, letters, timed = "evt_", 26, 10
+	if len(id) != len(prefix)+letters || id[:len(prefix)] != prefix {
+		return time.Time{}, false
+	}
+	ms := int64(0)
+	for i, c := range []byte(id[len(prefix):]) {
+		digit := crockfordDigit(c)
+		if digit == noDigit || i == 0 && digit > 7 { // of 50 bits the time has 48
+			return time.Time{}, false
+		}
+		if i < timed {
+			ms = ms<<5 | int64(digit)
+		}
+	}
+	return time.UnixMilli(ms).UTC(), true
+}
+
+// noDigit stands for a character that is no digit of a ULID.
+const noDigit = 0xff
+
+// crockfordDigit returns the value of a character of a ULID, or noDigit.
+func crockfordDigit(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c < 'a' || c > 'z':
+		return noDigit
+	}
+	return crockfordLetters[c-'a']
+}
+
+//nolint:gochecknoglobals // constant: the values of a to z; i, l, o and u are no digits
+var crockfordLetters = [26]byte{10, 11, 12, 13, 14, 15, 16, 17, noDigit, 18, 19, noDigit, 20, 21, noDigit, 22, 23, 24, 25, 26, noDigit, 27, 28, 29, 30, 31}

@@ -68,3 +68,36 @@ func open(tb testing.TB, url, stream string, opts ...nats.Option) (opened jetstr
 	}
 	return opened, nc.Close
 }
+
+// Publish stores a message in the stream of its subject, as a program that only
+// knows NATS does, under a Nats-Msg-Id unless it is "". The server may take it for a
+// duplicate.
+func (s *Server) Publish(tb testing.TB, subject, messageID string, data []byte) {
+	tb.Helper()
+	nc, err := nats.Connect(s.ClientURL())
+	if err != nil {
+		tb.Fatalf("connect to NATS: %v", err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		tb.Fatalf("open JetStream: %v", err)
+	}
+	msg := &nats.Msg{Subject: subject, Header: nats.Header{}, Data: data}
+	if messageID != "" {
+		msg.Header.Set(jetstream.MsgIDHeader, messageID)
+	}
+	if _, err := js.PublishMsg(tb.Context(), msg); err != nil {
+		tb.Fatalf("publish to %s: %v", subject, err)
+	}
+}
+
+// Remove removes a message of a stream.
+func (s *Server) Remove(tb testing.TB, stream string, sequence uint64) {
+	tb.Helper()
+	opened, closed := open(tb, s.ClientURL(), stream)
+	defer closed()
+	if err := opened.DeleteMsg(tb.Context(), sequence); err != nil {
+		tb.Fatalf("remove message %d of %s: %v", sequence, stream, err)
+	}
+}

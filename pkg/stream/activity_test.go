@@ -100,8 +100,9 @@ func TestWatchingWhileTheBrokerIsAwayIsUnavailable(t *testing.T) {
 // silent fails the test if activity arrives.
 type silent struct{}
 
-func (silent) Changed(stream.Change)  {}
-func (silent) Arrived(stream.Arrival) {}
+func (silent) Changed(stream.Change)         {}
+func (silent) Arrived(stream.Arrival)        {}
+func (silent) TakenElsewhere([]stream.Taken) {}
 
 func TestGapsAreNoticed(t *testing.T) {
 	t.Parallel()

@@ -162,7 +162,7 @@ func (c *Conn) checkVersion() error {
 
 // versionAtLeast reports whether a version like 2.15.2 or 2.12.0-beta.1 is at
 // least major.minor. It returns false for one that it cannot read.
-func versionAtLeast(version string, major, minor int) bool {
+func versionAtLeast(version string, major, minor int) bool { //nolint:unparam // a major version is part of a version
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
 	if len(parts) < 2 {
 		return false

@@ -16,9 +16,9 @@ import (
 )
 
 // Publish stores an event in the event stream and returns when the server has
-// acknowledged it. The same id of the same organization again, within the
-// stream's duplicate window, is the same event and is not stored twice. While
-// the broker is away it returns a fault of kind Unavailable.
+// acknowledged it. The same id of the same organization again is the same event:
+// dispatchers deliver it once. While the broker is away it returns a fault of kind
+// Unavailable.
 func (c *Conn) Publish(ctx context.Context, e event.Event) error {
 	return c.publish(ctx, e, proto.ContentTypeJSON, e.Body())
 }
@@ -53,6 +53,7 @@ func (c *Conn) publish(ctx context.Context, e event.Event, contentType string, d
 type Message struct {
 	Subject     string
 	ContentType string
+	MessageID   string // the publisher's Nats-Msg-Id, "" for none
 	Data        []byte
 	Sequence    uint64      // in its stream
 	Stored      time.Time   // when the server stored it
@@ -265,6 +266,7 @@ func (c *Conn) message(raw jetstream.Msg) (*Message, error) {
 	return &Message{
 		Subject:     raw.Subject(),
 		ContentType: raw.Headers().Get(proto.HeaderContentType),
+		MessageID:   raw.Headers().Get(jetstream.MsgIDHeader),
 		Data:        raw.Data(),
 		Sequence:    meta.Sequence.Stream,
 		Stored:      meta.Timestamp,

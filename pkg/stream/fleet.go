@@ -62,6 +62,9 @@ type Listener interface {
 	Changed(change Change)
 	// Arrived must not block.
 	Arrived(arrival Arrival)
+	// TakenElsewhere says which events another replica has begun to work on. It must
+	// not block.
+	TakenElsewhere(taken []Taken)
 }
 
 // Member is a dispatcher's part in the fleet.
@@ -71,7 +74,10 @@ type Member struct {
 	listener Listener
 	started  time.Time
 	proven   atomic.Int64 // the lease's start, in nanoseconds after started; 0 for none, or left
-	epoch    uint64       // number of reconnections that receive has seen
+	joined   atomic.Int64 // when the replica began to hear the others without a break, in Unix nanoseconds; 0 for not yet
+	other    atomic.Int64 // when another replica's heartbeat came last, in nanoseconds after started; 0 for never
+	takings  takings
+	epoch    uint64 // number of reconnections that receive has seen
 	sub      *nats.Subscription
 }
 
@@ -148,6 +154,10 @@ func (m *Member) receive(msg *nats.Msg) {
 		if json.Unmarshal(msg.Data, &h) == nil && !h.Left {
 			m.prove(h)
 		}
+	case kind == "heartbeat":
+		m.other.Store(max(1, time.Since(m.started).Nanoseconds()))
+	case kind == "taken" && name != m.replica:
+		m.listener.TakenElsewhere(readTaken(msg.Data))
 	case kind == "arrived":
 		m.listener.Arrived(Arrival{OrganizationID: msg.Header.Get(proto.HeaderOrganization), WebhookID: name})
 	case kind == "changed":
@@ -171,8 +181,10 @@ func (m *Member) prove(h heartbeat) {
 	}
 	if epoch != m.epoch {
 		m.epoch = epoch
+		m.joined.Store(0)
 		m.listener.Changed(Change{})
 	}
+	m.joined.CompareAndSwap(0, time.Now().UnixNano())
 	for {
 		proven := m.proven.Load()
 		if proven == left { // it came back after the replica had left

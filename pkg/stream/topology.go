@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,14 +22,14 @@ const (
 	// stored with each stream. A program leaves a stream of a later version as it is,
 	// so that a replica of the version before, which starts or reconnects during an
 	// upgrade, does not undo it.
-	topologyVersion = 2
+	topologyVersion = 3
 
 	// topologyKey is the key of the version in a stream's metadata.
 	topologyKey = "dialnote.topology"
 
-	// duplicateWindow is how long the same event id is recognised as the same
-	// event.
-	duplicateWindow = 10 * time.Minute
+	// shortestDuplicates is the shortest duplicate window that a server takes which
+	// cannot do without one: those before 2.14.
+	shortestDuplicates = 100 * time.Millisecond
 
 	// dispatchers is the durable consumer that all dispatcher replicas share.
 	// It has no filter: one that matches everything costs on many subjects.
@@ -82,11 +83,15 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			Retention:   jetstream.LimitsPolicy,
 			Storage:     jetstream.FileStorage,
 			MaxAge:      t.Retention,
-			Duplicates:  min(duplicateWindow, t.Retention),
 			Replicas:    t.Replicas,
 			AllowDirect: true,
 
 			AllowAtomicPublish: true, // see batcher
+
+			// Only in a stream with a source is a duplicate window of 0 none at all
+			// (docs/adr/0012). The source stays empty: nothing has such a subject.
+			Duplicates: 0,
+			Sources:    []*jetstream.StreamSource{{Name: proto.StreamRejected, FilterSubject: proto.PrefixRejected + ".none.none"}},
 		},
 		{
 			Name:              proto.StreamLanes,
@@ -201,7 +206,8 @@ func (c *Conn) Ensure(ctx context.Context, t Topology) error {
 	if err := c.checkVersion(); err != nil {
 		return err
 	}
-	for _, cfg := range t.streams() {
+	for _, cfg := range slices.Backward(t.streams()) { // the source of the events comes before them
+		cfg = c.accepted(cfg)
 		later, err := c.madeLater(ctx, cfg.Name)
 		if err != nil {
 			return err
@@ -220,6 +226,15 @@ func (c *Conn) Ensure(ctx context.Context, t Topology) error {
 		}
 	}
 	return nil
+}
+
+// accepted returns a stream's configuration as the connected server accepts it:
+// before 2.14 a stream always has a duplicate window.
+func (c *Conn) accepted(cfg jetstream.StreamConfig) jetstream.StreamConfig {
+	if len(cfg.Sources) > 0 && !versionAtLeast(c.nc.ConnectedServerVersion(), 2, 14) {
+		cfg.Sources, cfg.Duplicates = nil, shortestDuplicates
+	}
+	return cfg
 }
 
 // sharedConsumers are the consumers that all dispatcher replicas share, by their

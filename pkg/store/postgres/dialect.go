@@ -42,11 +42,11 @@ func dialect() sqlstore.Dialect {
 
 // OFFSET 0 keeps the planner from turning the probes into a join. The times keep
 // it from probing the partitions of other days, of which there may be a dozen.
-const progress = `SELECT asked.id AS delivery_id, count(*) AS attempts,
-		coalesce(max(a.number) FILTER (WHERE a.result = 'succeeded'), 0) AS last_success
+const progress = `SELECT asked.id AS delivery_id, count(*) FILTER (WHERE a.number > 0) AS attempts,
+		coalesce(max(a.number) FILTER (WHERE a.result = 'succeeded'), 0) AS last_success, max(a.event_sequence) AS event_sequence
 	FROM unnest($1::text[]) AS asked (id), LATERAL (
-		SELECT number, result FROM attempts
-		WHERE delivery_id = asked.id AND number > 0 AND NOT test AND started_at >= $2 AND started_at < $3 OFFSET 0
+		SELECT number, result, event_sequence FROM attempts
+		WHERE delivery_id = asked.id AND NOT test AND started_at >= $2 AND started_at < $3 OFFSET 0
 	) AS a
 	GROUP BY asked.id`
 

@@ -42,10 +42,10 @@ func dialect() sqlstore.Dialect {
 }
 
 // CROSS JOIN keeps the order of the loops.
-const progress = `SELECT a.delivery_id, count(*) AS attempts,
-		coalesce(max(a.number) FILTER (WHERE a.result = 'succeeded'), 0) AS last_success
+const progress = `SELECT a.delivery_id, count(*) FILTER (WHERE a.number > 0) AS attempts,
+		coalesce(max(a.number) FILTER (WHERE a.result = 'succeeded'), 0) AS last_success, max(a.event_sequence) AS event_sequence
 	FROM json_each(?) AS asked CROSS JOIN attempts AS a ON a.delivery_id = asked.value
-	WHERE a.number > 0 AND NOT a.test AND a.started_at >= ? AND a.started_at < ?
+	WHERE NOT a.test AND a.started_at >= ? AND a.started_at < ?
 	GROUP BY a.delivery_id`
 
 // list returns a list of texts as json_each reads it.

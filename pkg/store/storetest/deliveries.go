@@ -334,14 +334,16 @@ func progress(t *testing.T, s store.Store) {
 	again := delivered
 	again.ID, again.Number, again.StartedAt, again.EndedAt = "att_"+newID(), 2, now.Add(time.Minute), now.Add(time.Minute+time.Second)
 	again.Outcome = delivery.Outcome{Result: delivery.Succeeded, StatusCode: 204}
+	delivered.EventSequence, failing.EventSequence, held.EventSequence = 5, 6, 8
 	held.Number, held.Outcome = 0, delivery.Outcome{Result: delivery.Deferred}
 	record(t, s, delivered, failing, held, again)
 	ids := []string{delivered.DeliveryID, failing.DeliveryID, held.DeliveryID, never.DeliveryID}
 	got, err := s.Progress(t.Context(), ids, delivery.TimeRange{})
 	wantNoError(t, err)
 	wantEqual(t, "progress", got, map[string]delivery.Progress{
-		delivered.DeliveryID: {Attempts: 2, Delivered: true, LastSuccess: 2},
-		failing.DeliveryID:   {Attempts: 1},
+		delivered.DeliveryID: {Attempts: 2, Delivered: true, LastSuccess: 2, EventSequence: 7},
+		failing.DeliveryID:   {Attempts: 1, EventSequence: 6},
+		held.DeliveryID:      {EventSequence: 8},
 	})
 	if logged := logOf(t, s, delivered); len(logged) != 2 || logged[0].Number != 1 || logged[1].Number != 2 {
 		t.Errorf("log, oldest first: %+v", logged)
@@ -350,15 +352,15 @@ func progress(t *testing.T, s store.Store) {
 		ids = append(ids, fmt.Sprintf("dlv_%d", i))
 	}
 	slices.Reverse(ids)
-	if got, err := s.Progress(t.Context(), ids, delivery.TimeRange{}); err != nil || len(got) != 2 {
+	if got, err := s.Progress(t.Context(), ids, delivery.TimeRange{}); err != nil || len(got) != 3 {
 		t.Errorf("of many: %v, %v", got, err)
 	}
 	for within, want := range map[delivery.TimeRange]delivery.Progress{
-		{From: now.Add(-time.Second)}:                       {Attempts: 2, Delivered: true, LastSuccess: 2},
-		{From: now.Add(time.Second)}:                        {Attempts: 1, Delivered: true, LastSuccess: 2},
-		{To: now.Add(time.Second)}:                          {Attempts: 1},
+		{From: now.Add(-time.Second)}:                       {Attempts: 2, Delivered: true, LastSuccess: 2, EventSequence: 7},
+		{From: now.Add(time.Second)}:                        {Attempts: 1, Delivered: true, LastSuccess: 2, EventSequence: 7},
+		{To: now.Add(time.Second)}:                          {Attempts: 1, EventSequence: 5},
 		{From: now.Add(time.Hour)}:                          {},
-		{From: now.Add(-time.Hour), To: now.Add(time.Hour)}: {Attempts: 2, Delivered: true, LastSuccess: 2},
+		{From: now.Add(-time.Hour), To: now.Add(time.Hour)}: {Attempts: 2, Delivered: true, LastSuccess: 2, EventSequence: 7},
 	} {
 		got, err := s.Progress(t.Context(), []string{delivered.DeliveryID}, within)
 		wantNoError(t, err)
@@ -392,7 +394,7 @@ func prune(t *testing.T, s store.Store) {
 	both.Wait()
 	p, err := s.Progress(ctx, []string{old.DeliveryID, young.DeliveryID, gone.DeliveryID}, delivery.TimeRange{})
 	wantNoError(t, err)
-	wantEqual(t, "left", p, map[string]delivery.Progress{young.DeliveryID: {Attempts: 1, Delivered: true, LastSuccess: 1}})
+	wantEqual(t, "left", p, map[string]delivery.Progress{young.DeliveryID: {Attempts: 1, Delivered: true, LastSuccess: 1, EventSequence: 7}})
 	for key, kept := range map[string]bool{"old": false, "young": true} {
 		answer, err := s.Begin(ctx, key, nil, now, 100*retention)
 		if err != nil || (answer != nil) != kept {

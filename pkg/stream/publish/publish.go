@@ -2,9 +2,10 @@
 // reach customers' webhooks.
 //
 // An event is checked before it is sent, and stored when Publish returns. A second
-// one with the same id of the same organization, within ten minutes, is the same
-// event and is not stored again: after an error that leaves doubt, publish it
-// again.
+// one with the same id of the same organization is the same event and is not
+// delivered again, for as long as events are kept: after an error that leaves
+// doubt, publish it again. Ids that event.NewID makes cost a dispatcher least, since
+// they say since when the event can exist.
 package publish
 
 import (

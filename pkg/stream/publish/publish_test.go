@@ -63,10 +63,8 @@ func TestTypedEventAndItsJSONAreTheSameEvent(t *testing.T) {
 	}
 	const text = `{"id":"evt_2","type":"call.completed","timestamp":"2026-11-23T10:30:00Z","organizationId":"acme",` +
 		`"data":{"callSid":"CA1","direction":"inbound","phoneNumber":"+15551234567","status":"completed","duration":180}}`
-	for range 2 { // the second is the same event
-		if err := p.PublishJSON(t.Context(), []byte(text)); err != nil {
-			t.Fatal(err)
-		}
+	if err := p.PublishJSON(t.Context(), []byte(text)); err != nil {
+		t.Fatal(err)
 	}
 	var data []string
 	_, err := events.Pull(t.Context(), 3, 300*time.Millisecond, func(m *stream.Message) {

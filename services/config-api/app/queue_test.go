@@ -35,10 +35,10 @@ func TestOverNATS(t *testing.T) {
 	s = s.serve(t, deps)
 
 	own := strings.Replace(noteEvent, "{", `{"id":"mine-1",`, 1)
-	for range 2 { // the same event: stored once
+	for range 2 { // the same event: dispatchers deliver it once
 		s.do(t, call{method: http.MethodPost, path: events, body: own}).want(t, http.StatusAccepted)
 	}
-	if n := len(server.Stored(t, proto.StreamEvents)); n != 1 {
+	if n := len(server.Stored(t, proto.StreamEvents)); n != 2 {
 		t.Errorf("%d events stored", n)
 	}
 

@@ -21,6 +21,7 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/queue"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/record"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/recovery"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/repeat"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/tester"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/unsubscribe"
 )
@@ -109,20 +110,21 @@ func (a *App) assemble() (*parts, error) {
 		Sender: a.deps.Sender, Recorder: recorder, Progress: record.NewProgressReader(a.deps.Store, time.Now), Matcher: matcher,
 		Announcer: a.deps.Stream, Webhooks: webhooks, Metrics: a.metrics.By(metrics.Direct), Tracer: a.deps.Tracer, Now: time.Now, Log: log,
 	}
+	repeats := &repeat.Finder{Fleet: member, Events: a.deps.Stream, Observer: a.metrics, Now: time.Now, Log: log}
 	queued := func(way metrics.Way) queue.Parts {
 		return queue.Parts{
 			Stream: a.deps.Stream, Matcher: matcher, Deliverer: deliverer.By(a.metrics.By(way)), Webhooks: webhooks, Slots: slots,
-			Retention: a.cfg.Retention, Now: time.Now, Log: log, Tracer: a.deps.Tracer,
+			Repeats: repeats, Retention: a.cfg.Retention, Now: time.Now, Log: log, Tracer: a.deps.Tracer,
 		}
 	}
 	lanes, ordered := queue.NewLanes(queued(metrics.Lane), a.cfg.WebhookMaxInFlight), queue.NewOrdered(queued(metrics.Ordered))
-	listener.begin(matcher, lanes, ordered)
-	metrics.Watch(a.deps.Registry, state(a.deps.Sender, slots, webhooks, recorder, lanes, matcher))
+	listener.begin(matcher, lanes, ordered, repeats)
+	metrics.Watch(a.deps.Registry, state(a.deps.Sender, slots, webhooks, recorder, lanes, matcher, repeats))
 	places := a.places()
 	return &parts{
 		log: log, outbox: notices, recorder: recorder, member: member, lanes: lanes, ordered: ordered,
 		dispatcher: &dispatch.Dispatcher{
-			Stream: a.deps.Stream, Matcher: matcher, Slots: slots, Webhooks: webhooks, Lanes: lanes, Ordered: ordered,
+			Stream: a.deps.Stream, Matcher: matcher, Slots: slots, Webhooks: webhooks, Lanes: lanes, Ordered: ordered, Repeats: repeats,
 			Deliverer: deliverer, Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Now: time.Now, Log: log, Metrics: a.metrics, Tracer: a.deps.Tracer,
 		},
 		tests:        a.tests(matcher, deliverer, places.tests),
@@ -169,7 +171,7 @@ func (a *App) recoveries(matcher *match.Matcher, deliverer *deliver.Deliverer) *
 }
 
 // state returns the functions that the metrics of the replica's state read.
-func state(sender *egress.Client, slots *limit.Slots, webhooks *limit.Webhooks, recorder *record.Recorder, lanes *queue.Lanes, matcher *match.Matcher) metrics.State {
+func state(sender *egress.Client, slots *limit.Slots, webhooks *limit.Webhooks, recorder *record.Recorder, lanes *queue.Lanes, matcher *match.Matcher, repeats *repeat.Finder) metrics.State {
 	return metrics.State{
 		SlotsUsed:    func() float64 { return float64(slots.Used()) },
 		SlotsLimit:   func() float64 { return float64(slots.Limit()) },
@@ -177,6 +179,7 @@ func state(sender *egress.Client, slots *limit.Slots, webhooks *limit.Webhooks, 
 		InFlight:     func() float64 { return float64(webhooks.InFlight()) },
 		Unrecorded:   func() float64 { return float64(recorder.Pending()) },
 		Connections:  sender.Connections,
+		Remembered:   func() float64 { return float64(repeats.Remembered()) },
 		LanesOpen:    func() float64 { return float64(lanes.Open()) },
 		CacheSize:    func() float64 { return float64(matcher.Size()) },
 		CacheBytes:   func() float64 { return float64(matcher.Bytes()) },

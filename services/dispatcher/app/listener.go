@@ -6,6 +6,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/queue"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/repeat"
 )
 
 // listener passes announcements on: first the cache drops the organization, then
@@ -17,12 +18,13 @@ type listener struct {
 	matcher *match.Matcher
 	lanes   *queue.Lanes
 	ordered *queue.Ordered
+	repeats *repeat.Finder
 }
 
-func (l *listener) begin(m *match.Matcher, lanes *queue.Lanes, o *queue.Ordered) {
+func (l *listener) begin(m *match.Matcher, lanes *queue.Lanes, o *queue.Ordered, r *repeat.Finder) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.matcher, l.lanes, l.ordered = m, lanes, o
+	l.matcher, l.lanes, l.ordered, l.repeats = m, lanes, o, r
 }
 
 func (l *listener) parts() (*match.Matcher, *queue.Lanes, *queue.Ordered) {
@@ -50,5 +52,15 @@ func (l *listener) Changed(c stream.Change) {
 func (l *listener) Arrived(a stream.Arrival) {
 	if _, lanes, _ := l.parts(); lanes != nil {
 		lanes.Arrived(a)
+	}
+}
+
+// TakenElsewhere implements stream.Listener.
+func (l *listener) TakenElsewhere(taken []stream.Taken) {
+	l.mu.Lock()
+	repeats := l.repeats
+	l.mu.Unlock()
+	if repeats != nil {
+		repeats.TakenElsewhere(taken)
 	}
 }

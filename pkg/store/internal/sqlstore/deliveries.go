@@ -221,6 +221,7 @@ func (s *Store) Progress(ctx context.Context, deliveryIDs []string, within deliv
 			DeliveryID  string `db:"delivery_id"`
 			Attempts    int    `db:"attempts"`
 			LastSuccess int    `db:"last_success"`
+			Sequence    int64  `db:"event_sequence"`
 		}
 		if err := s.Reader.SelectContext(ctx, &rows, s.Dialect.Progress, s.Dialect.List(chunk), s.Dialect.Time(from), s.Dialect.Time(to)); err != nil {
 			return nil, s.Explain(ctx, "select progress", err)
@@ -228,6 +229,7 @@ func (s *Store) Progress(ctx context.Context, deliveryIDs []string, within deliv
 		for _, row := range rows {
 			found[row.DeliveryID] = delivery.Progress{
 				Attempts: row.Attempts, Delivered: row.LastSuccess > 0, LastSuccess: row.LastSuccess,
+				EventSequence: uint64(row.Sequence), //nolint:gosec // it was one when it was written
 			}
 		}
 	}

@@ -121,8 +121,9 @@ func TestEnableGoesByWhenItWasDisabled(t *testing.T) {
 // hears is a dispatcher that collects announcements.
 type hears chan stream.Change
 
-func (h hears) Changed(c stream.Change) { h <- c }
-func (hears) Arrived(stream.Arrival)    {}
+func (h hears) Changed(c stream.Change)     { h <- c }
+func (hears) Arrived(stream.Arrival)        {}
+func (hears) TakenElsewhere([]stream.Taken) {}
 
 // Each enabled webhook is announced to the dispatchers.
 func TestEnableAnnouncesTheWebhookToTheDispatchers(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/metrics"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/queue"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/repeat"
 )
 
 const (
@@ -44,6 +45,7 @@ type Dispatcher struct {
 	Webhooks  *limit.Webhooks
 	Lanes     *queue.Lanes
 	Ordered   *queue.Ordered
+	Repeats   *repeat.Finder
 	Deliverer *deliver.Deliverer
 	Tracer    *trace.Tracer
 	Batch     int // events asked for at once, by each puller
@@ -135,6 +137,18 @@ func (d *Dispatcher) dispatch(work context.Context, m *stream.Message, span trac
 		return
 	}
 	span.Of(e)
+	found, err := d.find(work, e, m)
+	if err != nil {
+		defer slot.Free()
+		d.unmatched(work, m, err)
+		finished(false)
+		return
+	}
+	if found == repeat.Repeated {
+		slot.Free()
+		finished(true)
+		return
+	}
 	targets, ordered, err := d.match(work, e, m.Sequence)
 	if err != nil {
 		defer slot.Free()
@@ -144,7 +158,38 @@ func (d *Dispatcher) dispatch(work context.Context, m *stream.Message, span trac
 	}
 	d.Metrics.Matched(len(targets))
 	p := &pendingEvent{dispatcher: d, message: m, event: e, body: e.Body(), finished: finished}
+	if found == repeat.Unknown {
+		repeated, err := p.cameBefore(work, targets, ordered)
+		if err != nil {
+			defer slot.Free()
+			d.unmatched(work, m, err)
+		}
+		if err != nil || repeated {
+			slot.Free()
+			finished(repeated)
+			return
+		}
+	}
 	p.deliver(work, targets, ordered, slot)
+}
+
+// find returns what is known of an event without the log. It waits while the broker
+// is away.
+func (d *Dispatcher) find(work context.Context, e event.Event, m *stream.Message) (repeat.Finding, error) {
+	found, err := backoff.Read(work, d.Log, backoff.Broker, "compare an event with an earlier message", func() (repeat.Finding, error) {
+		return d.Repeats.Find(work, e, m)
+	})
+	if found == repeat.Repeated {
+		d.repeated(work, e, m)
+	}
+	return found, err
+}
+
+// repeated notes that an event is passed by.
+func (d *Dispatcher) repeated(work context.Context, e event.Event, m *stream.Message) {
+	d.Metrics.Repeated()
+	d.Log.InfoContext(work, "event came again, not delivered again", slog.String("organization", e.OrganizationID),
+		slog.String("event", e.ID), slog.Uint64("sequence", m.Sequence))
 }
 
 // reject keeps a message that cannot be understood where an operator finds it,

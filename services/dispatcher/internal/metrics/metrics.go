@@ -12,6 +12,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/repeat"
 )
 
 // Way is by which way a delivery came to its attempt.
@@ -26,22 +27,24 @@ const (
 
 // Metrics counts what the dispatcher does.
 type Metrics struct {
-	consumed prometheus.Counter
-	rejected prometheus.Counter
-	matched  prometheus.Counter
-	declined *prometheus.CounterVec
-	attempts *prometheus.CounterVec
-	delay    *prometheus.HistogramVec
-	latency  *prometheus.HistogramVec
-	duration prometheus.Histogram
-	phases   *prometheus.HistogramVec
-	held     *prometheus.CounterVec
-	released prometheus.Counter
-	disabled *prometheus.CounterVec
-	batch    prometheus.Histogram
-	commit   prometheus.Histogram
-	failed   prometheus.Counter
-	recent   reachability
+	consumed     prometheus.Counter
+	rejected     prometheus.Counter
+	repeated     prometheus.Counter
+	contradicted *prometheus.CounterVec
+	matched      prometheus.Counter
+	declined     *prometheus.CounterVec
+	attempts     *prometheus.CounterVec
+	delay        *prometheus.HistogramVec
+	latency      *prometheus.HistogramVec
+	duration     prometheus.Histogram
+	phases       *prometheus.HistogramVec
+	held         *prometheus.CounterVec
+	released     prometheus.Counter
+	disabled     *prometheus.CounterVec
+	batch        prometheus.Histogram
+	commit       prometheus.Histogram
+	failed       prometheus.Counter
+	recent       reachability
 }
 
 const namespace, subsystem = "dialnote", "dispatcher"
@@ -49,23 +52,25 @@ const namespace, subsystem = "dialnote", "dispatcher"
 // New registers the metrics.
 func New(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		consumed: prometheus.NewCounter(counter("events_consumed_total", "Events taken from the event stream; a redelivered one counts again.")),
-		rejected: prometheus.NewCounter(counter("events_rejected_total", "Messages that could not be read as an event and were put into the rejected stream.")),
-		matched:  prometheus.NewCounter(counter("deliveries_matched_total", "Deliveries that events were matched to.")),
-		declined: prometheus.NewCounterVec(counter("deliveries_declined_total", "Deliveries that were not attempted: deferred to the webhook's lane, or skipped because the webhook no longer sends the event."), []string{"result"}),
-		attempts: prometheus.NewCounterVec(counter("attempts_total", "HTTP requests made, by result, reason and provider; tests do not count."), []string{"result", "reason", "provider"}),
-		delay:    prometheus.NewHistogramVec(histogram("first_attempt_delay_seconds", "Time from storing an event to the start of its first attempt, by its way.", waits()), []string{"way"}),
-		latency:  prometheus.NewHistogramVec(histogram("first_attempt_latency_seconds", "Time from storing an event to the end of its first attempt, by its way.", waits()), []string{"way"}),
-		duration: prometheus.NewHistogram(histogram("attempt_duration_seconds", "How long attempts took.", times())),
-		phases:   prometheus.NewHistogramVec(histogram("attempt_phase_seconds", "How long the phases of attempts took; on a reused connection there is no resolve, connect or tls.", times()), []string{"phase"}),
-		held:     prometheus.NewCounterVec(counter("holds_begun_total", "Holds that a failure began, by its reason; a failed probe lengthens a hold and begins none."), []string{"reason"}),
-		released: prometheus.NewCounter(counter("holds_ended_total", "Holds that a success ended.")),
-		disabled: prometheus.NewCounterVec(counter("webhooks_auto_disabled_total", "Webhooks that were disabled automatically, by reason."), []string{"reason"}),
-		batch:    prometheus.NewHistogram(histogram("record_batch_attempts", "Outcomes recorded in one transaction.", prometheus.ExponentialBuckets(1, 2, 10))),
-		commit:   prometheus.NewHistogram(histogram("record_commit_seconds", "How long a transaction of the recorder took.", times())),
-		failed:   prometheus.NewCounter(counter("record_failures_total", "Transactions of the recorder that failed; each try counts.")),
+		consumed:     prometheus.NewCounter(counter("events_consumed_total", "Events taken from the event stream; a redelivered one counts again.")),
+		rejected:     prometheus.NewCounter(counter("events_rejected_total", "Messages that could not be read as an event and were put into the rejected stream.")),
+		repeated:     prometheus.NewCounter(counter("events_repeated_total", "Events that came again, in another message of the stream, and were not delivered again.")),
+		contradicted: prometheus.NewCounterVec(counter("events_contradictory_total", "Events that contradict themselves: one that came again has other content, or the Nats-Msg-Id is not the event's."), []string{"what"}),
+		matched:      prometheus.NewCounter(counter("deliveries_matched_total", "Deliveries that events were matched to.")),
+		declined:     prometheus.NewCounterVec(counter("deliveries_declined_total", "Deliveries that were not attempted: deferred to the webhook's lane, or skipped because the webhook no longer sends the event."), []string{"result"}),
+		attempts:     prometheus.NewCounterVec(counter("attempts_total", "HTTP requests made, by result, reason and provider; tests do not count."), []string{"result", "reason", "provider"}),
+		delay:        prometheus.NewHistogramVec(histogram("first_attempt_delay_seconds", "Time from storing an event to the start of its first attempt, by its way.", waits()), []string{"way"}),
+		latency:      prometheus.NewHistogramVec(histogram("first_attempt_latency_seconds", "Time from storing an event to the end of its first attempt, by its way.", waits()), []string{"way"}),
+		duration:     prometheus.NewHistogram(histogram("attempt_duration_seconds", "How long attempts took.", times())),
+		phases:       prometheus.NewHistogramVec(histogram("attempt_phase_seconds", "How long the phases of attempts took; on a reused connection there is no resolve, connect or tls.", times()), []string{"phase"}),
+		held:         prometheus.NewCounterVec(counter("holds_begun_total", "Holds that a failure began, by its reason; a failed probe lengthens a hold and begins none."), []string{"reason"}),
+		released:     prometheus.NewCounter(counter("holds_ended_total", "Holds that a success ended.")),
+		disabled:     prometheus.NewCounterVec(counter("webhooks_auto_disabled_total", "Webhooks that were disabled automatically, by reason."), []string{"reason"}),
+		batch:        prometheus.NewHistogram(histogram("record_batch_attempts", "Outcomes recorded in one transaction.", prometheus.ExponentialBuckets(1, 2, 10))),
+		commit:       prometheus.NewHistogram(histogram("record_commit_seconds", "How long a transaction of the recorder took.", times())),
+		failed:       prometheus.NewCounter(counter("record_failures_total", "Transactions of the recorder that failed; each try counts.")),
 	}
-	r.MustRegister(m.consumed, m.rejected, m.matched, m.declined, m.attempts, m.delay, m.latency, m.duration, m.phases,
+	r.MustRegister(m.consumed, m.rejected, m.repeated, m.contradicted, m.matched, m.declined, m.attempts, m.delay, m.latency, m.duration, m.phases,
 		m.held, m.released, m.disabled, m.batch, m.commit, m.failed, newRecent(&m.recent))
 	m.begin()
 	return m
@@ -83,6 +88,9 @@ func (m *Metrics) begin() {
 		if reason.HoldsEndpoint() {
 			m.held.WithLabelValues(string(reason))
 		}
+	}
+	for _, what := range repeat.Contradictions() {
+		m.contradicted.WithLabelValues(string(what))
 	}
 	for _, result := range []delivery.Result{delivery.Deferred, delivery.Skipped} {
 		m.declined.WithLabelValues(string(result))
@@ -104,6 +112,14 @@ func (m *Metrics) Consumed() { m.consumed.Inc() }
 
 // Rejected counts a message put into the rejected stream.
 func (m *Metrics) Rejected() { m.rejected.Inc() }
+
+// Repeated counts an event that came again.
+func (m *Metrics) Repeated() { m.repeated.Inc() }
+
+// Contradicted counts an event that contradicts itself.
+func (m *Metrics) Contradicted(what repeat.Contradiction) {
+	m.contradicted.WithLabelValues(string(what)).Inc()
+}
 
 // Matched counts the webhooks that an event goes to.
 func (m *Metrics) Matched(webhooks int) { m.matched.Add(float64(webhooks)) }

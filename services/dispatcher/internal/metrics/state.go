@@ -13,6 +13,7 @@ type State struct {
 	InFlight     func() float64
 	Unrecorded   func() float64
 	LanesOpen    func() float64
+	Remembered   func() float64
 	Lanes        func() map[string]int // by how they are read; always with the same keys
 	Connections  func() map[string]int // to receivers, by protocol; always with the same keys
 	CacheSize    func() float64
@@ -35,6 +36,7 @@ func Watch(r prometheus.Registerer, s State) {
 	read("attempts_in_flight", "HTTP requests in progress.", s.InFlight)
 	read("outcomes_unrecorded", "Outcomes that the database has not stored yet.", s.Unrecorded)
 	read("lanes_open", "Lanes that this replica reads or has parked.", s.LanesOpen)
+	read("events_remembered", "Events of the last minutes that are compared with each new one without asking the log.", s.Remembered)
 	read("cache_webhooks", "Webhooks in the cache.", s.CacheSize)
 	read("cache_bytes", "Approximate memory of the webhooks in the cache, which the cache's bound limits.", s.CacheBytes)
 	count("cache_hits_total", "Lookups answered from the cache.", s.CacheHits)

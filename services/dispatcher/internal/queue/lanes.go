@@ -164,6 +164,10 @@ func (l *Lanes) remove(ctx context.Context, r *reader) (bool, error) {
 	return true, l.Stream.Discard(ctx, r.webhookID)
 }
 
+func (l *Lanes) progress(ctx context.Context, h held) (delivery.Progress, error) {
+	return l.Deliverer.Progress.Of(ctx, h.delivery)
+}
+
 func (l *Lanes) settle(ctx context.Context, r *reader, h held, d delivery.Decision) bool {
 	switch d.Action {
 	case delivery.Done:

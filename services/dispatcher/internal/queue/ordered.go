@@ -132,6 +132,29 @@ func (o *Ordered) park(context.Context, string) error { return nil }
 // remove leaves it to the sweep to remove the place.
 func (o *Ordered) remove(context.Context, *reader) (bool, error) { return true, nil }
 
+// progress returns a delivered Progress for an event that came before, in an earlier
+// message: that message has had its turn.
+func (o *Ordered) progress(ctx context.Context, h held) (delivery.Progress, error) {
+	recorded, err := o.Deliverer.Progress.Before(ctx, []delivery.Delivery{h.delivery})
+	if err != nil {
+		return delivery.Progress{}, err
+	}
+	first := recorded[0].EventSequence
+	if first == 0 || first == h.delivery.EventSequence {
+		return recorded[0], nil
+	}
+	e, err := h.message.Published()
+	if err != nil {
+		return delivery.Progress{}, fmt.Errorf("read an ordered event: %w", err)
+	}
+	same, err := o.Repeats.Same(ctx, e, first)
+	if err != nil {
+		return delivery.Progress{}, err
+	}
+	recorded[0].Delivered = recorded[0].Delivered || same
+	return recorded[0], nil
+}
+
 func (o *Ordered) settle(ctx context.Context, r *reader, h held, d delivery.Decision) bool {
 	wait := idleWait // not recorded, it comes again
 	switch d.Action {

@@ -259,7 +259,7 @@ func (r *reader) begin(work context.Context, h held) {
 // done with. It reads how far the delivery is while it waits for its turn: the log
 // knows how many attempts were made, whatever became of their messages.
 func (r *reader) deliver(work context.Context, h held, turn limit.Turn, slot *limit.Slot) bool {
-	progress, err := r.Deliverer.Progress.Of(work, h.delivery)
+	progress, err := r.source.progress(work, h)
 	if !turn.Wait() {
 		if work.Err() == nil {
 			_ = h.message.Return(0) // it keeps its place in the queue; when that is lost it comes again all the same

@@ -18,6 +18,7 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/deliver"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/limit"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/repeat"
 )
 
 // sweepEvery is how often the stream is searched for queues that no replica reads:
@@ -31,6 +32,7 @@ type Parts struct {
 	Deliverer *deliver.Deliverer
 	Webhooks  *limit.Webhooks
 	Slots     *limit.Slots
+	Repeats   *repeat.Finder
 	Retention time.Duration // how old an event may be to be sent
 	Now       func() time.Time
 	Log       *slog.Logger

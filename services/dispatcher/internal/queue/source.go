@@ -33,6 +33,9 @@ type source interface {
 	// false when the webhook exists after all.
 	remove(ctx context.Context, r *reader) (bool, error)
 
+	// progress returns what is recorded of a delivery.
+	progress(ctx context.Context, h held) (delivery.Progress, error)
+
 	// settle does what was decided after an attempt, and reports whether the message
 	// is done with. The zero Decision is that of an attempt of which nothing is known
 	// to be recorded.

@@ -41,6 +41,16 @@ type query struct {
 	err    error
 }
 
+// wait returns what is recorded of one of the deliveries.
+func (q *query) wait(ctx context.Context, id string) (delivery.Progress, error) {
+	select {
+	case <-q.done:
+		return q.found[id], q.err
+	case <-ctx.Done():
+		return delivery.Progress{}, fmt.Errorf("read progress of %s: %w", id, ctx.Err())
+	}
+}
+
 // NewProgressReader returns a reader of the log.
 func NewProgressReader(log Log, now func() time.Time) *ProgressReader {
 	return &ProgressReader{log: log, now: now}
@@ -49,18 +59,30 @@ func NewProgressReader(log Log, now func() time.Time) *ProgressReader {
 // Of returns what is recorded of a delivery, the zero Progress when nothing is.
 // It returns the log's error, or ctx's when it ends first.
 func (r *ProgressReader) Of(ctx context.Context, d delivery.Delivery) (delivery.Progress, error) {
-	q := r.ask(ctx, d)
-	select {
-	case <-q.done:
-		return q.found[d.ID], q.err
-	case <-ctx.Done():
-		return delivery.Progress{}, fmt.Errorf("read progress of %s: %w", d.ID, ctx.Err())
+	return r.ask(ctx, d.ID, d.Attempted(r.now())).wait(ctx, d.ID)
+}
+
+// Before returns what is recorded of deliveries of one event, those for earlier
+// messages of the event included, in their order. It returns the log's error, or
+// ctx's when it ends first.
+func (r *ProgressReader) Before(ctx context.Context, all []delivery.Delivery) ([]delivery.Progress, error) {
+	asked := make([]*query, 0, len(all))
+	for _, d := range all {
+		asked = append(asked, r.ask(ctx, d.ID, d.AttemptedBefore(r.now())))
 	}
+	found := make([]delivery.Progress, 0, len(all))
+	for i, q := range asked {
+		p, err := q.wait(ctx, all[i].ID)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, p)
+	}
+	return found, nil
 }
 
 // ask adds a question to the query that is made next.
-func (r *ProgressReader) ask(ctx context.Context, d delivery.Delivery) *query {
-	within := d.Attempted(r.now())
+func (r *ProgressReader) ask(ctx context.Context, id string, within delivery.TimeRange) *query {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	last := len(r.waiting) - 1
@@ -69,7 +91,7 @@ func (r *ProgressReader) ask(ctx context.Context, d delivery.Delivery) *query {
 		last++
 	}
 	q := r.waiting[last]
-	q.ids = append(q.ids, d.ID)
+	q.ids = append(q.ids, id)
 	q.within = q.within.Joined(within)
 	if !r.reading {
 		r.reading = true

@@ -4,9 +4,12 @@
 package specimen
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dialnote/webhooks/pkg/event"
 )
@@ -15,23 +18,26 @@ import (
 const BodySize = 300
 
 const (
-	prefix = "evt_"
-	digits = 10
+	idLength = 30 // of what event.NewID makes
+	timed    = 14 // characters of an id, until its time ends
+	digits   = 10
 )
 
-// ID returns the id of an event of a run. Ids of different runs differ, because
-// a broker takes the same id within ten minutes for the same event.
+// ID returns a new id of an event of a run, as event.NewID makes it: with the time,
+// and in place of the random part something of the run's name and the index. Ids of
+// different runs differ, because the same id is the same event.
 func ID(run string, index int) string {
-	return prefix + run + "_" + fmt.Sprintf("%0*d", digits, index)
+	sum := sha256.Sum256([]byte(run))
+	name := base32.HexEncoding.EncodeToString(sum[:5])
+	return event.NewID(time.Now())[:timed] + strings.ToLower(name)[:idLength-timed-digits] + fmt.Sprintf("%0*d", digits, index)
 }
 
 // Index returns the index of an id that ID has made, and false for any other.
 func Index(id string) (int, bool) {
-	at := strings.LastIndexByte(id, '_')
-	if at < 0 || len(id)-at-1 != digits {
+	if len(id) != idLength {
 		return 0, false
 	}
-	index, err := strconv.Atoi(id[at+1:])
+	index, err := strconv.Atoi(id[idLength-digits:])
 	return index, err == nil && index >= 0
 }
 

@@ -3,6 +3,7 @@ package specimen_test
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/services/hooklab/bench/specimen"
@@ -24,11 +25,23 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+// A publisher that gives its events such ids is the usual case.
+func TestIDsSayWhenTheyWereMade(t *testing.T) {
+	t.Parallel()
+	before := time.Now().Truncate(time.Millisecond)
+	if made, ok := event.IDTime(specimen.ID("r12", 34)); !ok || made.Before(before) || made.After(time.Now()) {
+		t.Errorf("made at %s, %t", made, ok)
+	}
+	if specimen.ID("r1", 0)[14:] == specimen.ID("r2", 0)[14:] {
+		t.Error("two runs have the same ids")
+	}
+}
+
 func TestIndex(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]int{
 		specimen.ID("r1", 0): 0, specimen.ID("r_2", 9_999_999): 9_999_999,
-		"": -1, "evt_1": -1, "evt_r_000000000x": -1, "evt_r_-000000001": -1, "evt_r_00000000001": -1,
+		"": -1, "evt_1": -1, "evt_01m8p58v30aaaaaa000000000x": -1, "evt_01m8p58v30aaaaaa-000000001": -1, "evt_01m8p58v30aaaaaa00000000001": -1,
 	} {
 		got, ok := specimen.Index(id)
 		if ok != (want >= 0) || ok && got != want {

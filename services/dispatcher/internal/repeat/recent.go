@@ -1,0 +1,79 @@
+package repeat
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"sync"
+	"time"
+)
+
+const (
+	// generationSize and generationAge bound what is remembered: two generations of
+	// so many events, at some 36 bytes each, none of which began longer ago.
+	generationSize = 128 << 10
+	generationAge  = 2 * time.Minute
+)
+
+// recent remembers which message of the stream was taken first for each event, of
+// the last minutes. The zero recent remembers nothing. Safe for concurrent use.
+type recent struct {
+	mu         sync.Mutex
+	young, old map[uint64]uint64 // from the event's print to the message's sequence
+	began      time.Time         // young; zero before the first event
+	since      time.Time         // from when on every event is in young or old; zero while nothing was forgotten
+}
+
+// take notes that the message with a sequence is an event's, and returns the
+// sequence of the message that was noted first; 0 when there is no other.
+func (r *recent) take(print, sequence uint64, now time.Time) (other uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.age(now)
+	first, known := r.young[print]
+	if !known {
+		first, known = r.old[print]
+	}
+	switch {
+	case !known:
+		r.young[print] = sequence
+	case first != sequence:
+		return first
+	}
+	return 0
+}
+
+// complete returns from when on the messages of all events are remembered, zero when
+// none was forgotten.
+func (r *recent) complete() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.since
+}
+
+// age begins a generation when the young one is full or old. The caller holds the
+// lock.
+func (r *recent) age(now time.Time) {
+	switch {
+	case r.young == nil:
+		r.young, r.began = make(map[uint64]uint64), now
+	case len(r.young) >= generationSize || now.Sub(r.began) >= generationAge:
+		r.old, r.since = r.young, r.began
+		r.young, r.began = make(map[uint64]uint64), now
+	}
+}
+
+// length returns how many events are remembered.
+func (r *recent) length() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.young) + len(r.old)
+}
+
+// print returns what stands for an event: 64 bits of a hash in which a publisher
+// cannot aim at another event's. Whoever finds the same print still compares the
+// events.
+func print(organizationID, eventID string) uint64 {
+	var names [192]byte // on the stack: an organization's id has at most 64 characters, an event's 128
+	sum := sha256.Sum256(append(append(append(names[:0], organizationID...), 0), eventID...))
+	return binary.LittleEndian.Uint64(sum[:])
+}
