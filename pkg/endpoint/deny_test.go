@@ -14,9 +14,16 @@ func TestDeniedNetworks(t *testing.T) {
 		address           string
 		strict, permitted bool // by the strict policy, and by one that allows private networks
 	}{
-		{"198.40.255.255", true, true}, {"198.41.0.0", false, false}, {"198.41.0.255", false, false}, {"198.41.1.0", true, true},
-		{"::ffff:198.41.0.4", false, false}, {"2001:500:2::1", false, false}, {"2001:500:3::1", true, true},
-		{"10.0.255.255", false, true}, {"10.1.0.0", false, false}, {"10.2.0.0", false, true},
+		{"198.40.255.255", true, true},
+		{"198.41.0.0", false, false},
+		{"198.41.0.255", false, false},
+		{"198.41.1.0", true, true},
+		{"::ffff:198.41.0.4", false, false},
+		{"2001:500:2::1", false, false},
+		{"2001:500:3::1", true, true},
+		{"10.0.255.255", false, true},
+		{"10.1.0.0", false, false},
+		{"10.2.0.0", false, true},
 	} {
 		a := netip.MustParseAddr(c.address)
 		if _, ok := (endpoint.Policy{Deny: deny}).PermitsAddr(a); ok != c.strict {

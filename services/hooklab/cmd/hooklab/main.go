@@ -40,7 +40,7 @@ func main() {
 	case errors.Is(err, errUsage):
 		os.Exit(2)
 	case err != nil:
-		fmt.Fprintln(cli.Printable(os.Stderr), "hooklab:", err)
+		_, _ = fmt.Fprintln(cli.Printable(os.Stderr), "hooklab:", err)
 		os.Exit(1)
 	}
 }
