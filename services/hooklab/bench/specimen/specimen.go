@@ -23,13 +23,17 @@ const (
 	digits   = 10
 )
 
+// ulidDigits is the alphabet of event.NewID: an id with any other character is not
+// taken for one that says when it was made.
+var ulidDigits = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz") //nolint:gochecknoglobals // constant
+
 // ID returns a new id of an event of a run, as event.NewID makes it: with the time,
 // and in place of the random part something of the run's name and the index. Ids of
 // different runs differ, because the same id is the same event.
 func ID(run string, index int) string {
 	sum := sha256.Sum256([]byte(run))
-	name := base32.HexEncoding.EncodeToString(sum[:5])
-	return event.NewID(time.Now())[:timed] + strings.ToLower(name)[:idLength-timed-digits] + fmt.Sprintf("%0*d", digits, index)
+	name := ulidDigits.EncodeToString(sum[:5])
+	return event.NewID(time.Now())[:timed] + name[:idLength-timed-digits] + fmt.Sprintf("%0*d", digits, index)
 }
 
 // Index returns the index of an id that ID has made, and false for any other.

@@ -2,6 +2,7 @@ package specimen_test
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"time"
 
@@ -29,8 +30,10 @@ func TestBodies(t *testing.T) {
 func TestIDsSayWhenTheyWereMade(t *testing.T) {
 	t.Parallel()
 	before := time.Now().Truncate(time.Millisecond)
-	if made, ok := event.IDTime(specimen.ID("r12", 34)); !ok || made.Before(before) || made.After(time.Now()) {
-		t.Errorf("made at %s, %t", made, ok)
+	for i := range 200 { // each run's name makes other digits
+		if made, ok := event.IDTime(specimen.ID(fmt.Sprint("r", i), 34)); !ok || made.Before(before) || made.After(time.Now()) {
+			t.Errorf("run %d: made at %s, %t", i, made, ok)
+		}
 	}
 	if specimen.ID("r1", 0)[14:] == specimen.ID("r2", 0)[14:] {
 		t.Error("two runs have the same ids")
