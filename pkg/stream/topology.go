@@ -163,7 +163,8 @@ func unsubscribeConsumer() jetstream.ConsumerConfig {
 		AckWait:     ackWait,
 		MaxDeliver:  -1, // its age ends it
 
-		// Those that wait to be sent again count, whoever's they are.
+		// The server counts the requests of every organization that wait to be
+		// sent again.
 		MaxAckPending: maxAckPending,
 	}
 }

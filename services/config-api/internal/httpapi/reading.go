@@ -9,10 +9,10 @@ import (
 
 // Reading are the places for requests that read much: logs and statistics. A
 // request takes one last, when it has its place among all requests, and has it until
-// its answer is written. Those who share them are the organizations, each with what is
-// its own programs', the platform's for it, and its people's on the settings page
-// counted apart: a program that reads without end leaves the page usable. The zero
-// Reading is not usable. Safe for concurrent use.
+// its answer is written. Organizations share the places. The programs of an
+// organization, the platform on its behalf, and its settings page have a share each:
+// a program that reads without end leaves the page usable. The zero Reading is not
+// usable. Safe for concurrent use.
 type Reading struct{ places *share.Pool }
 
 const (

@@ -70,8 +70,8 @@ func (r *recent) length() int {
 }
 
 // print returns what stands for an event: 64 bits of a hash in which a publisher
-// cannot aim at another event's. Whoever finds the same print still compares the
-// events.
+// cannot aim at another event's. Finder still compares two events that have the same
+// print.
 func print(organizationID, eventID string) uint64 {
 	var names [192]byte // on the stack: an organization's id has at most 64 characters, an event's 128
 	sum := sha256.Sum256(append(append(append(names[:0], organizationID...), 0), eventID...))
