@@ -161,7 +161,6 @@ func (d *Dispatcher) dispatch(work context.Context, m *stream.Message, span trac
 	if found == repeat.Unknown {
 		repeated, err := p.cameBefore(work, targets, ordered)
 		if err != nil {
-			defer slot.Free()
 			d.unmatched(work, m, err)
 		}
 		if err != nil || repeated {
