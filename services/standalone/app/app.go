@@ -4,11 +4,11 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -25,6 +25,7 @@ import (
 	"github.com/dialnote/webhooks/services/standalone/internal/bootstrap"
 	"github.com/dialnote/webhooks/services/standalone/internal/broker"
 	"github.com/dialnote/webhooks/services/standalone/internal/demo"
+	"github.com/dialnote/webhooks/services/standalone/internal/folder"
 )
 
 // Options say how to run.
@@ -43,22 +44,35 @@ type Standalone struct {
 	opts     Options
 	settings config.Settings
 	listener net.Listener
+	lock     *folder.Lock // of the data folder, until Run ends
 	demo     *demo.Demo
 	health   *ops.Health
 	ready    chan struct{}
 	natsURL  string
 }
 
-// New makes the data folder and its secrets and listens on the HTTP address.
-// Nothing is served until Run.
+// New makes the data folder and its secrets, locks the folder, and listens on the
+// HTTP address. Nothing is served until Run. It returns a *folder.InUseError when
+// another process uses the folder.
 func New(ctx context.Context, o Options) (*Standalone, error) {
 	s := o.Settings
 	if o.Demo {
 		s.AllowHTTPEndpoints, s.AllowPrivateEndpoints = true, true
 	}
-	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
+	lock, err := folder.Open(s.DataDir)
+	if err != nil {
 		return nil, fmt.Errorf("%sDATA_DIR: %w", config.Prefix, err)
 	}
+	alone, err := newIn(ctx, o, s)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	alone.lock = lock
+	return alone, nil
+}
+
+// newIn makes it in a data folder that is locked.
+func newIn(ctx context.Context, o Options, s config.Settings) (*Standalone, error) {
 	var err error
 	if s.DatabaseURL == "" {
 		s.DatabaseURL = "sqlite://" + filepath.Join(s.DataDir, "webhooks.db")
@@ -107,11 +121,12 @@ func (s *Standalone) Ready() <-chan struct{} { return s.ready }
 // Run runs everything until ctx ends, and stops as the dispatcher does: what is
 // in flight may finish, unless hardStop ends.
 func (s *Standalone) Run(ctx, hardStop context.Context) error {
+	defer func() { _ = s.lock.Close() }() // last: it was only held
 	log, registry := s.opts.Log, ops.NewRegistry()
 	if err := ops.Observe(registry, s.health, "standalone"); err != nil {
 		return err
 	}
-	nats, err := broker.Start(s.settings, s.opts.NATSAddr)
+	nats, err := broker.Start(s.settings, s.opts.NATSAddr, log)
 	if err != nil {
 		return err
 	}

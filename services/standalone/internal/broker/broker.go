@@ -2,8 +2,8 @@
 package broker
 
 import (
-	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -21,7 +21,11 @@ const readyWithin = 2 * time.Minute
 // files before it acknowledges, unless the settings name an interval instead.
 // addr is where it listens, or else a free port when that is taken; with no addr
 // it listens on no socket, and only this process reaches it.
-func Start(s config.Settings, addr string) (*server.Server, error) {
+//
+// What the server warns of goes to log. It returns an error with the server's own
+// reason when the server cannot start: files that it may not write, or too little
+// room on the disk.
+func Start(s config.Settings, addr string, log *slog.Logger) (*server.Server, error) {
 	interval, always := s.SyncInterval()
 	host, port, err := listenAt(addr)
 	if err != nil {
@@ -36,16 +40,21 @@ func Start(s config.Settings, addr string) (*server.Server, error) {
 		StoreDir:     filepath.Join(s.DataDir, "nats"),
 		SyncAlways:   always,
 		SyncInterval: interval,
-		NoLog:        true,
 		NoSigs:       true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make embedded NATS server: %w", err)
 	}
-	srv.Start()
+	says := &logger{log: log}
+	srv.SetLoggerV2(says, false, false, false)
+	srv.Start() // returns when the streams are restored, or after a fatal error
+	if err := says.fatal(); err != nil {
+		srv.Shutdown()
+		return nil, fmt.Errorf("start the embedded NATS server on %s: %w", filepath.Join(s.DataDir, "nats"), err)
+	}
 	if !srv.ReadyForConnections(readyWithin) {
 		srv.Shutdown()
-		return nil, errors.New("the embedded NATS server did not come up; is another program using the data folder?")
+		return nil, fmt.Errorf("the embedded NATS server accepts no connection after %s", readyWithin)
 	}
 	return srv, nil
 }
