@@ -38,7 +38,8 @@ func NATS(s config.Settings, name string) stream.Settings {
 	}
 }
 
-// Open opens both, and adds their checks to health. It waits for as long as one of
+// Open opens both, adds their checks to health, and has what they find logged until
+// ctx ends. It waits for as long as one of
 // them is away. It returns an error when ctx ends or when waiting cannot help: for
 // a wrong setting, a *LostKeysError, a schema from a newer version, a NATS server
 // that is too old.
@@ -53,12 +54,13 @@ func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *
 	}
 	health.Add("nats", conn.Ready)
 	health.Add("database", notOpen)
+	go health.Watch(ctx, log)
 	db, err := openStore(ctx, s, box, log)
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	health.Add("database", db.Ping)
+	health.Add("database", db.Writable)
 	b := &Resources{Store: db, Stream: conn, Box: box}
 	topology := stream.Topology{Retention: s.Retention, Replicas: s.StreamReplicas}
 	if err := backoff.RetryUnavailable(ctx, log, backoff.Broker, "open the streams", func() error { return conn.Ensure(ctx, topology) }); err != nil {

@@ -3,7 +3,8 @@
 // suite in storetest.
 //
 // Errors: a *fault.Error of kind NotFound, Conflict or Stale where a method
-// says so; fault.Unavailable when the database is away; the context's error,
+// says so; fault.Unavailable when the database is away, or refuses for any reason
+// but what is in a row: the same call may succeed later; the context's error,
 // wrapped, when the context ended first; anything else is internal.
 package store
 
@@ -161,6 +162,10 @@ type Store interface {
 
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
+
+	// Writable reports whether the database does what recording an attempt needs:
+	// nil, or Unavailable. It needs the current schema.
+	Writable(ctx context.Context) error
 
 	// Close closes the connections.
 	Close() error

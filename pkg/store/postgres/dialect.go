@@ -2,12 +2,8 @@ package postgres
 
 import (
 	"context"
-	"database/sql/driver"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -33,12 +29,24 @@ func dialect() sqlstore.Dialect {
 		Retryable: func(err error) bool {
 			return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
 		},
-		Away: away,
+		Away:     away,
+		Remedy:   remedy,
+		TryWrite: tryWrite,
 		WriteAttempts: func(ctx context.Context, conn *sqlx.Conn, _ *sqlx.Tx, rows []sqlstore.AttemptRow) error {
 			return copyAttempts(ctx, conn, rows)
 		},
 	}
 }
+
+// tryWrite does what recording an attempt does, to no row: each statement needs the
+// permissions and the locks that it needs with a row, and the last one a transaction
+// id.
+const tryWrite = `SET LOCAL lock_timeout = '1s';
+	UPDATE webhooks SET version = version WHERE false;
+	INSERT INTO attempts SELECT * FROM attempts WHERE false;
+	INSERT INTO outcome_hours SELECT * FROM outcome_hours WHERE false;
+	UPDATE outcome_hours SET hour = hour WHERE false;
+	SELECT pg_current_xact_id()`
 
 // OFFSET 0 keeps the planner from turning the probes into a join. The times keep
 // it from probing the partitions of other days, of which there may be a dozen.
@@ -49,28 +57,6 @@ const progress = `SELECT asked.id AS delivery_id, count(*) FILTER (WHERE a.numbe
 		WHERE delivery_id = asked.id AND NOT test AND started_at >= $2 AND started_at < $3 OFFSET 0
 	) AS a
 	GROUP BY asked.id`
-
-// away reports whether the server could not be reached or cannot work now.
-func away(err error) bool {
-	if server, ok := errors.AsType[*pq.Error](err); ok {
-		switch server.Code.Class() {
-		case "08", // connection exception
-			"53": // out of connections, memory or disk
-			return true
-		}
-		switch server.Code {
-		case "57P01", "57P02", "57P03", // shutting down, crashed, starting up
-			"57014", // the statement took too long
-			"25006": // read only: a failover has made it a standby
-			return true
-		}
-		return false
-	}
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return true
-	}
-	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-}
 
 // writeHealth writes the health of all webhooks of a batch in one statement
 // with one parameter.

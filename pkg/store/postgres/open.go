@@ -35,6 +35,7 @@ const (
 
 	connectTimeout    = 5 * time.Second
 	statementTimeout  = "30s" // longer than any statement of ours takes
+	lockTimeout       = "5s"  // so that what waits for an operator's lock is answered
 	idleInTransaction = "30s" // frees the locks of a process that hangs in a transaction
 	jit               = "off" // compiling a statement took 30 ms where running it takes one
 )
@@ -92,6 +93,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	// held for as long as the migrations of another service take.
 	err = s.Migrate(ctx, files,
 		`SET LOCAL statement_timeout = 0`,
+		`SET LOCAL lock_timeout = 0`,
 		`SELECT pg_advisory_xact_lock(hashtextextended('dialnote migrations ' || current_schema(), 0))`)
 	if err != nil {
 		return err
@@ -123,17 +125,18 @@ func connect(dsn string, box secretbox.Box) (*Store, error) {
 		cfg.Runtime = make(map[string]string)
 	}
 	for name, value := range map[string]string{
-		"statement_timeout": statementTimeout, "idle_in_transaction_session_timeout": idleInTransaction, "jit": jit,
+		"statement_timeout": statementTimeout, "lock_timeout": lockTimeout, "idle_in_transaction_session_timeout": idleInTransaction, "jit": jit,
 	} {
 		if _, chosen := cfg.Runtime[name]; !chosen {
 			cfg.Runtime[name] = value
 		}
 	}
-	connector, err := pq.NewConnectorConfig(cfg)
+	made, err := pq.NewConnectorConfig(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("read database URL: %w", err)
 	}
-	connector.Dialer(newDialer())
+	made.Dialer(newDialer())
+	connector := &connector{made, &epoch{}}
 	db := pool(connector, maxConnections)
 	return &Store{&sqlstore.Store{Reader: db, LogReader: pool(connector, maxLogConnections), Writer: db, Box: box, Dialect: dialect()}}, nil
 }
@@ -165,9 +168,19 @@ func newDialer() *dialer {
 	}}
 }
 
+// DialContext implements pq.DialerContext. It leaves the connection where Connect
+// finds it.
+func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	made, err := d.Dialer.DialContext(ctx, network, address)
+	if opened, asked := ctx.Value(openedKey{}).(*net.Conn); asked && err == nil {
+		*opened = made
+	}
+	return made, err //nolint:wrapcheck // The driver expects net's errors.
+}
+
 // DialTimeout implements pq.Dialer.
 func (d *dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	return d.DialContext(ctx, network, address) //nolint:wrapcheck // The driver expects net's errors.
+	return d.DialContext(ctx, network, address)
 }

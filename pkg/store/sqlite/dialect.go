@@ -75,17 +75,18 @@ func busy(err error) bool {
 	return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED
 }
 
-// away reports whether the file cannot be reached or written now.
+// away reports whether the file cannot be reached, read or written: every error but
+// those that a row of ours has caused.
 func away(err error) bool {
-	if busy(err) {
-		return true
+	code := primary(err)
+	switch code {
+	case 0: // not SQLite's
+		_, noFile := errors.AsType[*fs.PathError](err)
+		return noFile
+	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE:
+		return false
 	}
-	switch primary(err) {
-	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
-		return true
-	}
-	_, noFile := errors.AsType[*fs.PathError](err)
-	return noFile
+	return true
 }
 
 func writeHealth(ctx context.Context, tx *sqlx.Tx, d sqlstore.Dialect, rows []sqlstore.WebhookRow) error {

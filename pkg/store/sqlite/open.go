@@ -16,6 +16,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
@@ -45,6 +46,9 @@ func Open(ctx context.Context, path string, box secretbox.Box) (*Store, error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err == nil {
 		err = whileBusy(ctx, func() error { return s.Migrate(ctx, files) })
+	}
+	if primary(err) == sqlite3.SQLITE_NOTADB {
+		err = fmt.Errorf("%s is no SQLite database, or is damaged", path) // waiting does not help
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -136,7 +136,7 @@ func TestWhatCannotBeNotedIsNotDone(t *testing.T) {
 		{method: http.MethodDelete, path: webhooks + "/" + id},
 		{method: http.MethodPost, path: keys, body: `{"name":"a"}`},
 	} {
-		s.do(t, c).problem(t, http.StatusInternalServerError)
+		s.do(t, c).problem(t, http.StatusServiceUnavailable)
 	}
 	s.queue.wantCalls(t)
 	list := s.do(t, call{path: webhooks}).want(t, http.StatusOK).object(t)

@@ -10,8 +10,8 @@ import (
 )
 
 // Explain returns err as the port promises it: nil and a *fault.Error as they
-// are, the context's end wrapped, Unavailable when the database is away, and
-// everything else wrapped as internal.
+// are, the context's end wrapped, Unavailable with what an operator can do when the
+// database is away, and everything else wrapped as internal.
 func (s *Store) Explain(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
@@ -23,10 +23,16 @@ func (s *Store) Explain(ctx context.Context, op string, err error) error {
 		// A driver's words for "you cancelled me" vary; the context's do not.
 		return fmt.Errorf("%s: %w (%w)", op, ended, err)
 	}
-	if s.Dialect.Away(err) {
-		return Unavailable(fmt.Errorf("%s: %w", op, err))
+	if !s.Dialect.Away(err) {
+		return fmt.Errorf("%s: %w", op, err)
 	}
-	return fmt.Errorf("%s: %w", op, err)
+	s.refused.Store(true)
+	if s.Dialect.Remedy != nil {
+		if do := s.Dialect.Remedy(err); do != "" {
+			return Unavailable(fmt.Errorf("%s: %w: %s", op, err, do))
+		}
+	}
+	return Unavailable(fmt.Errorf("%s: %w", op, err))
 }
 
 // Unavailable says that the database is away, because of cause.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -66,8 +67,17 @@ type Dialect struct {
 	// can be run again.
 	Retryable func(error) bool
 
-	// Away reports whether the database could not be reached or cannot work.
+	// Away reports whether the database could not be reached or refuses to work: any
+	// error that is not the fault of a row that was to be written.
 	Away func(error) bool
+
+	// Remedy returns what an operator can do about an error that is Away, "" for
+	// nothing that its text does not say. It may be nil.
+	Remedy func(error) string
+
+	// TryWrite are statements that fail when an attempt could not be recorded, and
+	// change nothing; empty where there is no such thing.
+	TryWrite string
 }
 
 // Store is the shared part. What people and programs read of the log, the audit
@@ -85,6 +95,8 @@ type Store struct {
 	// ListEntries looks at before it returns what it has found; 0 is 10,000.
 	MostLooked int
 
+	refused atomic.Bool // the database was away since Writable wrote last
+
 	noted instants // audit entries
 	all   prepared // the query of All, which each dispatcher asks for each organization
 }
@@ -92,6 +104,30 @@ type Store struct {
 // Ping reports whether the database answers: nil, or Unavailable.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.Explain(ctx, "ping database", s.Reader.PingContext(ctx))
+}
+
+// Writable implements store.Store. After a transaction that the database refused it
+// writes a row of no meaning: only that shows whether there is room again.
+func (s *Store) Writable(ctx context.Context) error {
+	err := s.Transact(ctx, "see whether the database can be written", func(tx *sqlx.Tx) error {
+		if s.Dialect.TryWrite == "" {
+			return nil
+		}
+		_, err := tx.ExecContext(ctx, s.Dialect.TryWrite)
+		return err //nolint:wrapcheck // Transact names the operation.
+	})
+	if err != nil || !s.refused.Load() {
+		return err
+	}
+	key := fmt.Sprintf("writable %016x", rand.Uint64()) //nolint:gosec // no secret
+	if _, err := s.Begin(ctx, key, []byte("writable"), time.Now(), time.Minute); err != nil {
+		return err
+	}
+	if err := s.Abandon(ctx, key); err != nil {
+		return err
+	}
+	s.refused.Store(false)
+	return nil
 }
 
 // Close closes the connections.
