@@ -103,6 +103,7 @@ func (a *App) assemble() (*parts, error) {
 	}
 	notifying := &record.NotifyingStore{Store: a.deps.Store, Notifier: a.deps.Stream, Outbox: notices, Log: log}
 	recorder := record.New(notifying, a.cfg.Policy, record.DefaultOptions(), log, a.metrics)
+	a.deps.Health.Add("records", recorder.Check)
 	slots := limit.NewSlots(a.cfg.MaxInFlight)
 	webhooks := limit.NewWebhooks(limit.Limits{Total: a.cfg.MaxInFlight, PerWebhook: a.cfg.WebhookMaxInFlight, MaxWait: maxWait})
 	a.deps.Registry.MustRegister(webhooks)

@@ -41,8 +41,9 @@ type Observer interface {
 
 // Recorder writes outcomes. Safe for concurrent use.
 //
-// While the database is away it keeps what it was given, retries, and has no
-// capacity; it never drops an outcome that a caller waits for.
+// While the database is away, or refuses for a reason that is not in an attempt, it
+// keeps what it was given, retries, and has no capacity; it never drops an outcome
+// that a caller waits for.
 type Recorder struct {
 	store    Store
 	policy   delivery.Policy
@@ -51,7 +52,8 @@ type Recorder struct {
 	observer Observer
 	attempts []delivery.Attempt // of the batch that is being written
 	pending  atomic.Int64
-	capacity backoff.Signal // set when there may be capacity again
+	refused  atomic.Pointer[error] // why the last transaction wrote nothing; nil when it was committed
+	capacity backoff.Signal        // set when there may be capacity again
 
 	mu      sync.Mutex
 	queue   []entry        // attempts that no batch has yet; at most as many as are pending
@@ -114,6 +116,14 @@ func (r *Recorder) join(e entry) error {
 
 // Pending returns how many attempts are not recorded yet.
 func (r *Recorder) Pending() int { return int(r.pending.Load()) }
+
+// Check returns why outcomes are not recorded at the moment, nil when they are.
+func (r *Recorder) Check(context.Context) error {
+	if refused := r.refused.Load(); refused != nil {
+		return fmt.Errorf("%d outcomes wait to be recorded: %w", r.Pending(), *refused)
+	}
+	return nil
+}
 
 // WaitForCapacity waits until fewer attempts than Options.Pending are unrecorded,
 // or ctx ends; then it returns ctx's error. It is what stops the pulling while the
@@ -230,11 +240,14 @@ func (r *Recorder) write(ctx context.Context, attempts []delivery.Attempt) (reco
 		recorded, err = r.store.Record(ctx, r.policy, attempts)
 		switch {
 		case err == nil:
+			r.refused.Store(nil)
 			r.observer.Committed(len(attempts), time.Since(began))
 		case fault.Is(err, fault.Unavailable):
+			r.refused.Store(&err)
 			r.observer.NotCommitted()
 			return err
 		default:
+			r.refused.Store(nil) // the database works; the attempt is at fault
 			r.observer.NotCommitted()
 			failure = fmt.Errorf("record %d attempts: %w", len(attempts), err)
 		}

@@ -186,8 +186,16 @@ func TestNothingIsLostWhileTheDatabaseIsAway(t *testing.T) {
 		db := &database{}
 		db.away.Store(true)
 		r := start(t, db, record.Options{Batch: 8, Linger: 4 * time.Millisecond, Pending: 100})
+		time.AfterFunc(4*time.Minute, func() {
+			if err := r.Check(t.Context()); !fault.Is(err, fault.Unavailable) || !strings.HasPrefix(err.Error(), "50 outcomes") {
+				t.Errorf("while the database is away: %v", err)
+			}
+		})
 		time.AfterFunc(5*time.Minute, func() { db.away.Store(false) })
 		failed := recordAll(t.Context(), r, names("a", 50)...)
+		if err := r.Check(t.Context()); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
 		if len(failed) != 0 || len(db.kept) != 50 {
 			t.Errorf("%d kept, failed: %v", len(db.kept), failed)
 		}
