@@ -64,6 +64,12 @@ chaos: needs ## Let everything fail at random for CHAOS_SECONDS (15 minutes), an
 	  go test -count=1 -v -timeout $$(($(CHAOS_SECONDS) + 900))s -run 'TestStorm$$' ./services/standalone/e2e
 	@cat chaos-report.md
 
+# A short form of it is part of e2e.
+LABORATORY_SECONDS ?= 20
+.PHONY: lab
+lab: needs ## Try what operators do to the database, each for LABORATORY_SECONDS (20): some minutes.
+	LABORATORY_SECONDS=$(LABORATORY_SECONDS) go test -count=1 -v -timeout 40m -run 'TestTheDatabase' ./services/standalone/e2e
+
 .PHONY: browser
 browser: needs page-scripts ## Walk through the page in Chromium.
 	go test -count=1 -timeout 6m ./services/standalone/e2e/browser

@@ -40,6 +40,29 @@ type hook struct {
 // body is sent as JSON; into takes the answer unless it is nil.
 func (c *client) call(t *testing.T, method, path string, body any, want int, into any) {
 	t.Helper()
+	status, answer := c.request(t, method, path, body)
+	if status != want {
+		t.Fatalf("%s %s answered %d, want %d: %s", method, path, status, want, answer)
+	}
+	if into != nil {
+		if err := json.Unmarshal(answer, into); err != nil {
+			t.Fatalf("%s %s: %v in %s", method, path, err, answer)
+		}
+	}
+}
+
+// try makes a request and returns the answer's status. into takes its body.
+func (c *client) try(t *testing.T, method, path string, body, into any) (status int) {
+	t.Helper()
+	status, answer := c.request(t, method, path, body)
+	if err := json.Unmarshal(answer, into); err != nil {
+		t.Fatalf("%s %s: %v in %s", method, path, err, answer)
+	}
+	return status
+}
+
+func (c *client) request(t *testing.T, method, path string, body any) (status int, answer []byte) {
+	t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)
@@ -59,18 +82,11 @@ func (c *client) call(t *testing.T, method, path string, body any, want int, int
 		t.Fatal(err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	answer, err := io.ReadAll(res.Body)
+	answer, err = io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.StatusCode != want {
-		t.Fatalf("%s %s answered %d, want %d: %s", method, path, res.StatusCode, want, answer)
-	}
-	if into != nil {
-		if err := json.Unmarshal(answer, into); err != nil {
-			t.Fatalf("%s %s: %v in %s", method, path, err, answer)
-		}
-	}
+	return res.StatusCode, answer
 }
 
 // create makes a webhook to a path of a receiver.
