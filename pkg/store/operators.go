@@ -15,6 +15,10 @@ type Operators interface {
 	// whose migrations are not this program's.
 	Schema(ctx context.Context) (Schema, error)
 
+	// Installation returns the id of the installation that this database is of. The
+	// first call makes it; every later one, of any process, returns the same.
+	Installation(ctx context.Context) (string, error)
+
 	// Clock returns the time by the database's clock.
 	Clock(ctx context.Context) (time.Time, error)
 

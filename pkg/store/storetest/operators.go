@@ -3,6 +3,7 @@ package storetest
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,5 +57,26 @@ func engine(t *testing.T, s store.Store) {
 	schema, err := s.Schema(t.Context())
 	if err != nil || schema.Database == 0 || schema.Database != schema.Program || len(schema.Pending) > 0 || schema.Check() != nil {
 		t.Errorf("%+v, %v", schema, err)
+	}
+}
+
+// However many services ask first, they get one id.
+func installation(t *testing.T, s store.Store) {
+	t.Helper()
+	const callers = 8
+	ids := make([]string, callers)
+	var all sync.WaitGroup
+	for i := range ids {
+		all.Go(func() {
+			var err error
+			if ids[i], err = s.Installation(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	again, err := s.Installation(t.Context())
+	if err != nil || again == "" || len(slices.Compact(append(ids, again))) != 1 {
+		t.Errorf("ids %v, then %q, %v", ids, again, err)
 	}
 }

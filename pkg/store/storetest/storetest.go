@@ -106,6 +106,7 @@ func Run(t *testing.T, open func(*testing.T) store.Store) {
 		"a change without an actor is refused":            auditWithoutActor,
 		"organizations are listed page by page":           organizations,
 		"the database says what it is":                    engine,
+		"an installation has one id":                      installation,
 		"a cancelled context ends a call as cancelled":    cancelled,
 	} {
 		t.Run(name, func(t *testing.T) {

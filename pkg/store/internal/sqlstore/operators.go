@@ -2,7 +2,13 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"fmt"
 	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/oklog/ulid/v2"
 )
 
 // Organizations implements store.Operators.
@@ -11,6 +17,22 @@ func (s *Store) Organizations(ctx context.Context, after string, limit int) ([]s
 	var list []string
 	err := s.Reader.SelectContext(ctx, &list, s.Reader.Rebind(query), after, max(limit, 1))
 	return list, s.Explain(ctx, "list organizations", err)
+}
+
+// Installation implements store.Operators.
+func (s *Store) Installation(ctx context.Context) (id string, err error) {
+	err = s.Transact(ctx, "read the installation's id", func(tx *sqlx.Tx) error {
+		const insert = `INSERT INTO installation (id) VALUES (?) ON CONFLICT DO NOTHING`
+		err := tx.GetContext(ctx, &id, `SELECT id FROM installation`)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err //nolint:wrapcheck // Transact says what was done
+		}
+		if _, err := tx.ExecContext(ctx, tx.Rebind(insert), ulid.Make().String()); err != nil {
+			return fmt.Errorf("insert: %w", err)
+		}
+		return tx.GetContext(ctx, &id, `SELECT id FROM installation`) //nolint:wrapcheck // Transact says what was done
+	})
+	return id, err
 }
 
 // Clock implements store.Operators.
