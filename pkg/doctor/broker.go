@@ -31,6 +31,7 @@ func (e *examination) examineBroker(ctx context.Context) {
 	}
 	e.report(judgeStorage(found))
 	e.report(judgeStreams(found, e.settings.StreamReplicas)...)
+	e.report(judgeOwner(found.Owner, e.installation)...)
 	if found.Precision > 0 {
 		e.report(judgeClock("the NATS server's clock", found.Ahead, found.Precision))
 	}
@@ -89,6 +90,8 @@ func judgeStreams(i stream.Inspection, replicas int) []Finding {
 		findings = append(findings, Finding{Warn, "nats", "there are no streams yet", "The services make them when they start."})
 	case missing > 0:
 		findings = append(findings, Finding{Warn, "nats", plural(missing, "stream") + " missing", "The services make them when they start: restart one."})
+	case i.Gone != "":
+		findings = append(findings, Finding{Fail, "nats", "the " + i.Gone + " is missing: no event is delivered", "The services make it again within seconds: does one run, and may its user?"})
 	default:
 		findings = append(findings, ok("nats", "%s; %s for the dispatchers", plural(len(i.Streams), "stream"), plural(int(min(i.Waiting, 1<<53)), "event")+" waiting"))
 	}
@@ -98,6 +101,17 @@ func judgeStreams(i stream.Inspection, replicas int) []Finding {
 		})
 	}
 	return findings
+}
+
+// judgeOwner judges whose the streams are; both ids are "" when they are not known.
+func judgeOwner(owner, installation string) []Finding {
+	if owner == "" || installation == "" || owner == installation {
+		return nil
+	}
+	return []Finding{{
+		Fail, "nats", "the streams belong to another installation (" + owner + "; this database's is " + installation + ")",
+		`Give this one a NATS server or an account of its own; or run "config-api adopt" when its database replaces the other one's.`,
+	}}
 }
 
 func judgeRefused(refused []string, err error) Finding {

@@ -42,7 +42,11 @@ func (e *examination) examineDatabase(ctx context.Context) {
 	if len(schema.Pending) > 0 || schema.Check() != nil {
 		return // the other checks need the tables of this version
 	}
-	e.report(judgeWrite(tryWrite(ctx, db)))
+	wrote := tryWrite(ctx, db)
+	e.report(judgeWrite(wrote))
+	if wrote == nil {
+		e.installation, _ = db.Installation(ctx) // "" is not compared
+	}
 	e.report(e.examineKeys(ctx, db))
 }
 

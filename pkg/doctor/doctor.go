@@ -86,9 +86,10 @@ type examination struct {
 	patience time.Duration
 	egress   string
 
-	settings config.Settings
-	box      *secretbox.Keyring
-	counts   [Fail + 1]int
+	settings     config.Settings
+	box          *secretbox.Keyring
+	installation string // of the database, "" when it is not known
+	counts       [Fail + 1]int
 }
 
 // all examines one part after the other. It ends with the settings when they are

@@ -20,6 +20,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/store/storetest"
 	"github.com/dialnote/webhooks/pkg/store/storeurl"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/proto"
 )
 
 // patient runs a dispatcher's doctor in an environment and returns the code and
@@ -54,21 +55,27 @@ func surroundings(t *testing.T) (environ map[string]string, endpoint string) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
+	receiver := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(receiver.Close)
+	return map[string]string{
+		"DIALNOTE_DATABASE_URL": dsn, "DIALNOTE_NATS_URL": withStreams(t, ""), "DIALNOTE_ENCRYPTION_KEYS": key,
+		"DIALNOTE_ALLOW_PRIVATE_ENDPOINTS": "true", "DIALNOTE_ALLOW_HTTP_ENDPOINTS": "true", "HOME": "/root",
+	}, receiver.URL
+}
+
+// withStreams returns the URL of a NATS server with the streams of an installation.
+func withStreams(t *testing.T, installation string) string {
+	t.Helper()
 	srv := natstest.Start(t)
 	conn, err := stream.Connect(stream.Settings{URL: srv.ClientURL(), Name: t.Name()}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.Ensure(t.Context(), stream.Topology{Retention: 24 * time.Hour, Replicas: 1}); err != nil {
+	if err := conn.Ensure(t.Context(), stream.Topology{Retention: 24 * time.Hour, Replicas: 1, Installation: installation}); err != nil {
 		t.Fatal(err)
 	}
-	receiver := httptest.NewServer(http.NotFoundHandler())
-	t.Cleanup(receiver.Close)
-	return map[string]string{
-		"DIALNOTE_DATABASE_URL": dsn, "DIALNOTE_NATS_URL": srv.ClientURL(), "DIALNOTE_ENCRYPTION_KEYS": key,
-		"DIALNOTE_ALLOW_PRIVATE_ENDPOINTS": "true", "DIALNOTE_ALLOW_HTTP_ENDPOINTS": "true", "HOME": "/root",
-	}, receiver.URL
+	return srv.ClientURL()
 }
 
 func TestAHealthyService(t *testing.T) {
@@ -102,7 +109,8 @@ func TestTroubles(t *testing.T) {
 	}
 	name, _, _ := strings.Cut(environ["DIALNOTE_ENCRYPTION_KEYS"], ":")
 	_, text, _ := strings.Cut(other, ":")
-	bare := natstest.Start(t)
+	bare, orphan, foreign := natstest.Start(t), withStreams(t, ""), withStreams(t, "01OTHER")
+	natstest.DeleteConsumer(t, orphan, proto.StreamEvents, "dispatchers")
 	for what, c := range map[string]struct {
 		change map[string]string
 		egress string
@@ -119,6 +127,8 @@ func TestTroubles(t *testing.T) {
 		"the wrong bytes": {map[string]string{"DIALNOTE_ENCRYPTION_KEYS": name + ":" + text}, endpoint, []string{"FAIL  keys      what is stored cannot be read"}},
 		"no broker":       {map[string]string{"DIALNOTE_NATS_URL": "nats://127.0.0.1:1"}, endpoint, []string{"FAIL  nats      not reached: ", "OK    egress"}},
 		"no streams":      {map[string]string{"DIALNOTE_NATS_URL": bare.ClientURL()}, endpoint, []string{"WARN  nats      there are no streams yet"}},
+		"no consumer":     {map[string]string{"DIALNOTE_NATS_URL": orphan}, endpoint, []string{"FAIL  nats      the consumer dispatchers of stream DIALNOTE_EVENTS is missing"}},
+		"another one's":   {map[string]string{"DIALNOTE_NATS_URL": foreign}, endpoint, []string{"FAIL  nats      the streams belong to another installation (01OTHER; "}},
 		"too few copies":  {map[string]string{"DIALNOTE_STREAM_REPLICAS": "3"}, endpoint, []string{"WARN  nats      DIALNOTE_EVENTS has 1 copy, the setting asks for 3"}},
 		"no listener":     {nil, "http://127.0.0.1:1/", []string{"FAIL  egress    127.0.0.1:1: "}},
 		"no such name":    {nil, "http://nowhere.invalid/", []string{"FAIL  dns       nowhere.invalid cannot be resolved"}},

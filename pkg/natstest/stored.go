@@ -101,3 +101,49 @@ func (s *Server) Remove(tb testing.TB, stream string, sequence uint64) {
 		tb.Fatalf("remove message %d of %s: %v", sequence, stream, err)
 	}
 }
+
+// DeleteStream deletes a stream of the server at url, as an operator does.
+func DeleteStream(tb testing.TB, url, stream string) {
+	tb.Helper()
+	administer(tb, url, "delete stream "+stream, func(js jetstream.JetStream) error { return js.DeleteStream(tb.Context(), stream) })
+}
+
+// DeleteConsumer deletes a consumer of the server at url, as an operator does.
+func DeleteConsumer(tb testing.TB, url, stream, consumer string) {
+	tb.Helper()
+	administer(tb, url, "delete consumer "+consumer, func(js jetstream.JetStream) error {
+		return js.DeleteConsumer(tb.Context(), stream, consumer)
+	})
+}
+
+func administer(tb testing.TB, url, what string, do func(jetstream.JetStream) error) {
+	tb.Helper()
+	nc, err := nats.Connect(url)
+	if err != nil {
+		tb.Fatalf("connect to NATS: %v", err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		tb.Fatalf("open JetStream: %v", err)
+	}
+	if err := do(js); err != nil {
+		tb.Fatalf("%s: %v", what, err)
+	}
+}
+
+// StreamConfig is a stream's configuration on the server.
+type StreamConfig = jetstream.StreamConfig
+
+// Edit changes a stream of the server, as an operator does by hand.
+func (s *Server) Edit(tb testing.TB, stream string, change func(*StreamConfig)) {
+	tb.Helper()
+	opened, closed := open(tb, s.ClientURL(), stream)
+	cfg := opened.CachedInfo().Config
+	closed()
+	change(&cfg)
+	administer(tb, s.ClientURL(), "edit stream "+stream, func(js jetstream.JetStream) error {
+		_, err := js.UpdateStream(tb.Context(), cfg)
+		return err //nolint:wrapcheck // administer says what was done
+	})
+}

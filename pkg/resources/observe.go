@@ -105,7 +105,7 @@ func (c *brokerCollector) Collect(to chan<- prometheus.Metric) {
 	for _, s := range o.Streams {
 		gauge(c.messages, float64(s.Messages), s.Name)
 		gauge(c.bytes, float64(s.Bytes), s.Name)
-		counter(c.stored, s.LastSequence, s.Name)
+		counter(c.stored, s.Stored, s.Name)
 		gauge(c.lacking, float64(s.Lacking), s.Name)
 	}
 	gauge(c.pending, float64(o.EventsPending))

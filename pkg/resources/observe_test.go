@@ -33,7 +33,7 @@ func TestBrokerAndDatabaseAsMetrics(t *testing.T) {
 	t.Parallel()
 	b := &broker{
 		overview: stream.Overview{
-			Streams:       []stream.StreamLevel{{Name: "DIALNOTE_EVENTS", Messages: 3, Bytes: 900, LastSequence: 12, Lacking: 1}},
+			Streams:       []stream.StreamLevel{{Name: "DIALNOTE_EVENTS", Messages: 3, Bytes: 900, Stored: 12, Lacking: 1}},
 			EventsPending: 2, EventsHeld: 1, OldestWaiting: time.Now().Add(-time.Hour),
 		},
 		link: stream.Link{Connected: true, Reconnects: 2, Publishing: 7, CertificateExpires: time.Unix(1_800_000_000, 0)},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/config"
@@ -24,6 +25,8 @@ type Resources struct {
 	Store  store.Store
 	Stream *stream.Conn
 	Box    secretbox.Box
+
+	stopKeeping func() // nil when nothing keeps the streams
 }
 
 // NATS returns the settings of the connection to NATS of a service with this name.
@@ -42,7 +45,9 @@ func NATS(s config.Settings, name string) stream.Settings {
 // ctx ends. It waits for as long as one of
 // them is away. It returns an error when ctx ends or when waiting cannot help: for
 // a wrong setting, a *LostKeysError, a schema from a newer version, a NATS server
-// that is too old.
+// that is too old, a *stream.ForeignStreamsError.
+//
+// Until Close it makes the streams again when they are gone.
 func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *ops.Health, log *slog.Logger) (*Resources, error) {
 	box, err := secretbox.Parse(s.EncryptionKeys)
 	if err != nil {
@@ -52,7 +57,7 @@ func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *
 	if err != nil {
 		return nil, fmt.Errorf("settings of NATS: %w", err)
 	}
-	health.Add("nats", conn.Ready)
+	health.Add("nats", conn.Serving)
 	health.Add("database", notOpen)
 	go health.Watch(ctx, log)
 	db, err := openStore(ctx, s, box, log)
@@ -62,12 +67,49 @@ func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *
 	}
 	health.Add("database", db.Writable)
 	b := &Resources{Store: db, Stream: conn, Box: box}
-	topology := stream.Topology{Retention: s.Retention, Replicas: s.StreamReplicas}
-	if err := backoff.RetryUnavailable(ctx, log, backoff.Broker, "open the streams", func() error { return conn.Ensure(ctx, topology) }); err != nil {
+	installation, err := backoff.Read(ctx, log, backoff.Store, "read the installation's id", func() (string, error) { return db.Installation(ctx) })
+	if err != nil {
 		b.Close(log)
 		return nil, err
 	}
+	topology := func() stream.Topology {
+		return stream.Topology{
+			Retention: s.Retention, Replicas: s.StreamReplicas,
+			Installation: installation, FirstEvent: stream.FirstSequence(time.Now()),
+		}
+	}
+	if err := backoff.RetryUnavailable(ctx, log, backoff.Broker, "open the streams", func() error { return conn.Ensure(ctx, topology()) }); err != nil {
+		b.Close(log)
+		return nil, err
+	}
+	b.keepStreams(ctx, topology, log)
 	return b, nil
+}
+
+// keepStreamsEvery is how often a service looks whether the streams are there.
+const keepStreamsEvery = 2 * time.Second
+
+// keepStreams makes the streams and the shared consumers again when they are gone,
+// until Close.
+func (b *Resources) keepStreams(ctx context.Context, topology func() stream.Topology, log *slog.Logger) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		b.Stream.KeepStreams(ctx, keepStreamsEvery, topology, func(gone string, err error) {
+			if err != nil {
+				log.Error("a stream or consumer is missing on the NATS server and cannot be made again, retrying",
+					slog.String("missing", gone), slog.Any("error", err))
+				return
+			}
+			log.Error("a stream or consumer was missing on the NATS server and has been made again; what a deleted stream held is lost: "+
+				`see docs/runbooks/StreamsMissing.md, and deliver what the log has with "config-api replay"`, slog.String("missing", gone))
+		})
+	}()
+	b.stopKeeping = func() {
+		cancel()
+		<-ended
+	}
 }
 
 // notOpen is the check of a database that is not open yet.
@@ -110,6 +152,9 @@ func checkKeys(ctx context.Context, db store.Store) error {
 
 // Close closes both. Messages that are not acknowledged by then are redelivered.
 func (b *Resources) Close(log *slog.Logger) {
+	if b.stopKeeping != nil {
+		b.stopKeeping()
+	}
 	b.Stream.Close()
 	if err := b.Store.Close(); err != nil {
 		log.Warn("database not closed cleanly", slog.Any("error", err))

@@ -64,6 +64,7 @@ type Conn struct {
 
 	keepers sync.Pool // of *keeper
 	events  *batcher  // of the event stream; nil when each event is stored by itself
+	floor   floor
 
 	certificateExpires atomic.Pointer[time.Time] // of the server's that was shown last
 }
@@ -135,7 +136,7 @@ func (c *Conn) Close() { c.nc.Close() }
 // reconnects counts how often the connection was lost and made again.
 func (c *Conn) reconnects() uint64 { return c.nc.Stats().Reconnects }
 
-// Ready returns nil when the server answers and keeps the streams.
+// Ready returns nil when the server answers and keeps streams for this account.
 func (c *Conn) Ready(ctx context.Context) error {
 	if !c.nc.IsConnected() {
 		return fault.New(fault.Unavailable, "broker-unavailable", "The message broker is away.")
@@ -144,6 +145,19 @@ func (c *Conn) Ready(ctx context.Context) error {
 		return fmt.Errorf("ask JetStream: %w", unavailable(err))
 	}
 	return nil
+}
+
+// Serving is Ready, and returns a fault of kind Unavailable when a stream or a
+// shared consumer is not there.
+func (c *Conn) Serving(ctx context.Context) error {
+	if err := c.Ready(ctx); err != nil {
+		return err
+	}
+	gone, err := c.missing(ctx)
+	if err == nil && gone != "" {
+		err = fault.Newf(fault.Unavailable, "broker-unavailable", "The NATS server lacks the %s, which a service makes again within seconds.", gone)
+	}
+	return err
 }
 
 // checkVersion returns ErrServerTooOld, with what to do, for a server without

@@ -182,12 +182,24 @@ func (e *Events) Pull(ctx context.Context, n int, wait time.Duration, handle fun
 	if err != nil {
 		return 0, err
 	}
-	return e.c.pull(ctx, e.consumer, n, wait, func(m *Message) {
+	got, err := e.c.pull(ctx, e.consumer, n, wait, func(m *Message) {
 		if m.Sequence <= suspect {
 			m.Redelivered = max(m.Redelivered, MaybeRedelivered)
 		}
 		handle(m)
 	})
+	if err != nil {
+		e.forget()
+	}
+	return got, err
+}
+
+// forget has the next Pull look again: the consumer may have been deleted, and made
+// anew without what it knew.
+func (e *Events) forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.looked = false
 }
 
 // look returns up to which sequence events may have been handed out before,

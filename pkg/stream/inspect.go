@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,8 @@ type Inspection struct {
 	StoreLimit int64          // bytes that the account may have, -1 for no limit
 	Streams    []StreamHealth // those of the topology
 	Waiting    uint64         // events that were not handed out to a dispatcher yet
+	Gone       string         // a stream or a shared consumer that is missing, "" for none
+	Owner      string         // the installation that the streams belong to, "" for none
 
 	// Ahead is how far the server's clock is ahead of this machine's, give or take
 	// Precision; both are zero while there is no stream.
@@ -64,6 +67,9 @@ func (c *Conn) Inspect(ctx context.Context) (Inspection, error) {
 		}
 		i.Streams = append(i.Streams, state)
 	}
+	if i.Gone, err = c.missing(ctx); err != nil {
+		return i, err
+	}
 	if events, err := c.Events(ctx); err == nil {
 		if i.Waiting, err = events.Pending(ctx); err != nil {
 			return i, err
@@ -85,6 +91,7 @@ func (c *Conn) inspectStream(ctx context.Context, name string, i *Inspection) (S
 	if trip := time.Since(asked); i.Precision == 0 || trip < i.Precision {
 		i.Ahead, i.Precision = info.TimeStamp.Sub(asked.Add(trip/2)), trip
 	}
+	i.Owner = cmp.Or(i.Owner, info.Config.Metadata[installationKey])
 	state := StreamHealth{Name: name, Replicas: info.Config.Replicas}
 	if info.Cluster != nil {
 		state.Leader = info.Cluster.Leader

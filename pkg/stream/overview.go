@@ -30,7 +30,7 @@ type Overview struct {
 type StreamLevel struct {
 	Name            string
 	Messages, Bytes uint64
-	LastSequence    uint64 // how many messages were ever stored
+	Stored          uint64 // how many messages were ever stored
 	Lacking         int    // copies in the cluster that are offline or behind
 }
 
@@ -59,7 +59,10 @@ func (c *Conn) Overview(ctx context.Context) (Overview, error) {
 }
 
 func level(info *jetstream.StreamInfo) StreamLevel {
-	l := StreamLevel{Name: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes, LastSequence: info.State.LastSeq}
+	l := StreamLevel{Name: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes}
+	if before := max(info.Config.FirstSeq, 1) - 1; info.State.LastSeq > before {
+		l.Stored = info.State.LastSeq - before
+	}
 	if info.Cluster != nil {
 		for _, peer := range info.Cluster.Replicas {
 			if peer.Offline || !peer.Current {

@@ -46,7 +46,7 @@ func TestOverview(t *testing.T) {
 	if o.EventsPending != 1 || o.EventsHeld != 2 || !o.OldestWaiting.Equal(taken[0].Stored) {
 		t.Errorf("two of three were taken, the first at %s: %+v", taken[0].Stored, o)
 	}
-	if s := o.Streams[0]; s.Name != proto.StreamEvents || s.Messages != 3 || s.LastSequence != 3 || s.Bytes == 0 {
+	if s := o.Streams[0]; s.Name != proto.StreamEvents || s.Messages != 3 || s.Stored != 3 || s.Bytes == 0 {
 		t.Errorf("the stream of events: %+v", s)
 	}
 	// The oldest is the one before which everything is acknowledged.

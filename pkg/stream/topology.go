@@ -1,11 +1,6 @@
 package stream
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -14,22 +9,28 @@ import (
 )
 
 // This file is the whole JetStream topology. Either service creates or updates
-// it when it starts; both give the same result in any order and any number of
-// times.
+// it when it starts, and again when a part of it is gone; both give the same result
+// in any order and any number of times.
 
 const (
 	// topologyVersion counts the changes of this file: raise it with each. It is
 	// stored with each stream. A program leaves a stream of a later version as it is,
 	// so that a replica of the version before, which starts or reconnects during an
 	// upgrade, does not undo it.
-	topologyVersion = 3
+	topologyVersion = 4
 
-	// topologyKey is the key of the version in a stream's metadata.
-	topologyKey = "dialnote.topology"
+	// topologyKey is the key of the version in a stream's metadata, installationKey
+	// that of the installation's id.
+	topologyKey     = "dialnote.topology"
+	installationKey = "dialnote.installation"
 
 	// shortestDuplicates is the shortest duplicate window that a server takes which
 	// cannot do without one: those before 2.14.
 	shortestDuplicates = 100 * time.Millisecond
+
+	// usualDuplicates is the duplicate window that a server gives a stream without
+	// one. It is named so that a stream can be compared with what it should be.
+	usualDuplicates = 2 * time.Minute
 
 	// dispatchers is the durable consumer that all dispatcher replicas share.
 	// It has no filter: one that matches everything costs on many subjects.
@@ -68,10 +69,28 @@ const (
 	noticesMaxBytes = 512 << 20
 )
 
-// Topology is what the operator may choose about the streams.
+// Topology is what the operator may choose about the streams, and whose they are.
 type Topology struct {
 	Retention time.Duration // how long events and waiting deliveries are kept
 	Replicas  int           // copies of each stream in a NATS cluster
+
+	// Installation is the id of the installation that the streams belong to. It is
+	// stored with each stream; "" leaves what is stored and refuses nothing.
+	Installation string
+
+	// FirstEvent is the sequence of the first event when the event stream is made;
+	// see FirstSequence. 0 begins at 1.
+	FirstEvent uint64
+}
+
+// FirstSequence returns the sequence with which an event stream begins that is made
+// now. It is greater than every sequence of a stream that was there before, so that
+// what is remembered of that one, such as where an ordered webhook begins, stays
+// true: its events are no longer kept, and no later event has the sequence of
+// another. It counts microseconds, because no stream stores a million events in a
+// second, and stays below 2^53.
+func FirstSequence(now time.Time) uint64 {
+	return uint64(max(now.UnixMicro(), 1))
 }
 
 func (t Topology) streams() []jetstream.StreamConfig {
@@ -85,6 +104,7 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			MaxAge:      t.Retention,
 			Replicas:    t.Replicas,
 			AllowDirect: true,
+			FirstSeq:    t.FirstEvent,
 
 			AllowAtomicPublish: true, // see batcher
 
@@ -106,6 +126,7 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			AllowMsgTTL:       true,
 			AllowRollup:       true,
 			AllowDirect:       true,
+			Duplicates:        min(usualDuplicates, t.Retention),
 			RePublish: &jetstream.RePublish{
 				Source:      proto.PrefixLanes + ".*",
 				Destination: proto.SubjectArrived("{{wildcard(1)}}"),
@@ -121,6 +142,7 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			MaxAge:      t.Retention,
 			MaxBytes:    rejectedMaxBytes,
 			Discard:     jetstream.DiscardOld,
+			Duplicates:  min(usualDuplicates, t.Retention),
 			Replicas:    t.Replicas,
 		},
 		{
@@ -200,44 +222,6 @@ func laneConsumer(webhookID string, inFlight int, until time.Time) jetstream.Con
 	return cfg
 }
 
-// Ensure creates the streams and the shared consumers, or updates them to this
-// version's configuration, unless a later version made them. It changes nothing
-// and returns ErrServerTooOld when the server lacks message schedules.
-func (c *Conn) Ensure(ctx context.Context, t Topology) error {
-	if err := c.checkVersion(); err != nil {
-		return err
-	}
-	for _, cfg := range slices.Backward(t.streams()) { // the source of the events comes before them
-		cfg = c.accepted(cfg)
-		later, err := c.madeLater(ctx, cfg.Name)
-		if err != nil {
-			return err
-		}
-		if later {
-			continue
-		}
-		cfg.Metadata = map[string]string{topologyKey: strconv.Itoa(topologyVersion)}
-		if _, err := c.js.CreateOrUpdateStream(ctx, cfg); err != nil {
-			return fmt.Errorf("create or update stream %s: %w", cfg.Name, unavailable(err))
-		}
-		if consumer, has := sharedConsumers()[cfg.Name]; has {
-			if _, err := c.js.CreateOrUpdateConsumer(ctx, cfg.Name, consumer); err != nil {
-				return fmt.Errorf("create or update consumer %s of %s: %w", consumer.Durable, cfg.Name, unavailable(err))
-			}
-		}
-	}
-	return nil
-}
-
-// accepted returns a stream's configuration as the connected server accepts it:
-// before 2.14 a stream always has a duplicate window.
-func (c *Conn) accepted(cfg jetstream.StreamConfig) jetstream.StreamConfig {
-	if len(cfg.Sources) > 0 && !versionAtLeast(c.nc.ConnectedServerVersion(), 2, 14) {
-		cfg.Sources, cfg.Duplicates = nil, shortestDuplicates
-	}
-	return cfg
-}
-
 // sharedConsumers are the consumers that all dispatcher replicas share, by their
 // streams.
 func sharedConsumers() map[string]jetstream.ConsumerConfig {
@@ -245,18 +229,4 @@ func sharedConsumers() map[string]jetstream.ConsumerConfig {
 		proto.StreamEvents:    dispatchersConsumer(),
 		proto.StreamFarewells: unsubscribeConsumer(),
 	}
-}
-
-// madeLater reports whether a later version of the program made or changed a
-// stream.
-func (c *Conn) madeLater(ctx context.Context, name string) (bool, error) {
-	s, err := c.js.Stream(ctx, name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("look at stream %s: %w", name, unavailable(err))
-	}
-	version, err := strconv.Atoi(s.CachedInfo().Config.Metadata[topologyKey])
-	return err == nil && version > topologyVersion, nil
 }

@@ -45,7 +45,7 @@ func TestALaterTopologyIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	for version, want := range map[string]time.Duration{"": time.Hour, "0": time.Hour, "1": time.Hour, "3": time.Hour, "4": 2 * time.Hour, "x": time.Hour} {
+	for version, want := range map[string]time.Duration{"": time.Hour, "0": time.Hour, "1": time.Hour, "3": time.Hour, "4": time.Hour, "5": 2 * time.Hour, "x": time.Hour} {
 		later := jetstream.StreamConfig{
 			Name: proto.StreamRejected, Subjects: []string{proto.PrefixRejected + ".>", "dialnote.added"}, MaxAge: 2 * time.Hour,
 			Discard: jetstream.DiscardOld, MaxBytes: rejectedMaxBytes, Metadata: map[string]string{topologyKey: version},

@@ -30,7 +30,7 @@ func (s *Store) Installation(ctx context.Context) (id string, err error) {
 		if _, err := tx.ExecContext(ctx, tx.Rebind(insert), ulid.Make().String()); err != nil {
 			return fmt.Errorf("insert: %w", err)
 		}
-		return tx.GetContext(ctx, &id, `SELECT id FROM installation`) //nolint:wrapcheck // Transact says what was done
+		return tx.GetContext(ctx, &id, `SELECT id FROM installation`)
 	})
 	return id, err
 }

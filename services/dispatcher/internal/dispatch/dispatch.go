@@ -13,6 +13,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/trace"
+	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/proto"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/deliver"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/limit"
@@ -149,7 +150,7 @@ func (d *Dispatcher) dispatch(work context.Context, m *stream.Message, span trac
 		finished(true)
 		return
 	}
-	targets, ordered, err := d.match(work, e, m.Sequence)
+	targets, ordered, err := d.match(work, e, m)
 	if err != nil {
 		defer slot.Free()
 		d.unmatched(work, m, err)
@@ -209,7 +210,7 @@ func (d *Dispatcher) reject(work context.Context, m *stream.Message, reason erro
 // match returns the webhooks to deliver to from here, and the ordered ones, whose
 // places in the stream are kept when it returns. It waits while the database is
 // away.
-func (d *Dispatcher) match(work context.Context, e event.Event, sequence uint64) (targets, ordered []*match.Target, err error) {
+func (d *Dispatcher) match(work context.Context, e event.Event, m *stream.Message) (targets, ordered []*match.Target, err error) {
 	looking, span := d.Tracer.Match(work)
 	all, err := backoff.Read(looking, d.Log, backoff.Store, "match an event", func() ([]*match.Target, error) {
 		return d.Matcher.Match(looking, e.OrganizationID, e.Type)
@@ -223,7 +224,7 @@ func (d *Dispatcher) match(work context.Context, e event.Event, sequence uint64)
 		switch {
 		case !t.Webhook.Ordered():
 			targets = append(targets, t)
-		case sequence >= t.Webhook.OrderedFrom:
+		case m.Sequence >= t.Webhook.OrderedFrom:
 			err := backoff.RetryUnavailable(work, d.Log, backoff.Broker, "keep an ordered place", func() error {
 				return d.Ordered.Follow(work, t.Webhook)
 			})
@@ -231,9 +232,21 @@ func (d *Dispatcher) match(work context.Context, e event.Event, sequence uint64)
 				return nil, nil, err
 			}
 			ordered = append(ordered, t)
+		case wentBack(m.Stored, t.Webhook):
+			d.Log.WarnContext(work, "the event stream is older than an ordered webhook: was it restored from a backup? The event is delivered, and not in order",
+				slog.String("webhook", t.Webhook.ID), slog.Uint64("sequence", m.Sequence), slog.Uint64("from", t.Webhook.OrderedFrom))
+			targets = append(targets, t)
 		}
 	}
 	return targets, ordered, nil
+}
+
+// wentBack reports whether an event before an ordered webhook's first was stored
+// after the webhook was last changed: then the stream is an older one, which was
+// restored, and has given the event a sequence that it had given before.
+func wentBack(stored time.Time, w webhook.Webhook) bool {
+	const clocksApart = 5 * time.Second // NATS' and config-api's, at most
+	return stored.After(w.UpdatedAt.Add(clocksApart))
 }
 
 // unmatched gives an event back whose webhooks cannot be read: one organization's

@@ -79,6 +79,7 @@ type rare struct {
 	headers     []webhook.Header
 	holdUntil   time.Time
 	orderedFrom uint64
+	updatedAt   int64 // of an ordered webhook, in Unix nanoseconds
 }
 
 func (e *entry) set(w *webhook.Webhook) {
@@ -89,6 +90,9 @@ func (e *entry) set(w *webhook.Webhook) {
 	e.settings = unique.Make(settings{event: w.Event, provider: w.Provider, autoDisabled: w.Health.AutoDisabled})
 	if len(w.Headers) > 0 || w.Health.OnHold() || w.Ordered() {
 		e.rare = &rare{headers: w.Headers, holdUntil: w.Health.HoldUntil, orderedFrom: w.OrderedFrom}
+		if w.Ordered() {
+			e.rare.updatedAt = w.UpdatedAt.UnixNano()
+		}
 	}
 }
 
@@ -119,6 +123,9 @@ func (e *entry) webhook(organizationID string) webhook.Webhook {
 	}
 	if e.rare != nil {
 		w.Headers, w.Health.HoldUntil, w.OrderedFrom = e.rare.headers, e.rare.holdUntil, e.rare.orderedFrom
+		if w.Ordered() {
+			w.UpdatedAt = time.Unix(0, e.rare.updatedAt).UTC()
+		}
 	}
 	return w
 }

@@ -62,6 +62,9 @@ func target(w webhook.Webhook) *match.Target {
 		Headers: w.Headers, OrderedFrom: w.OrderedFrom, Version: w.Version,
 		Health: webhook.Health{HoldUntil: w.Health.HoldUntil, AutoDisabled: w.Health.AutoDisabled},
 	}}
+	if w.Ordered() {
+		t.Webhook.UpdatedAt = w.UpdatedAt
+	}
 	if t.URL, t.Err = endpoint.Normal(w.URL); t.Err == nil {
 		t.Sent = t.URL.String()
 		t.Signer, t.Err = signature.NewSigner(w.Secret)

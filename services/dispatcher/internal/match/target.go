@@ -12,8 +12,9 @@ import (
 // its keys are decoded. Several goroutines share a Target; none may change it.
 type Target struct {
 	// Webhook has the fields that say where an event goes and whether it goes
-	// now. The name, the times of creation and change, the secret, and of the
-	// health all but HoldUntil and AutoDisabled are left out.
+	// now. The name, the time of creation, that of the change unless the webhook is
+	// ordered, the secret, and of the health all but HoldUntil and AutoDisabled are
+	// left out.
 	Webhook webhook.Webhook
 
 	Signer *signature.Signer // nil when the secret cannot be used
