@@ -103,34 +103,36 @@ func (m *Message) KeepAlive() (stop func()) {
 	}
 }
 
-// keeper keeps a message alive, and then another one: every message needs one
-// for a short time, and a timer is worth keeping.
+// keeper keeps a message alive, and then another one. Most messages are done with in
+// milliseconds, so its timer runs on from one to the next: setting and stopping it
+// for each would cost more than all else here.
 type keeper struct {
 	mu      sync.Mutex
 	message jetstream.Msg // nil between two
-	timer   *time.Timer
+	timer   *time.Timer   // nil before the first message
+	runs    bool          // the timer does
 }
 
-func newKeeper() any {
-	k := &keeper{}
-	k.timer = time.AfterFunc(time.Hour, k.tell)
-	k.timer.Stop()
-	return k
-}
+func newKeeper() any { return &keeper{} }
 
 func (k *keeper) begin(message jetstream.Msg) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.message = message
-	k.timer.Reset(ackWait / 3)
+	switch {
+	case k.timer == nil:
+		k.timer = time.AfterFunc(ackWait/3, k.tell)
+	case !k.runs:
+		k.timer.Reset(ackWait / 3)
+	}
+	k.runs = true
 }
 
-// tell may run late, and then extends the next message before it has to, which
-// does no harm.
+// tell extends a message that may have begun just now, which does no harm.
 func (k *keeper) tell() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.message == nil {
+	if k.runs = k.message != nil; !k.runs {
 		return
 	}
 	_ = k.message.InProgress() // when it is lost, the message comes again
@@ -141,7 +143,6 @@ func (k *keeper) end() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.message = nil
-	k.timer.Stop()
 }
 
 // Return gives the message back: it is handed out again after delay, before
