@@ -105,7 +105,8 @@ func (a *App) assemble() (*parts, error) {
 	recorder := record.New(notifying, a.cfg.Policy, record.DefaultOptions(), log, a.metrics)
 	a.deps.Health.Add("records", recorder.Check)
 	slots := limit.NewSlots(a.cfg.MaxInFlight)
-	webhooks := limit.NewWebhooks(limit.Limits{Total: a.cfg.MaxInFlight, PerWebhook: a.cfg.WebhookMaxInFlight, MaxWait: maxWait})
+	workers := limit.NewWorkers(a.cfg.MaxInFlight)
+	webhooks := limit.NewWebhooks(limit.Limits{Total: a.cfg.MaxInFlight, PerWebhook: a.cfg.WebhookMaxInFlight, MaxWait: maxWait}, workers.Do)
 	a.deps.Registry.MustRegister(webhooks)
 	deliverer := &deliver.Deliverer{
 		Sender: a.deps.Sender, Recorder: recorder, Progress: record.NewProgressReader(a.deps.Store, time.Now), Matcher: matcher,
@@ -126,7 +127,7 @@ func (a *App) assemble() (*parts, error) {
 		log: log, outbox: notices, recorder: recorder, member: member, lanes: lanes, ordered: ordered,
 		dispatcher: &dispatch.Dispatcher{
 			Stream: a.deps.Stream, Matcher: matcher, Slots: slots, Webhooks: webhooks, Lanes: lanes, Ordered: ordered, Repeats: repeats,
-			Deliverer: deliverer, Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Now: time.Now, Log: log, Metrics: a.metrics, Tracer: a.deps.Tracer,
+			Deliverer: deliverer, Workers: workers, Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Now: time.Now, Log: log, Metrics: a.metrics, Tracer: a.deps.Tracer,
 		},
 		tests:        a.tests(matcher, deliverer, places.tests),
 		recoveries:   a.recoveries(matcher, deliverer),

@@ -61,7 +61,9 @@ type Result struct {
 // means that nothing is known to be recorded: the delivery must come again.
 func (d *Deliverer) Deliver(ctx context.Context, t *match.Target, turn delivery.Turn, slot *limit.Slot) (Result, error) {
 	answer := record.NewAnswer()
-	result := Result{Plan: d.Begin(ctx, t, turn, slot, answer.Recorded)}
+	plan, next := d.Begin(ctx, t, turn, slot, answer.Recorded)
+	d.Webhooks.Do(next)
+	result := Result{Plan: plan}
 	var err error
 	switch result.Plan.Step {
 	case delivery.PlanSend:
@@ -82,28 +84,29 @@ func (d *Deliverer) Deliver(ctx context.Context, t *match.Target, turn delivery.
 // it no longer exists.
 //
 // The caller has entered the webhook and owns the slot. Begin leaves the webhook,
-// and gives the slot back when a request or a skip has to be recorded.
-func (d *Deliverer) Begin(ctx context.Context, t *match.Target, turn delivery.Turn, slot *limit.Slot, recorded func(delivery.Step, error)) delivery.Planned {
+// and gives the slot back when a request or a skip has to be recorded. It returns as
+// next the webhook's delivery whose turn has come, which the caller does or has done.
+func (d *Deliverer) Begin(ctx context.Context, t *match.Target, turn delivery.Turn, slot *limit.Slot, recorded func(delivery.Step, error)) (plan delivery.Planned, next limit.Job) {
 	if turn.Webhook = nil; t != nil {
 		turn.Webhook = &t.Webhook
 	}
-	plan := delivery.Plan(turn, d.Now())
+	plan = delivery.Plan(turn, d.Now())
 	if plan.Step == delivery.PlanSend {
-		d.attempt(ctx, t, turn.Delivery, turn.Progress.Attempts+1, slot, recorded)
-		return plan
+		return plan, d.attempt(ctx, t, turn.Delivery, turn.Progress.Attempts+1, slot, recorded)
 	}
-	d.Webhooks.Leave(turn.Delivery.WebhookID, 0)
+	next = d.Webhooks.Pass(turn.Delivery.WebhookID, 0)
 	if plan.Step == delivery.PlanSkip {
 		slot.Free()
 		d.Decline(ctx, t, turn.Delivery, delivery.Skipped, plan.Message, recorded)
 	}
-	return plan
+	return plan, next
 }
 
 // attempt makes the number-th attempt of a delivery and has it recorded. It leaves
-// the webhook and gives the slot back as soon as the request has ended; after a
-// failure no other delivery's turn comes before it is recorded.
-func (d *Deliverer) attempt(ctx context.Context, t *match.Target, of delivery.Delivery, number int, slot *limit.Slot, recorded func(delivery.Step, error)) {
+// the webhook and gives the slot back as soon as the request has ended, and returns
+// the delivery whose turn has come then; after a failure no other delivery's turn
+// comes before it is recorded.
+func (d *Deliverer) attempt(ctx context.Context, t *match.Target, of delivery.Delivery, number int, slot *limit.Slot, recorded func(delivery.Step, error)) limit.Job {
 	began := time.Now()
 	sending, span := d.Tracer.Attempt(ctx, &of, t.Webhook.Provider, number)
 	a, ok := Attempt(sending, d.Sender, d.Now, t, of, number)
@@ -116,14 +119,15 @@ func (d *Deliverer) attempt(ctx context.Context, t *match.Target, of delivery.De
 			then(s, err)
 		}
 	}
-	d.Webhooks.Leave(of.WebhookID, time.Since(began))
+	next := d.Webhooks.Pass(of.WebhookID, time.Since(began))
 	slot.Free()
 	if !ok {
 		recorded(delivery.Step{}, context.Cause(ctx))
-		return
+		return next
 	}
 	d.Metrics.Attempted(t, of, a)
 	d.record(ctx, &a, recorded)
+	return next
 }
 
 // Decline has it recorded that no request was made now, and why: Deferred while the

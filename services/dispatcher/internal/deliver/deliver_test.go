@@ -94,7 +94,7 @@ func (p *parts) count(name string) uint64 {
 func (p *parts) start(t *testing.T) {
 	t.Helper()
 	p.slots = limit.NewSlots(4)
-	p.webhooks = limit.NewWebhooks(limit.Limits{Total: 4, PerWebhook: 4})
+	p.webhooks = limit.NewWebhooks(limit.Limits{Total: 4, PerWebhook: 4}, func(limit.Job) { t.Error("no delivery waited for its turn") })
 	p.registry = prometheus.NewRegistry()
 	log, m := slog.New(slog.DiscardHandler), metrics.New(p.registry)
 	recorder := record.New(p, delivery.DefaultPolicy(), record.Options{Batch: 8, Pending: 8}, log, m)

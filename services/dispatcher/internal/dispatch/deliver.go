@@ -10,71 +10,112 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
 
-// deliver delivers one event to one webhook: now, when its turn has come, or by
-// way of its lane. It returns when the request has ended or the delivery is in the
-// lane. It calls done once, when the delivery is recorded, or with an error when the
-// event must come again. It gives the slot back as soon as it needs it no more.
+// inHand is a delivery of an event that this replica works on, until it is recorded
+// or in its lane.
+type inHand struct {
+	*Dispatcher
+
+	turn delivery.Turn
+	slot *limit.Slot
+	done func(error) // called once, when the delivery is recorded or in its lane, or with an error when the event must come again
+}
+
+// deliver delivers one event to one webhook: now, when its turn has come, or by way
+// of its lane. It returns when the request has ended, or the delivery is in the lane
+// or in its webhook's line, and returns what the goroutine does next. It gives the
+// slot back as soon as the delivery needs it no more.
 //
 // An event that was handed out before may be recorded already. The replica that had
 // it may also have put the delivery into its lane, and died before it could say so:
 // then it goes into the lane again, which stores it once.
-func (d *Dispatcher) deliver(ctx context.Context, t *match.Target, of delivery.Delivery, redelivered stream.Redelivered, slot *limit.Slot, done func(error)) {
-	defer slot.Free()
-	turn := delivery.Turn{Delivery: of, Webhook: &t.Webhook, Interrupted: redelivered == stream.SurelyRedelivered}
+func (h *inHand) deliver(ctx context.Context, t *match.Target, redelivered stream.Redelivered) limit.Job {
+	of := h.turn.Delivery
 	if redelivered != stream.NotRedelivered {
 		var err error
-		if turn.Progress, err = d.progress(ctx, of); err != nil {
-			done(err)
-			return
+		if h.turn.Progress, err = h.progress(ctx, of); err != nil {
+			return h.end(err)
 		}
 	}
-	busy, overflow := d.Lanes.Busy(of.WebhookID)
-	turn.Behind = goFirst(busy, overflow)
-	plan := delivery.Plan(turn, d.Now())
-	if plan.Step == delivery.PlanSend && !d.enter(ctx, limit.Of{OrganizationID: of.OrganizationID, WebhookID: of.WebhookID}, busy) {
-		turn.Behind = true
-		plan = delivery.Plan(turn, d.Now())
+	busy, overflow := h.Lanes.Busy(of.WebhookID)
+	h.turn.Behind = goFirst(busy, overflow)
+	plan := delivery.Plan(h.turn, h.Now())
+	if plan.Step != delivery.PlanSend {
+		return h.keep(ctx, t, plan)
 	}
-	switch plan.Step {
-	case delivery.PlanSend:
-		d.send(ctx, turn, slot, done)
-	case delivery.PlanHold:
-		d.enqueue(ctx, t, turn, plan.Message, slot, done)
-	case delivery.PlanDone, delivery.PlanSkip, delivery.PlanDrop: // only the first is possible: the event was matched just now
-		done(nil)
-	}
+	return h.enter(ctx, busy, func(entered bool) limit.Job {
+		if entered {
+			return h.send(ctx)
+		}
+		h.turn.Behind = true
+		return h.keep(ctx, t, delivery.Plan(h.turn, h.Now()))
+	})
 }
 
 // send delivers what has entered its webhook. It looks the webhook up once more:
 // waiting for the turn took time, and what is sent goes to the webhook of the
 // moment it is sent.
-func (d *Dispatcher) send(ctx context.Context, turn delivery.Turn, slot *limit.Slot, done func(error)) {
-	t, err := backoff.Read(ctx, d.Log, backoff.Store, "look up a webhook", func() (*match.Target, error) {
-		return d.Matcher.Find(ctx, turn.Delivery.OrganizationID, turn.Delivery.WebhookID)
+func (h *inHand) send(ctx context.Context) limit.Job {
+	of, number := h.turn.Delivery, h.turn.Progress.Attempts+1
+	t, err := backoff.Read(ctx, h.Log, backoff.Store, "look up a webhook", func() (*match.Target, error) {
+		return h.Matcher.Find(ctx, of.OrganizationID, of.WebhookID)
 	})
 	if err != nil {
-		d.Webhooks.Leave(turn.Delivery.WebhookID, 0)
-		done(err)
-		return
+		h.Webhooks.Leave(of.WebhookID, 0)
+		return h.end(err)
 	}
-	turn.Behind = d.behind(turn.Delivery.WebhookID)
-	of, number := turn.Delivery, turn.Progress.Attempts+1
-	plan := d.Deliverer.Begin(ctx, t, turn, slot, func(recorded delivery.Step, err error) {
+	h.turn.Behind = h.behind(of.WebhookID)
+	plan, next := h.Deliverer.Begin(ctx, t, h.turn, h.slot, func(recorded delivery.Step, err error) {
 		if err != nil || recorded.Decision.Action == delivery.Done {
-			done(err)
+			h.done(err)
 			return
 		}
-		d.workers.do(func() { // the recorder waits for no broker
-			done(d.Lanes.Settle(ctx, of, number, recorded.Decision))
+		h.Workers.Do(func() limit.Job { // the recorder waits for no broker
+			h.done(h.Lanes.Settle(ctx, of, number, recorded.Decision))
+			return nil
 		})
 	})
-	switch plan.Step {
-	case delivery.PlanHold:
-		d.enqueue(ctx, t, turn, plan.Message, slot, done)
-	case delivery.PlanDone, delivery.PlanDrop:
-		done(nil)
-	case delivery.PlanSend, delivery.PlanSkip: // done when it is recorded
+	if plan.Step != delivery.PlanSend && plan.Step != delivery.PlanSkip { // those are done when they are recorded
+		h.Webhooks.Do(next)
+		return h.keep(ctx, t, plan)
 	}
+	return next
+}
+
+// end ends a delivery that is neither sent nor kept.
+func (h *inHand) end(err error) limit.Job {
+	h.slot.Free()
+	h.done(err)
+	return nil
+}
+
+// keep does what a plan says of a delivery that is not sent: it puts one that has to
+// wait into its lane, and has it recorded that it waits there, and why. The slot is
+// given back in between: a webhook in trouble must not keep the others' events
+// waiting for its entries in the log.
+func (h *inHand) keep(ctx context.Context, t *match.Target, plan delivery.Planned) limit.Job {
+	if plan.Step != delivery.PlanHold {
+		return h.end(nil) // it is recorded, or its webhook is gone
+	}
+	err := h.Lanes.Settle(ctx, h.turn.Delivery, h.turn.Progress.Attempts, delivery.Decision{Action: delivery.Wait})
+	if err != nil {
+		return h.end(err)
+	}
+	h.slot.Free()
+	h.Deliverer.Decline(ctx, t, h.turn.Delivery, delivery.Deferred, plan.Message, func(_ delivery.Step, err error) { h.done(err) })
+	return nil
+}
+
+// enter takes a place for an attempt, or waits for one, and calls then. What came too
+// fast for a moment must not make a webhook take the long way for as long as more
+// comes: while the lane is busy with nothing but that, a place that is free and that
+// no delivery waits for is taken, and one of a webhook that is fast enough is waited
+// for as ever.
+func (h *inHand) enter(ctx context.Context, busy bool, then func(entered bool) limit.Job) limit.Job {
+	of := limit.Of{OrganizationID: h.turn.Delivery.OrganizationID, WebhookID: h.turn.Delivery.WebhookID}
+	if busy && !h.Webhooks.FastEnough(of.WebhookID) {
+		return then(h.Webhooks.TryEnter(of))
+	}
+	return h.Webhooks.Enter(ctx, of, then)
 }
 
 // waitsInOrder returns why an event waits in the place of an ordered webhook, in
@@ -109,31 +150,6 @@ func (d *Dispatcher) behind(webhookID string) bool { return goFirst(d.Lanes.Busy
 // goFirst reports whether what waits in a lane goes first: what waits because of a
 // failure does, what only came faster than it could be sent does not.
 func goFirst(busy, overflow bool) bool { return busy && !overflow }
-
-// enter takes a place for an attempt to a webhook, or waits for one. What came too
-// fast for a moment must not make a webhook take the long way for as long as more
-// comes: while the lane is busy with nothing but that, a place that is free and that
-// no delivery waits for is taken, and one of a webhook that is fast enough is waited
-// for as ever.
-func (d *Dispatcher) enter(ctx context.Context, of limit.Of, busy bool) bool {
-	if busy && !d.Webhooks.FastEnough(of.WebhookID) {
-		return d.Webhooks.TryEnter(of)
-	}
-	return d.Webhooks.Enter(ctx, of)
-}
-
-// enqueue stores a delivery in its lane and has it recorded that it waits there, and
-// why. The slot is given back in between: a webhook in trouble must not keep the
-// others' events waiting for its entries in the log.
-func (d *Dispatcher) enqueue(ctx context.Context, t *match.Target, turn delivery.Turn, why string, slot *limit.Slot, done func(error)) {
-	err := d.Lanes.Settle(ctx, turn.Delivery, turn.Progress.Attempts, delivery.Decision{Action: delivery.Wait})
-	slot.Free()
-	if err != nil {
-		done(err)
-		return
-	}
-	d.Deliverer.Decline(ctx, t, turn.Delivery, delivery.Deferred, why, func(_ delivery.Step, err error) { done(err) })
-}
 
 // progress returns what is recorded of a delivery. It waits while the database is
 // away.

@@ -45,12 +45,15 @@ func TestOnlyAFailureKeepsLaterDeliveriesInLine(t *testing.T) {
 func TestAFreePlaceIsTakenPastAnOverflow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		webhooks := limit.NewWebhooks(limit.Limits{Total: 512, PerWebhook: 2, MaxWait: time.Minute})
+		webhooks := limit.NewWebhooks(limit.Limits{Total: 512, PerWebhook: 2, MaxWait: time.Minute}, limit.NewWorkers(0).Do)
 		d := &Dispatcher{Webhooks: webhooks}
 		enter := func(id string) <-chan bool {
 			answered := make(chan bool, 1)
-			go func() { answered <- d.enter(t.Context(), limit.Of{OrganizationID: "acme", WebhookID: id}, true) }()
-			synctest.Wait()
+			h := &inHand{Dispatcher: d, turn: delivery.Turn{Delivery: delivery.Delivery{OrganizationID: "acme", WebhookID: id}}}
+			h.enter(t.Context(), true, func(entered bool) limit.Job {
+				answered <- entered
+				return nil
+			})
 			return answered
 		}
 		answered := func(id string, took time.Duration) {
@@ -142,14 +145,15 @@ func (n *now) dispatcher(t *testing.T, conn *stream.Conn, matcher *match.Matcher
 			t.Error(err)
 		}
 	})
-	webhooks := limit.NewWebhooks(limit.Limits{Total: 8, PerWebhook: 2, MaxWait: time.Minute})
+	workers := limit.NewWorkers(1)
+	webhooks := limit.NewWebhooks(limit.Limits{Total: 8, PerWebhook: 2, MaxWait: time.Minute}, workers.Do)
 	d := &deliver.Deliverer{
 		Sender: n, Recorder: recorder, Matcher: matcher, Announcer: conn, Webhooks: webhooks,
 		Metrics: m.By(metrics.Direct), Now: time.Now, Log: log,
 	}
 	n.slots = limit.NewSlots(1)
 	return &Dispatcher{
-		Matcher: matcher, Deliverer: d, Webhooks: webhooks, Slots: n.slots, Now: time.Now, Log: log,
+		Matcher: matcher, Deliverer: d, Webhooks: webhooks, Workers: workers, Slots: n.slots, Now: time.Now, Log: log,
 		Lanes: queue.NewLanes(queue.Parts{Stream: conn, Log: log}, 1),
 	}
 }
@@ -179,7 +183,11 @@ func (d *Dispatcher) deliverOne(t *testing.T, redelivered stream.Redelivered) {
 	}
 	of := delivery.Delivery{ID: "dlv_1", WebhookID: "wh_1", OrganizationID: "acme", EventType: event.CallCompleted}
 	done := make(chan error, 1)
-	d.deliver(t.Context(), &match.Target{Webhook: calls}, of, redelivered, slot, func(err error) { done <- err })
+	h := &inHand{
+		Dispatcher: d, slot: slot, done: func(err error) { done <- err },
+		turn: delivery.Turn{Delivery: of, Webhook: &calls, Interrupted: redelivered == stream.SurelyRedelivered},
+	}
+	h.deliver(t.Context(), &match.Target{Webhook: calls}, redelivered)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
@@ -201,7 +209,7 @@ func TestADeliveryWithoutAPlaceGoesToItsLane(t *testing.T) {
 	conn := connect(t)
 	n := &now{webhook: &calls}
 	d := n.dispatcher(t, conn, matcherOf(t, n))
-	d.Webhooks = limit.NewWebhooks(limit.Limits{Total: 8, PerWebhook: 1, MaxWait: time.Nanosecond})
+	d.Webhooks = limit.NewWebhooks(limit.Limits{Total: 8, PerWebhook: 1, MaxWait: time.Nanosecond}, d.Workers.Do)
 	d.Deliverer.Webhooks = d.Webhooks
 	d.Webhooks.TryEnter(limit.Of{OrganizationID: "acme", WebhookID: "wh_1"})
 	d.deliverOne(t, stream.NotRedelivered)

@@ -53,16 +53,15 @@ type Dispatcher struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	Metrics   *metrics.Metrics
+	Workers   *limit.Workers
 
-	workers *workers
-	open    sync.WaitGroup // events that are not done with
+	open sync.WaitGroup // events that are not done with
 }
 
 // Run pulls until pulling ends, then waits until each event that it holds is done
 // with, or work ends. work is the context of the deliveries: when it ends they are
 // cut short, and their events come again.
 func (d *Dispatcher) Run(pulling, work context.Context) {
-	d.workers = newWorkers(d.Slots.Limit())
 	var all sync.WaitGroup
 	for range pullers {
 		all.Go(func() { d.pull(pulling, work) })
@@ -77,7 +76,7 @@ func (d *Dispatcher) Run(pulling, work context.Context) {
 	case <-finished:
 	case <-work.Done():
 	}
-	d.workers.stop()
+	d.Workers.Stop()
 }
 
 // pull is one puller: it takes slots, asks for that many events, and hands each
@@ -93,7 +92,7 @@ func (d *Dispatcher) pull(pulling, work context.Context) {
 		}
 		got, err := d.Events.Pull(pulling, n, pullWait, func(m *stream.Message) {
 			d.open.Add(1)
-			d.workers.do(func() { d.handle(work, m, d.Slots.Slot()) })
+			d.Workers.Do(func() limit.Job { return d.handle(work, m, d.Slots.Slot()) })
 		})
 		d.Slots.Release(n - got)
 		if err != nil && pulling.Err() == nil {
@@ -110,12 +109,12 @@ func (d *Dispatcher) pull(pulling, work context.Context) {
 
 // handle begins to see one event through. When each of its deliveries is recorded or
 // in a lane, the event is acknowledged; when one of them is neither, it comes again.
-// handle gives the slot back.
-func (d *Dispatcher) handle(work context.Context, m *stream.Message, slot *limit.Slot) {
+// handle gives the slot back, and returns what the worker does next.
+func (d *Dispatcher) handle(work context.Context, m *stream.Message, slot *limit.Slot) limit.Job {
 	stop := m.KeepAlive()
 	d.Metrics.Consumed()
 	work, span := d.Tracer.Consume(work, proto.StreamEvents, m.Headers())
-	d.dispatch(work, m, span, slot, func(safe bool) {
+	return d.dispatch(work, m, span, slot, func(safe bool) {
 		defer d.open.Done()
 		defer stop()
 		defer span.End()
@@ -129,13 +128,14 @@ func (d *Dispatcher) handle(work context.Context, m *stream.Message, slot *limit
 }
 
 // dispatch reads an event and begins to deliver it to the webhooks that want it. It
-// calls finished once, and says whether the event may be acknowledged.
-func (d *Dispatcher) dispatch(work context.Context, m *stream.Message, span trace.Span, slot *limit.Slot, finished func(safe bool)) {
+// calls finished once, and says whether the event may be acknowledged. It returns
+// what the worker does next.
+func (d *Dispatcher) dispatch(work context.Context, m *stream.Message, span trace.Span, slot *limit.Slot, finished func(safe bool)) limit.Job {
 	e, err := m.Published()
 	if err != nil {
 		defer slot.Free()
 		finished(d.reject(work, m, err))
-		return
+		return nil
 	}
 	span.Of(e)
 	found, err := d.find(work, e, m)
@@ -143,19 +143,19 @@ func (d *Dispatcher) dispatch(work context.Context, m *stream.Message, span trac
 		defer slot.Free()
 		d.unmatched(work, m, err)
 		finished(false)
-		return
+		return nil
 	}
 	if found == repeat.Repeated {
 		slot.Free()
 		finished(true)
-		return
+		return nil
 	}
 	targets, ordered, err := d.match(work, e, m)
 	if err != nil {
 		defer slot.Free()
 		d.unmatched(work, m, err)
 		finished(false)
-		return
+		return nil
 	}
 	d.Metrics.Matched(len(targets))
 	p := &pendingEvent{dispatcher: d, message: m, event: e, body: e.Body(), finished: finished}
@@ -167,10 +167,10 @@ func (d *Dispatcher) dispatch(work context.Context, m *stream.Message, span trac
 		if err != nil || repeated {
 			slot.Free()
 			finished(repeated)
-			return
+			return nil
 		}
 	}
-	p.deliver(work, targets, ordered, slot)
+	return p.deliver(work, targets, ordered, slot)
 }
 
 // find returns what is known of an event without the log. It waits while the broker

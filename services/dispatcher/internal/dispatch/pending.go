@@ -24,12 +24,11 @@ type pendingEvent struct {
 	unsafe atomic.Bool  // one of them is neither recorded nor in its lane
 }
 
-// deliver delivers the event to each of its webhooks at once, and returns when the
-// requests have been made; finished is called when each delivery is recorded or in
-// its lane, or the event must come again. The first uses the event's slot; each
-// other waits for one of its own, ahead of the pullers. The last is delivered in
-// this goroutine.
-func (p *pendingEvent) deliver(work context.Context, targets, ordered []*match.Target, slot *limit.Slot) {
+// deliver delivers the event to each of its webhooks at once; finished is called when
+// each delivery is recorded or in its lane, or the event must come again. The first
+// uses the event's slot; each other waits for one of its own, ahead of the pullers.
+// Workers deliver all but the last, which the caller delivers next.
+func (p *pendingEvent) deliver(work context.Context, targets, ordered []*match.Target, slot *limit.Slot) (last limit.Job) {
 	p.open.Store(1)
 	defer p.end()
 	p.listOrdered(work, ordered)
@@ -41,17 +40,18 @@ func (p *pendingEvent) deliver(work context.Context, targets, ordered []*match.T
 			var err error
 			if slot, err = p.dispatcher.Slots.Take(work); err != nil {
 				p.unsafe.Store(true)
-				break
+				return nil
 			}
 		}
-		mine, done := slot, p.begin(work, t)
-		one := func() { p.dispatcher.deliver(work, t, p.to(t), p.message.Redelivered, mine, done) }
-		if i < len(targets)-1 {
-			p.dispatcher.workers.do(one)
-		} else {
-			one()
+		turn := delivery.Turn{Delivery: p.to(t), Webhook: &t.Webhook, Interrupted: p.message.Redelivered == stream.SurelyRedelivered}
+		h := &inHand{Dispatcher: p.dispatcher, turn: turn, slot: slot, done: p.begin(work, t)}
+		one := func() limit.Job { return h.deliver(work, t, p.message.Redelivered) }
+		if i == len(targets)-1 {
+			return one
 		}
+		p.dispatcher.Workers.Do(one)
 	}
+	return nil
 }
 
 // listOrdered has it recorded for each ordered webhook that the event waits in its

@@ -47,7 +47,6 @@ func (p *pair) event(t *testing.T, matcher *match.Matcher, slots int) (pending *
 	d.Deliverer.Sender = p
 	d.Slots = limit.NewSlots(slots)
 	p.slots = d.Slots
-	d.workers = newWorkers(1)
 	var err error
 	targets, err = matcher.Match(t.Context(), "acme", event.CallCompleted)
 	if err != nil || len(targets) != 2 {
@@ -70,7 +69,7 @@ func TestAnEventWaitsForEachOfItsDeliveries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		go pending.deliver(t.Context(), targets, nil, slot)
+		pending.dispatcher.Workers.Do(func() limit.Job { return pending.deliver(t.Context(), targets, nil, slot) })
 		synctest.Wait()
 		if n := p.sent.Load(); n != 2 || len(done) > 0 {
 			t.Errorf("%d requests were made; the event is done with: %t", n, len(done) > 0)
@@ -79,7 +78,7 @@ func TestAnEventWaitsForEachOfItsDeliveries(t *testing.T) {
 		if !<-done {
 			t.Error("the event may not be acknowledged")
 		}
-		pending.dispatcher.workers.stop()
+		pending.dispatcher.Workers.Stop()
 	})
 }
 
@@ -100,7 +99,7 @@ func TestAnEventWithoutASlotForEachDeliveryComesAgain(t *testing.T) {
 		go func() { _, _ = p.slots.Take(t.Context()) }() // another event waits for the slot before this one
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
-		go pending.deliver(ctx, targets, nil, slot)
+		pending.dispatcher.Workers.Do(func() limit.Job { return pending.deliver(ctx, targets, nil, slot) })
 		synctest.Wait()
 		if n := p.sent.Load(); n != 1 || p.used != 1 || len(done) > 0 {
 			t.Errorf("%d requests were made; %d slots are used; the event is done with: %t", n, p.used, len(done) > 0)
@@ -109,6 +108,6 @@ func TestAnEventWithoutASlotForEachDeliveryComesAgain(t *testing.T) {
 		if <-done {
 			t.Error("the event may be acknowledged although a delivery was not made")
 		}
-		pending.dispatcher.workers.stop()
+		pending.dispatcher.Workers.Stop()
 	})
 }

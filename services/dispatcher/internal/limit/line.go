@@ -7,8 +7,9 @@ import (
 
 // waiter is a delivery in a webhook's line. It is used again.
 type waiter struct {
-	ctx     context.Context //nolint:containedctx // of the delivery: whether it still waits is asked on its behalf
-	turn    chan bool       // whether the delivery has a place; holds one answer
+	ctx     context.Context        //nolint:containedctx // of the delivery: whether it still waits is asked on its behalf
+	then    func(entered bool) Job // what the delivery does when its turn has come; nil for one whose goroutine waits
+	turn    chan bool              // otherwise, whether the delivery has a place; holds one answer
 	waitsOn func(m *waiter, c counts, before int, now time.Time) bool
 	every   time.Duration // after which it is asked, each time, whether it waits on
 	due     time.Time     // when it is asked next
@@ -16,6 +17,19 @@ type waiter struct {
 }
 
 func newWaiter() any { return &waiter{turn: make(chan bool, 1)} }
+
+// answer tells a delivery whether it has a place. It returns what the delivery does
+// then, nil when its own goroutine does it.
+func (w *Webhooks) answer(m *waiter, entered bool) Job {
+	if m.then == nil {
+		m.turn <- entered
+		return nil
+	}
+	then := m.then
+	m.ctx, m.then = nil, nil
+	w.waiters.Put(m)
+	return func() Job { return then(entered) }
+}
 
 // Turn is a place in a webhook's line. It must be waited for.
 type Turn struct {
@@ -30,7 +44,7 @@ func (w *Webhooks) Join(ctx context.Context, of Of) Turn {
 	defer w.mu.Unlock()
 	l := w.load(of)
 	t := Turn{webhooks: w, mine: w.join(ctx, of.WebhookID, l, fastLatency, whileAnswering)}
-	w.serve(of.WebhookID, l)
+	w.Do(w.serve(of.WebhookID, l))
 	return t
 }
 
@@ -39,12 +53,10 @@ func (w *Webhooks) Join(ctx context.Context, of Of) Turn {
 // has not answered for a while: a delivery that waits holds a slot that others
 // could use. It does not notice the end of the context before the turn comes or
 // another quarter of a second has passed.
-func (t Turn) Wait() bool { return t.webhooks.wait(t.mine) }
-
-func (w *Webhooks) wait(mine *waiter) bool {
-	entered := <-mine.turn
-	mine.ctx = nil
-	w.waiters.Put(mine)
+func (t Turn) Wait() bool {
+	entered := <-t.mine.turn
+	t.mine.ctx = nil
+	t.webhooks.waiters.Put(t.mine)
 	return entered
 }
 
@@ -71,8 +83,9 @@ func (w *Webhooks) join(ctx context.Context, id string, l *load, every time.Dura
 	return mine
 }
 
-// serve hands free places to the deliveries that wait.
-func (w *Webhooks) serve(id string, l *load) {
+// serve hands free places to the deliveries that wait. It returns what the first of
+// them does then; workers do the others.
+func (w *Webhooks) serve(id string, l *load) (next Job) {
 	for len(l.waiting) > 0 {
 		c, now := w.counts(l), time.Now()
 		if !c.served(now) {
@@ -85,9 +98,15 @@ func (w *Webhooks) serve(id string, l *load) {
 		if waits {
 			w.take(l, c, now)
 		}
-		first.turn <- waits
+		switch job := w.answer(first, waits); {
+		case next == nil:
+			next = job
+		default:
+			w.Do(job)
+		}
 	}
 	w.forget(id, l)
+	return next
 }
 
 // sweepAt has a line swept at a time, or earlier. A line has one timer: one for
@@ -109,7 +128,7 @@ func (w *Webhooks) sweepAt(id string, l *load, at time.Time) {
 func (w *Webhooks) sweep(id string, l *load) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.serve(id, l) // others of the organization may have left places
+	w.Do(w.serve(id, l)) // others of the organization may have left places
 	now, c := time.Now(), w.counts(l)
 	l.swept = time.Time{}
 	stay := l.waiting[:0]
@@ -118,7 +137,7 @@ func (w *Webhooks) sweep(id string, l *load) {
 			m.asked++
 			m.due = now.Add(m.every)
 			if m.ctx.Err() != nil || !m.waitsOn(m, c, len(stay), now) {
-				m.turn <- false
+				w.Do(w.answer(m, false))
 				continue
 			}
 		}

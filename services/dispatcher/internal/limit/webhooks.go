@@ -36,6 +36,7 @@ type Webhooks struct {
 	remembered *otter.Cache[string, time.Duration] // how long attempts take of those that answer fast, the latest
 
 	waiters sync.Pool // of *waiter
+	do      func(Job) // has a worker do a job; must not block
 
 	meter *share.Meter
 
@@ -68,12 +69,13 @@ type load struct {
 	lastEnd    time.Time     // when an attempt last ended, or the first of those in flight began
 }
 
-// NewWebhooks returns counts at zero.
-func NewWebhooks(l Limits) *Webhooks {
+// NewWebhooks returns counts at zero. do has a worker do a job, and must not block.
+func NewWebhooks(l Limits, do func(Job)) *Webhooks {
 	w := &Webhooks{
 		limits:        l,
 		remembered:    otter.Must(&otter.Options[string, time.Duration]{MaximumSize: knownFast}),
 		waiters:       sync.Pool{New: newWaiter},
+		do:            do,
 		byID:          make(map[string]*load),
 		organizations: make(map[string]*organization),
 		spare:         make([]*organization, 0, spareOrganizations),
@@ -110,35 +112,40 @@ func (w *Webhooks) InFlight() int {
 	return w.total
 }
 
-// Enter takes a place for an attempt to a webhook, which must be given back with
-// Leave. When all are taken it waits for as long as the webhook's attempts end fast
-// enough for that to help. It reports false when the delivery should go to the
-// webhook's lane instead, or ctx has ended.
-func (w *Webhooks) Enter(ctx context.Context, of Of) bool {
-	mine, decided := w.ask(ctx, of)
-	if decided != queued {
-		return decided == granted
+// Enter asks for a place for an attempt to a webhook. It calls then with true when
+// there is one, which must be given back with Leave or Pass. When all are taken the
+// delivery waits for as long as the webhook's attempts end fast enough for that to
+// help. Enter calls then with false when the delivery should go to the webhook's lane
+// instead, or ctx has ended.
+//
+// The delivery waits without a goroutine: Enter returns what then returns, or nil
+// when a worker is to call then later.
+func (w *Webhooks) Enter(ctx context.Context, of Of, then func(entered bool) Job) Job {
+	decided := w.ask(ctx, of, then)
+	if decided == queued {
+		return nil
 	}
-	return w.wait(mine)
+	return then(decided == granted)
 }
 
 // ask decides on a delivery that asks for a place. One that has to wait joins the
 // line.
-func (w *Webhooks) ask(ctx context.Context, of Of) (mine *waiter, decided decision) {
+func (w *Webhooks) ask(ctx context.Context, of Of, then func(entered bool) Job) decision {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l, now := w.load(of), time.Now()
 	c := w.counts(l)
-	switch decided = c.decide(now); decided {
+	decided := c.decide(now)
+	switch decided {
 	case granted:
 		w.take(l, c, now)
 	case queued:
-		mine = w.join(ctx, of.WebhookID, l, c.maxWait(), whileMoving)
+		w.join(ctx, of.WebhookID, l, c.maxWait(), whileMoving).then = then
 	case refused:
 		w.meter.Refused(c.heldBack(now))
 		w.forget(of.WebhookID, l)
 	}
-	return mine, decided
+	return decided
 }
 
 // TryEnter takes a place for an attempt to a webhook if one is free now.
@@ -180,7 +187,19 @@ func (w *Webhooks) Window(of Of, atMost, held int) int {
 
 // Leave gives a place back. took is how long the attempt took, 0 when none was
 // made.
-func (w *Webhooks) Leave(id string, took time.Duration) {
+func (w *Webhooks) Leave(id string, took time.Duration) { w.Do(w.Pass(id, took)) }
+
+// Do has a worker do a job. It does nothing when there is none.
+func (w *Webhooks) Do(job Job) {
+	if job != nil {
+		w.do(job)
+	}
+}
+
+// Pass is Leave, and returns the delivery whose turn has come, nil when there is
+// none. The caller does it next: a goroutine that has just made an attempt makes
+// another at the least cost.
+func (w *Webhooks) Pass(id string, took time.Duration) Job {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l := w.byID[id]
@@ -196,7 +215,7 @@ func (w *Webhooks) Leave(id string, took time.Duration) {
 		l.lastEnd = time.Now()
 		w.recordLatency(id, l, took)
 	}
-	w.serve(id, l)
+	return w.serve(id, l)
 }
 
 // BeginFailure tells that an attempt has failed in a way that may hold the webhook.
@@ -214,7 +233,7 @@ func (w *Webhooks) EndFailure(id string) {
 	defer w.mu.Unlock()
 	l := w.byID[id]
 	l.failures--
-	w.serve(id, l)
+	w.Do(w.serve(id, l))
 }
 
 // The lock is held in all that follows.

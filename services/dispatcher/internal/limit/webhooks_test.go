@@ -19,7 +19,26 @@ func limits(total, perWebhook int) Limits {
 // alone is a webhook that its organization has no other of.
 func alone(id string) Of { return Of{OrganizationID: "of " + id, WebhookID: id} }
 
-func enter(w *Webhooks, id string) bool { return w.Enter(context.Background(), alone(id)) }
+// newWebhooks returns counts whose jobs have a goroutine each.
+func newWebhooks(l Limits) *Webhooks { return NewWebhooks(l, func(job Job) { go do(job) }) }
+
+func do(job Job) {
+	for job != nil {
+		job = job()
+	}
+}
+
+func enter(w *Webhooks, id string) bool { return enterUntil(context.Background(), w, id) }
+
+// enterUntil waits until a delivery has a place, or has none.
+func enterUntil(ctx context.Context, w *Webhooks, id string) bool {
+	answered := make(chan bool, 1)
+	do(w.Enter(ctx, alone(id), func(entered bool) Job {
+		answered <- entered
+		return nil
+	}))
+	return <-answered
+}
 
 // enterMany takes up to n places and returns how many were free.
 func enterMany(w *Webhooks, id string, n int) int {
@@ -32,7 +51,7 @@ func enterMany(w *Webhooks, id string, n int) int {
 
 func TestAWebhookHasItsLimit(t *testing.T) {
 	t.Parallel()
-	w := NewWebhooks(limits(512, 32))
+	w := newWebhooks(limits(512, 32))
 	if n := enterMany(w, "a", 100); n != 32 {
 		t.Errorf("took %d places, want 32", n)
 	}
@@ -50,7 +69,7 @@ func TestManySlowWebhooksLeaveRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const total = 512
-		w := NewWebhooks(limits(total, 64))
+		w := newWebhooks(limits(total, 64))
 		for range 3 {
 			enter(w, "fast")
 			w.Leave("fast", 20*time.Millisecond)
@@ -91,7 +110,7 @@ func TestManySlowWebhooksLeaveRoom(t *testing.T) {
 func TestADeliveryWaitsItsTurnInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := NewWebhooks(limits(8, 1))
+		w := newWebhooks(limits(8, 1))
 		if !enter(w, "a") {
 			t.Fatal("the first place is not free")
 		}
@@ -124,7 +143,7 @@ func TestADeliveryWaitsItsTurnInOrder(t *testing.T) {
 func TestADeliveryGivesUpAfterItsMaxWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := NewWebhooks(limits(32, 2))
+		w := newWebhooks(limits(32, 2))
 		enter(w, "a")
 		enter(w, "a")
 		givesUp := func(after time.Duration) {
@@ -153,7 +172,7 @@ func TestADeliveryGivesUpAfterItsMaxWait(t *testing.T) {
 func TestADeliveryWaitsOnWhileItsWebhookAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := NewWebhooks(limits(32, 1))
+		w := newWebhooks(limits(32, 1))
 		enter(w, "a")
 		w.Leave("a", 20*time.Millisecond)
 		enter(w, "a")
@@ -193,7 +212,7 @@ func TestADeliveryWaitsOnWhileItsWebhookAnswers(t *testing.T) {
 func TestALineMovesOnAsAttemptsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := NewWebhooks(limits(8, 1))
+		w := newWebhooks(limits(8, 1))
 		enter(w, "a")
 		w.Leave("a", time.Microsecond)
 		enter(w, "a")
@@ -228,7 +247,7 @@ func TestALineMovesOnAsAttemptsEnd(t *testing.T) {
 func TestALineThatIsGoneIsForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := NewWebhooks(limits(8, 1))
+		w := newWebhooks(limits(8, 1))
 		enter(w, "a")
 		go func() {
 			enter(w, "a")
@@ -251,7 +270,7 @@ func TestALineThatIsGoneIsForgotten(t *testing.T) {
 func TestAWebhookIsFastEnough(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := NewWebhooks(limits(512, 32))
+		w := newWebhooks(limits(512, 32))
 		answered := func(id string, took time.Duration) {
 			enter(w, id)
 			w.Leave(id, took)
@@ -277,7 +296,7 @@ func TestAWebhookIsFastEnough(t *testing.T) {
 func TestNoDeliveryWaitsForASlowWebhook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := NewWebhooks(limits(512, 2))
+		w := newWebhooks(limits(512, 2))
 		enter(w, "a")
 		enter(w, "a")
 		w.Leave("a", 2*time.Second) // attempts take long, and one has just ended
@@ -295,7 +314,7 @@ func TestGivingUpAsTheTurnComes(t *testing.T) {
 	t.Parallel()
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {
-			w := NewWebhooks(limits(8, 1))
+			w := newWebhooks(limits(8, 1))
 			enter(w, "a")
 			entered := make(chan bool, 1)
 			go func() { entered <- enter(w, "a") }()
@@ -314,7 +333,7 @@ func TestGivingUpAsTheTurnComes(t *testing.T) {
 func TestWebhooksUnderStress(t *testing.T) {
 	t.Parallel()
 	const perWebhook = 3
-	w := NewWebhooks(Limits{Total: 64, PerWebhook: perWebhook, MaxWait: 200 * time.Microsecond})
+	w := newWebhooks(Limits{Total: 64, PerWebhook: perWebhook, MaxWait: 200 * time.Microsecond})
 	var inFlight [5]atomic.Int64
 	var all sync.WaitGroup
 	for range 32 {
@@ -353,7 +372,7 @@ func empty(t *testing.T, w *Webhooks) {
 func TestALaneIsHeldAheadOfAFastEndpoint(t *testing.T) {
 	t.Parallel()
 	for took, want := range map[time.Duration]int{0: 31, time.Millisecond: 64, 20 * time.Millisecond: 48, time.Second: 31} {
-		w := NewWebhooks(limits(512, 32))
+		w := newWebhooks(limits(512, 32))
 		enter(w, "a")
 		enter(w, "a")
 		w.Leave("a", took)
@@ -385,7 +404,7 @@ func TestALaneHoldsOnlyWhatHasAPlace(t *testing.T) {
 		"all, and fast":            {time.Millisecond, 32, 0, 64},
 		"all of its own, and fast": {time.Millisecond, 0, 32, 64},
 	} {
-		w := NewWebhooks(limits(512, 32))
+		w := newWebhooks(limits(512, 32))
 		if c.took > 0 {
 			enter(w, "a")
 			w.Leave("a", c.took)
@@ -404,7 +423,7 @@ func TestALaneHoldsOnlyWhatHasAPlace(t *testing.T) {
 func TestNoDeliveryWaitsForAWebhookThatBeginsToHang(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := NewWebhooks(limits(64, 2))
+		w := newWebhooks(limits(64, 2))
 		enter(w, "a")
 		w.Leave("a", time.Millisecond)
 		enter(w, "a")
@@ -438,7 +457,7 @@ func TestNoDeliveryWaitsForAWebhookThatBeginsToHang(t *testing.T) {
 func TestTurnsComeInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := NewWebhooks(limits(64, 2))
+		w := newWebhooks(limits(64, 2))
 		cancelled, cancel := context.WithCancel(t.Context())
 		var order []int
 		var mu sync.Mutex
@@ -474,7 +493,7 @@ func TestTurnsComeInOrder(t *testing.T) {
 func TestADeliveryWaitsOnOnlySoOften(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := NewWebhooks(limits(512, 32))
+		w := newWebhooks(limits(512, 32))
 		const attempts = 20
 		enterMany(w, "a", attempts)
 		w.Leave("a", 40*time.Millisecond)
@@ -504,7 +523,7 @@ func TestADeliveryWaitsOnOnlySoOften(t *testing.T) {
 func TestTurnsComeAgainAfterAFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := NewWebhooks(limits(8, 1))
+		w := newWebhooks(limits(8, 1))
 		enter(w, "a")
 		w.BeginFailure(alone("a"))
 		w.Leave("a", time.Millisecond)
@@ -533,11 +552,11 @@ func TestTheContextEndsAsTheTurnComes(t *testing.T) {
 	t.Parallel()
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {
-			w := NewWebhooks(limits(8, 1))
+			w := newWebhooks(limits(8, 1))
 			enter(w, "a")
 			ctx, cancel := context.WithCancel(t.Context())
 			entered := make(chan bool)
-			go func() { entered <- w.Enter(ctx, alone("a")) }()
+			go func() { entered <- enterUntil(ctx, w, "a") }()
 			synctest.Wait()
 			cancel()
 			w.Leave("a", time.Millisecond)

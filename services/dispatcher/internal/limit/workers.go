@@ -1,24 +1,31 @@
-package dispatch
+package limit
 
 import "sync"
 
-// workers are goroutines that each do one job after the other. A new goroutine's
+// Job is work for a worker. It returns what the same worker does next, nil for
+// nothing.
+type Job func() Job
+
+// Workers are goroutines that each do one job after the other. A new goroutine's
 // stack would have to grow again for each job, which took a tenth of all the time.
 // There are as many as there are jobs; at most most of them are kept for jobs to
-// come, and the one that has waited for the shortest time gets the next job.
-type workers struct {
+// come, and the one that has waited for the shortest time gets the next job. Safe
+// for concurrent use.
+type Workers struct {
 	most    int
 	running sync.WaitGroup
 
 	mu      sync.Mutex
-	idle    []chan func() // of the workers that wait for a job
+	idle    []chan Job // of the workers that wait for a job
 	stopped bool
 }
 
-func newWorkers(most int) *workers { return &workers{most: most} }
+// NewWorkers returns workers of which at most most are kept while there is nothing
+// to do.
+func NewWorkers(most int) *Workers { return &Workers{most: most} }
 
-// do has a job done and does not wait for it.
-func (w *workers) do(job func()) {
+// Do has a job done, and what it returns, and does not wait for it.
+func (w *Workers) Do(job Job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	last := len(w.idle) - 1
@@ -30,10 +37,12 @@ func (w *workers) do(job func()) {
 	w.idle = w.idle[:last]
 }
 
-func (w *workers) work(job func()) {
-	next := make(chan func(), 1)
+func (w *Workers) work(job Job) {
+	next := make(chan Job, 1)
 	for ok := true; ok; {
-		job()
+		for job != nil {
+			job = job()
+		}
 		if !w.wait(next) {
 			return
 		}
@@ -42,7 +51,7 @@ func (w *workers) work(job func()) {
 }
 
 // wait has a worker wait for a job. It reports false when the worker is not needed.
-func (w *workers) wait(next chan func()) bool {
+func (w *Workers) wait(next chan Job) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stopped || len(w.idle) == w.most {
@@ -52,8 +61,8 @@ func (w *workers) wait(next chan func()) bool {
 	return true
 }
 
-// stop waits until all jobs are done.
-func (w *workers) stop() {
+// Stop waits until all jobs are done.
+func (w *Workers) Stop() {
 	w.mu.Lock()
 	w.stopped = true
 	for _, next := range w.idle {

@@ -1,4 +1,4 @@
-package dispatch
+package limit
 
 import (
 	"runtime"
@@ -15,15 +15,16 @@ func TestWorkersAreKeptForTheNextJob(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const idle, jobs = 2, 20
-		w := newWorkers(idle)
+		w := NewWorkers(idle)
 		var done atomic.Int64
 		var seen sync.Map // of goroutines
 		release := make(chan struct{})
 		for range jobs {
-			w.do(func() {
+			w.Do(func() Job {
 				seen.Store(goroutine(), true)
 				<-release
 				done.Add(1)
+				return nil
 			})
 		}
 		synctest.Wait()
@@ -32,15 +33,29 @@ func TestWorkersAreKeptForTheNextJob(t *testing.T) {
 		if n := len(w.idle); done.Load() != jobs || n != idle {
 			t.Errorf("%d jobs are done and %d workers wait, want %d and %d", done.Load(), n, jobs, idle)
 		}
-		w.do(func() {
-			if _, again := seen.Load(goroutine()); !again {
+		w.Do(func() Job {
+			mine := goroutine()
+			if _, again := seen.Load(mine); !again {
 				t.Error("a job was given to a new goroutine while others waited")
+			}
+			return func() Job {
+				if next := goroutine(); next != mine {
+					t.Errorf("what a job returned was done by goroutine %s, not by %s", next, mine)
+				}
+				done.Add(1)
+				return nil
 			}
 		})
 		synctest.Wait()
-		w.do(func() { w.do(func() { done.Add(1) }) })
-		w.stop()
-		if n := len(w.idle); n != 0 || done.Load() != jobs+1 {
+		w.Do(func() Job {
+			w.Do(func() Job {
+				done.Add(1)
+				return nil
+			})
+			return nil
+		})
+		w.Stop()
+		if n := len(w.idle); n != 0 || done.Load() != jobs+2 {
 			t.Errorf("after the stop %d workers wait; %d jobs are done", n, done.Load())
 		}
 	})
