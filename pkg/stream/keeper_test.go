@@ -27,7 +27,7 @@ func TestAKeeperExtendsTheMessageThatItHas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeeper().(*keeper)
 		pass := func(d time.Duration) {
-			time.Sleep(d)
+			time.Sleep(d) //nolint:forbidigo // the bubble's own clock
 			synctest.Wait()
 		}
 		short, long, late := &inProgress{}, &inProgress{}, &inProgress{}

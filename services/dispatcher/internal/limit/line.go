@@ -98,10 +98,10 @@ func (w *Webhooks) serve(id string, l *load) (next Job) {
 		if waits {
 			w.take(l, c, now)
 		}
-		switch job := w.answer(first, waits); {
-		case next == nil:
+		job := w.answer(first, waits)
+		if next == nil {
 			next = job
-		default:
+		} else {
 			w.Do(job)
 		}
 	}
