@@ -206,6 +206,53 @@ func TestOrderedWebhookKeepsItsPlaceWhileItIsDisabled(t *testing.T) {
 	})
 }
 
+// A hold that ends early, as it does when the owner saves another URL, ends for the
+// delivery that ran into it as well: it is sent at once, and those after it follow.
+func TestAnOrderedWebhookWhoseHoldEndsEarly(t *testing.T) {
+	t.Parallel()
+	srv := natstest.Start(t)
+	conn, db := opened(t, srv)
+	broken, mended := &arrivals{news: make(chan struct{}, 1)}, &arrivals{news: make(chan struct{}, 1)}
+	answering := func(a *arrivals, status int) string {
+		endpoint := httptest.NewServer(a.ServeHTTP(func(string, int) int { return status }))
+		t.Cleanup(endpoint.Close)
+		return endpoint.URL
+	}
+	next, err := conn.NextSequence(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := storetest.Webhook("acme")
+	w.URL, w.Event, w.OrderedFrom, w.Provider = answering(broken, http.StatusServiceUnavailable), webhook.SendCallLogs, next, webhook.Custom
+	if err := db.Create(t.Context(), storetest.By(), w, 10); err != nil {
+		t.Fatal(err)
+	}
+	startWith(t, srv, db, delivery.Policy{Schedule: []time.Duration{time.Hour, 2 * time.Hour}, AutoDisableAfter: 5})
+	for _, id := range []string{"evt_1", "evt_2"} {
+		if err := conn.Publish(t.Context(), event.Sample(event.CallCompleted, "acme", id, time.Now())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, broken, func() bool { return len(broken.seen) == 1 })
+	await(t, "the hold", func() bool {
+		got, err := db.Get(t.Context(), "acme", w.ID)
+		return err == nil && got.Health.OnHold()
+	})
+	_, err = db.Update(t.Context(), storetest.By(), "acme", w.ID, 0, func(w webhook.Webhook) (webhook.Webhook, error) {
+		w.URL, w.Health = answering(mended, http.StatusOK), w.Health.EndHold()
+		return w, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Announce(stream.Change{OrganizationID: "acme", WebhookID: w.ID}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, mended, func() bool {
+		return slices.Equal(mended.seen, []arrival{{"evt_1", http.StatusOK}, {"evt_2", http.StatusOK}})
+	})
+}
+
 func opened(t *testing.T, srv *natstest.Server) (*stream.Conn, store.Store) {
 	t.Helper()
 	conn, err := stream.Connect(stream.Settings{URL: srv.ClientURL()}, slog.New(slog.DiscardHandler))
@@ -231,6 +278,14 @@ func opened(t *testing.T, srv *natstest.Server) (*stream.Conn, store.Store) {
 // start runs a replica until the test ends, or until kill cuts it short.
 func start(t *testing.T, srv *natstest.Server, db store.Store, disableAfter int) (kill func()) {
 	t.Helper()
+	return startWith(t, srv, db, delivery.Policy{
+		Schedule: []time.Duration{100 * time.Millisecond, 150 * time.Millisecond, 200 * time.Millisecond}, AutoDisableAfter: disableAfter,
+	})
+}
+
+// startWith is start with a policy.
+func startWith(t *testing.T, srv *natstest.Server, db store.Store, policy delivery.Policy) (kill func()) {
+	t.Helper()
 	conn, err := stream.Connect(stream.Settings{URL: srv.ClientURL()}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -243,7 +298,7 @@ func start(t *testing.T, srv *natstest.Server, db store.Store, disableAfter int)
 		t.Fatal(err)
 	}
 	replica := app.New(app.Config{
-		Policy:          delivery.Policy{Schedule: []time.Duration{100 * time.Millisecond, 150 * time.Millisecond, 200 * time.Millisecond}, AutoDisableAfter: disableAfter},
+		Policy:          policy,
 		DeliveryTimeout: time.Hour, MaxInFlight: 64, WebhookMaxInFlight: 8, Retention: time.Hour, AuditRetention: 24 * time.Hour,
 	}, app.Dependencies{
 		Store: db, Stream: conn, Sender: sender, Log: slog.New(slog.DiscardHandler),

@@ -160,8 +160,10 @@ func (o *Ordered) settle(ctx context.Context, r *reader, h held, d delivery.Deci
 	switch d.Action {
 	case delivery.Done, delivery.Remove:
 		return true
-	case delivery.Retry, delivery.Wait:
+	case delivery.Retry:
 		wait = max(0, d.At.Sub(o.Now()))
+	case delivery.Wait:
+		wait = o.pause(ctx, h, d)
 	}
 	r.next = o.Now().Add(wait)
 	if err := h.message.Return(wait); err != nil {
@@ -169,4 +171,21 @@ func (o *Ordered) settle(ctx context.Context, r *reader, h held, d delivery.Deci
 			slog.String("webhook", h.delivery.WebhookID), slog.Any("error", err))
 	}
 	return false
+}
+
+// pause has the server hand nothing out of an ordered webhook's place until its hold
+// ends. It returns how long the delivery that ran into the hold has to rest: not at
+// all, so that it is sent as soon as the hold ends, which may be earlier than was
+// decided; or until the hold's end when the place could not be paused.
+func (o *Ordered) pause(ctx context.Context, h held, d delivery.Decision) time.Duration {
+	until := max(0, d.At.Sub(o.Now()))
+	if until == 0 {
+		return 0 // disabled automatically: a place that is not read hands nothing out
+	}
+	if _, err := o.Stream.OpenOrdered(ctx, *h.webhook, d.At); err != nil {
+		o.Log.WarnContext(ctx, "ordered place not paused, its next delivery waits out the hold",
+			slog.String("webhook", h.delivery.WebhookID), slog.Any("error", err))
+		return until
+	}
+	return 0
 }
