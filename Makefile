@@ -47,14 +47,14 @@ check: needs lint api-lint vuln generated deploy-check unit e2e ## What CI runs:
 
 .PHONY: unit
 unit: needs page-scripts ## Run the packages' tests, with the race detector and in random order.
-	CGO_ENABLED=1 go test -race -shuffle=on -timeout 12m $$(go list work | grep -v /standalone/e2e)
-	cd $(BENCHMARK) && GOWORK=off CGO_ENABLED=1 go test -race -shuffle=on -timeout 5m ./...
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout 25m $$(go list work | grep -v /standalone/e2e)
+	cd $(BENCHMARK) && GOWORK=off CGO_ENABLED=1 go test -race -shuffle=on -timeout 15m ./...
 
 # The programs run as they are shipped, in processes of their own: the race
 # detector would watch only the harness, and slow the receiver down.
 .PHONY: e2e
 e2e: needs zapier-modules browser ## Run the whole system as real processes, killed and restarted.
-	go test -shuffle=on -timeout 18m ./services/standalone/e2e
+	go test -shuffle=on -timeout 30m ./services/standalone/e2e
 
 # A short form of it is part of e2e. CHAOS_SEED repeats a run's plan.
 CHAOS_SECONDS ?= 900
@@ -72,7 +72,7 @@ lab: needs ## Try what operators do to the database, each for LABORATORY_SECONDS
 
 .PHONY: browser
 browser: needs page-scripts ## Walk through the page in Chromium.
-	go test -count=1 -timeout 6m ./services/standalone/e2e/browser
+	go test -count=1 -timeout 15m ./services/standalone/e2e/browser
 
 # The pictures are set in fonts like those that people have, whatever this
 # machine has for its own: fonts-inter and fonts-jetbrains-mono.
@@ -126,7 +126,7 @@ deploy-check: needs $(TOOLS)/golangci-lint ## Hold images, compose, Helm chart, 
 	promtool check config deploy/prometheus/prometheus.yml
 	promtool test rules deploy/prometheus/tests/*.yml
 	cd deploy/check && GOWORK=off $(TOOLS)/golangci-lint run --allow-parallel-runners ./...
-	cd deploy/check && GOWORK=off go test -count=1 -timeout 10m ./...
+	cd deploy/check && GOWORK=off go test -count=1 -timeout 20m ./...
 
 .PHONY: quick
 quick: ## Run the tests without the race detector.
