@@ -66,12 +66,16 @@ type Conn struct {
 	events  *batcher  // of the event stream; nil when each event is stored by itself
 	floor   floor
 
+	unreached unreached
+	cut       cutOff
+
 	certificateExpires atomic.Pointer[time.Time] // of the server's that was shown last
 }
 
 // Connect starts connecting and returns at once: the server may be started
 // later. It returns an error only for settings that can never work.
 func Connect(s Settings, log *slog.Logger) (*Conn, error) {
+	c := &Conn{keepers: sync.Pool{New: newKeeper}, unreached: unreached{log: log}}
 	opts := []nats.Option{
 		nats.Name(s.Name),
 		nats.RetryOnFailedConnect(true),
@@ -87,7 +91,10 @@ func Connect(s Settings, log *slog.Logger) (*Conn, error) {
 				log.Warn("NATS connection lost", slog.Any("error", err))
 			}
 		}),
+		nats.ConnectHandler(func(*nats.Conn) { c.unreached.connected() }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.unreached.failed(err) }),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
+			c.unreached.connected()
 			log.Info("NATS connected", slog.String("server", nc.ConnectedServerName()))
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
@@ -102,7 +109,6 @@ func Connect(s Settings, log *slog.Logger) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	c := &Conn{keepers: sync.Pool{New: newKeeper}}
 	opts = append(opts, secure...)
 	opts = append(opts, c.noticeCertificate)
 	if s.Inbox != "" {
@@ -139,7 +145,7 @@ func (c *Conn) reconnects() uint64 { return c.nc.Stats().Reconnects }
 // Ready returns nil when the server answers and keeps streams for this account.
 func (c *Conn) Ready(ctx context.Context) error {
 	if !c.nc.IsConnected() {
-		return fault.New(fault.Unavailable, "broker-unavailable", "The message broker is away.")
+		return c.away()
 	}
 	if _, err := c.js.AccountInfo(ctx); err != nil {
 		return fmt.Errorf("ask JetStream: %w", unavailable(err))
@@ -165,7 +171,7 @@ func (c *Conn) Serving(ctx context.Context) error {
 func (c *Conn) checkVersion() error {
 	version := c.nc.ConnectedServerVersion()
 	if version == "" {
-		return fault.New(fault.Unavailable, "broker-unavailable", "The message broker is away.")
+		return c.away()
 	}
 	if !versionAtLeast(version, minMajor, minMinor) {
 		return fmt.Errorf("%w: it is %s, message schedules need %d.%d or later; upgrade nats-server",

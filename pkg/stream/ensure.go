@@ -35,10 +35,11 @@ func (e *ForeignStreamsError) Error() string {
 // changes nothing. It changes nothing and returns ErrServerTooOld when the server
 // lacks message schedules, or a *ForeignStreamsError when a stream belongs to
 // another installation.
-func (c *Conn) Ensure(ctx context.Context, t Topology) error {
+func (c *Conn) Ensure(ctx context.Context, t Topology) (err error) {
 	if err := c.checkVersion(); err != nil {
 		return err
 	}
+	defer func() { c.judge(err) }()
 	if err := c.checkOwner(ctx, t); err != nil {
 		return err
 	}
@@ -239,7 +240,9 @@ func filledIn(cfg jetstream.StreamConfig) jetstream.StreamConfig {
 
 // KeepStreams looks at the streams and the shared consumers until ctx ends, every
 // time that often, and calls Ensure when one of them is gone: a server came back with
-// an empty store, or somebody deleted it. It calls told with what was gone and with
+// an empty store, or an operator deleted it. When the server that it is connected to
+// does not answer several times in a row, it connects to another one of the cluster.
+// It calls told with what was gone and with
 // the error that kept it from being made, nil when it was made.
 func (c *Conn) KeepStreams(ctx context.Context, often time.Duration, topology func() Topology, told func(gone string, err error)) {
 	tick := time.NewTicker(often)
@@ -250,9 +253,12 @@ func (c *Conn) KeepStreams(ctx context.Context, often time.Duration, topology fu
 			return
 		case <-tick.C:
 		}
-		gone, err := c.missing(ctx)
+		looking, cancel := context.WithTimeout(ctx, often)
+		gone, err := c.missing(looking)
+		cancel()
+		c.judge(err)
 		if err != nil || gone == "" {
-			continue // Ready says what is wrong
+			continue // Serving says what is wrong
 		}
 		told(gone, c.Ensure(ctx, topology()))
 	}

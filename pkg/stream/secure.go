@@ -11,9 +11,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Security says how a connection authenticates itself and the server. The creds
-// file and the client's certificate are read at each connection, so that they can
-// be replaced while the program runs.
+// Security says how a connection authenticates itself and the server. The CA file,
+// the creds file and the client's certificate are read at each connection, so that
+// they can be replaced while the program runs.
 type Security struct {
 	User, Password string // together, or neither
 	CredsFile      string // a user's JWT and its seed
@@ -52,6 +52,12 @@ func (s Security) options() ([]nats.Option, error) {
 	if secure != nil {
 		opts = append(opts, nats.Secure(secure))
 	}
+	if s.CAFile != "" {
+		opts = append(opts, func(o *nats.Options) error {
+			o.RootCAsCB = s.authorities
+			return nil
+		})
+	}
 	return opts, nil
 }
 
@@ -63,13 +69,8 @@ func (s Security) tls() (*tls.Config, error) {
 	}
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if s.CAFile != "" {
-		pem, err := os.ReadFile(s.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("read CA file: %w", err)
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("CA file %s holds no certificate", s.CAFile)
+		if _, err := s.authorities(); err != nil {
+			return nil, err
 		}
 	}
 	if s.CertFile != "" {
@@ -85,6 +86,19 @@ func (s Security) tls() (*tls.Config, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// authorities reads the CA file.
+func (s Security) authorities() (*x509.CertPool, error) {
+	pem, err := os.ReadFile(s.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("read CA file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("CA file %s holds no certificate", s.CAFile)
+	}
+	return pool, nil
 }
 
 func readable(file string) error {
