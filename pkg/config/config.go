@@ -98,6 +98,7 @@ func Load(environ map[string]string, required ...string) (Settings, error) {
 			problems = append(problems, Prefix+strings.Join(alternatives, " or "+Prefix)+" is not set")
 		}
 	}
+	problems = append(problems, misspelt(environ)...)
 	if len(problems) == 0 {
 		problems = s.problems()
 	}

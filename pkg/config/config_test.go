@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -210,5 +211,42 @@ func TestTheDocumentedSettings(t *testing.T) {
 	}
 	for variable := range documented {
 		t.Errorf("%s is documented and not a setting", variable)
+	}
+}
+
+// A misspelt setting is refused, since what it was meant to set has its default.
+func TestMisspeltSettingsAreRefused(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(map[string]string{
+		"DIALNOTE_RETENTON": "1h", "DIALNOTE_ALLOW_PRIVATE_ENDPOINT": "false", "DIALNOTE_COLOUR": "red", "DIALNOTE_MAX_IN_FLIGHT": "many",
+	})
+	bad, ok := errors.AsType[*config.Error](err)
+	if !ok {
+		t.Fatalf("error is %v, want a *config.Error", err)
+	}
+	for _, want := range []string{
+		"DIALNOTE_RETENTON is no setting of this version; is DIALNOTE_RETENTION meant?",
+		"DIALNOTE_ALLOW_PRIVATE_ENDPOINT is no setting of this version; is DIALNOTE_ALLOW_PRIVATE_ENDPOINTS meant?",
+		"DIALNOTE_COLOUR is no setting of this version", "DIALNOTE_MAX_IN_FLIGHT cannot be read",
+	} {
+		if !slices.Contains(bad.Problems, want) && !strings.Contains(bad.Error(), want) {
+			t.Errorf("%q is not in:\n%v", want, bad)
+		}
+	}
+	if len(bad.Problems) != 4 {
+		t.Errorf("%d problems:\n%v", len(bad.Problems), bad)
+	}
+}
+
+// What others name with our prefix is none of a service's business.
+func TestVariablesOfOthersArePassedBy(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(map[string]string{
+		"DIALNOTE_NATS_CONFIG_API_PASSWORD": "x", "DIALNOTE_NATS_STORE_DIR": "x", "DIALNOTE_SERVICE_TOKEN": "x", "DIALNOTE_API_URL": "x",
+		"DIALNOTE_WEBHOOKS_CONFIG_API_SERVICE_HOST": "10.0.0.1", "DIALNOTE_WEBHOOKS_CONFIG_API_SERVICE_PORT_HTTP": "8080",
+		"DIALNOTE_WEBHOOKS_PORT": "tcp://10.0.0.1:8080", "DIALNOTE_WEBHOOKS_PORT_8080_TCP_ADDR": "10.0.0.1", "HOME": "/root", "dialnote_retenton": "x",
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

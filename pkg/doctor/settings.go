@@ -28,7 +28,6 @@ func (e *examination) examineSettings(environ map[string]string) bool {
 		return false
 	}
 	findings := judgeSettings(s, e.service.Sends)
-	findings = append(findings, judgeNames(environ)...)
 	findings = append(findings, judgeFiles(s, os.ReadFile)...)
 	if e.service.Sends {
 		findings = append(findings, judgeOpenFiles(openFiles(), s.MaxInFlight))
@@ -55,23 +54,6 @@ func judgeSettings(s config.Settings, sends bool) []Finding {
 	warn(s.NATSUser == "" && s.NATSCreds == "" && s.NATSNKey == "" && !strings.Contains(s.NATSURL, "@") && !local(s.NATSURL),
 		"NATS_USER, NATS_CREDS and NATS_NKEY are not set: every program that reaches NATS can read all events", "Give each service its user: deploy/nats.")
 	return findings
-}
-
-// judgeNames returns the variables that begin with the prefix and are no settings.
-func judgeNames(environ map[string]string) []Finding {
-	known := config.Names()
-	var odd []string
-	for name := range environ {
-		short, ours := strings.CutPrefix(name, config.Prefix)
-		if ours && !slices.Contains(known, short) {
-			odd = append(odd, name)
-		}
-	}
-	slices.Sort(odd)
-	if len(odd) == 0 {
-		return nil
-	}
-	return []Finding{{Warn, "settings", strings.Join(odd, ", ") + ": no such setting, so it does nothing here", "Look for a slip of the pen: docs/settings.md lists the settings."}}
 }
 
 // judgeFiles returns the files that the settings name and that cannot be read.
