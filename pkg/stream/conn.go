@@ -68,6 +68,7 @@ type Conn struct {
 
 	unreached unreached
 	cut       cutOff
+	refusals  refusals
 
 	certificateExpires atomic.Pointer[time.Time] // of the server's that was shown last
 }
@@ -97,13 +98,7 @@ func Connect(s Settings, log *slog.Logger) (*Conn, error) {
 			c.unreached.connected()
 			log.Info("NATS connected", slog.String("server", nc.ConnectedServerName()))
 		}),
-		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
-			attrs := []any{slog.Any("error", err)}
-			if sub != nil {
-				attrs = append(attrs, slog.String("subject", sub.Subject))
-			}
-			log.Warn("NATS client error", attrs...)
-		}),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { c.clientError(log, sub, err) }),
 	}
 	secure, err := s.Security.options()
 	if err != nil {

@@ -119,17 +119,21 @@ func (c *Conn) Requeue(ctx context.Context, d delivery.Delivery, request string)
 }
 
 // store publishes a message, which does not block other publishers, and waits for
-// the server's acknowledgement.
+// the server's acknowledgement. When the server refuses it for good, the error's
+// cause is a *RefusedError.
 func (c *Conn) store(ctx context.Context, msg *nats.Msg) error {
+	if c.refusals.of(msg.Subject, time.Now()) != nil {
+		return c.refused(msg, nats.ErrPermissionViolation)
+	}
 	ack, err := c.js.PublishMsgAsync(msg)
 	if err != nil {
-		return unavailable(err)
+		return c.refused(msg, err)
 	}
 	select {
 	case <-ack.Ok():
 		return nil
 	case err := <-ack.Err():
-		return unavailable(err)
+		return c.refused(msg, err)
 	case <-ctx.Done():
 		return unavailable(ctx.Err())
 	}

@@ -1,7 +1,9 @@
 package queue
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -76,23 +78,35 @@ func (l *Lanes) Put(ctx context.Context, d delivery.Delivery, attempts int) erro
 }
 
 // Settle does what was decided after a delivery's attempts, and returns when that
-// is stored.
+// is stored. It waits while the broker is away, and returns a *stream.RefusedError at
+// once: then only an operator can help, and others need the slot.
 func (l *Lanes) Settle(ctx context.Context, d delivery.Delivery, attempts int, decided delivery.Decision) error {
 	if decided.Action == delivery.Done {
 		return nil
 	}
-	return backoff.Retry(ctx, l.Log, backoff.Broker, "store what was decided after an attempt", func() error {
-		switch decided.Action {
-		case delivery.Wait:
-			return l.Put(ctx, d, attempts)
-		case delivery.Retry: // the server puts it into its lane then, whichever replicas are alive
-			return l.Stream.EnqueueAt(ctx, d, attempts, decided.At)
-		case delivery.Remove: // what waits for a webhook that no longer exists
-			return l.Stream.Discard(ctx, d.WebhookID)
-		case delivery.Done:
+	var refused error
+	err := backoff.Retry(ctx, l.Log, backoff.Broker, "store what was decided after an attempt", func() error {
+		err := l.settleOnce(ctx, d, attempts, decided)
+		if errors.As(err, new(*stream.RefusedError)) {
+			refused = err
+			return nil
 		}
-		return nil
+		return err
 	})
+	return cmp.Or(err, refused)
+}
+
+func (l *Lanes) settleOnce(ctx context.Context, d delivery.Delivery, attempts int, decided delivery.Decision) error {
+	switch decided.Action {
+	case delivery.Wait:
+		return l.Put(ctx, d, attempts)
+	case delivery.Retry: // the server puts it into its lane then, whichever replicas are alive
+		return l.Stream.EnqueueAt(ctx, d, attempts, decided.At)
+	case delivery.Remove: // what waits for a webhook that no longer exists
+		return l.Stream.Discard(ctx, d.WebhookID)
+	case delivery.Done:
+	}
+	return nil
 }
 
 // Arrived tells that a message has entered a lane.

@@ -2,8 +2,11 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"time"
 
+	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
@@ -75,5 +78,17 @@ func TestALaneIsNotRemovedOnTheWordOfTheCache(t *testing.T) {
 	db.reading = nil
 	if ended, err := r.step(t.Context(), t.Context()); !ended || err != nil {
 		t.Errorf("the webhook is gone: ended %t, %v", ended, err)
+	}
+}
+
+// A delivery that the broker refuses for good holds no slot.
+func TestSettlingEndsWhenTheBrokerRefuses(t *testing.T) {
+	t.Parallel()
+	l := NewLanes((&database{}).parts(t), 1)
+	large := delivery.Delivery{ID: "dlv_1", WebhookID: "wh_1", OrganizationID: "acme", Body: make([]byte, 2<<20)}
+	for _, decided := range []delivery.Decision{{Action: delivery.Wait}, {Action: delivery.Retry, At: time.Now().Add(time.Hour)}} {
+		if err := l.Settle(t.Context(), large, 1, decided); !errors.As(err, new(*stream.RefusedError)) {
+			t.Errorf("%v: %v", decided, err)
+		}
 	}
 }
