@@ -250,3 +250,50 @@ func TestKeysChange(t *testing.T) {
 	}
 	storetest.Keys(t, func(t *testing.T, box secretbox.Box) store.Store { t.Helper(); return reopen(t, box) }, look)
 }
+
+// A long reader makes the write-ahead log grow: SQLite cannot begin it anew while
+// someone reads it. Afterwards the file is cut.
+func TestTheLogOfWritesIsCut(t *testing.T) {
+	t.Parallel()
+	const limit = 16 << 20
+	path := filepath.Join(t.TempDir(), "x.db")
+	s := open(t, path)
+	size := func() int64 {
+		info, err := os.Stat(path + "-wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	write := func(bytes int) {
+		if _, err := s.Writer.ExecContext(t.Context(), `INSERT INTO filler (body) VALUES (zeroblob(?))`, bytes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Writer.ExecContext(t.Context(), `CREATE TABLE filler (body BLOB NOT NULL)`); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := s.Reader.BeginTxx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := reader.GetContext(t.Context(), &n, `SELECT count(*) FROM filler`); err != nil {
+		t.Fatal(err)
+	}
+	for range 24 {
+		write(1 << 20)
+	}
+	if size() <= limit {
+		t.Fatalf("the log has only %d bytes", size())
+	}
+	if err := reader.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // one writes everything back, the next begins the log anew
+		write(1 << 10)
+	}
+	if size() > limit {
+		t.Errorf("the log still has %d bytes", size())
+	}
+}
