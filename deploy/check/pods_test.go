@@ -47,6 +47,51 @@ func eachPod(t *testing.T) (all []rendered) {
 	return all
 }
 
+// A cluster may have CAs of its own for Postgres and for receivers, and choose the user
+// that pods run as.
+func TestPodsWithTheClustersOwnAuthoritiesAndUsers(t *testing.T) {
+	t.Parallel()
+	objects, err := render(t, map[string]any{
+		"database":      map[string]any{"caSecret": map[string]any{"name": "postgres-tls", "key": "ca.crt"}},
+		"extraCASecret": map[string]any{"name": "roots", "key": "roots.pem"},
+		"userId":        0,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, o := range objects {
+		pod, is := pods(o)
+		if !is {
+			continue
+		}
+		n++
+		if pod.at("spec", "securityContext", "runAsUser") != nil || pod.at("spec", "securityContext", "runAsNonRoot") != true {
+			t.Errorf("%s runs as %v", o.name(), pod.at("spec", "securityContext"))
+		}
+		c := list(pod.at("spec", "containers"))[0]
+		env, mounts, volumes := map[string]string{}, map[string]string{}, map[string]string{}
+		for _, e := range list(c.at("env")) {
+			env[e.text("name")] = e.text("value")
+		}
+		for _, m := range list(c.at("volumeMounts")) {
+			mounts[m.text("mountPath")] = m.text("name")
+		}
+		for _, v := range list(pod.at("spec", "volumes")) {
+			volumes[v.text("name")] = v.text("secret", "secretName")
+		}
+		if env["PGSSLROOTCERT"] != "/run/secrets/database-ca/ca.crt" || volumes[mounts["/run/secrets/database-ca"]] != "postgres-tls" {
+			t.Errorf("%s does not have the authority of Postgres: %v, %v, %v", o.name(), env, mounts, volumes)
+		}
+		if o.kind() == "Deployment" && (env["DIALNOTE_EXTRA_CA_FILE"] != "/run/secrets/extra-ca/roots.pem" || volumes[mounts["/run/secrets/extra-ca"]] != "roots") {
+			t.Errorf("%s does not have the further roots: %v, %v, %v", o.name(), env, mounts, volumes)
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d pods", n)
+	}
+}
+
 func TestPodsHaveNoRights(t *testing.T) {
 	t.Parallel()
 	for _, p := range eachPod(t) {

@@ -5,9 +5,11 @@ What the pods of both services and of the migration share. They are called with
 
 {{- define "dialnote.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
+{{- with .root.Values.userId }}
+runAsUser: {{ . | int }}
+runAsGroup: {{ . | int }}
+fsGroup: {{ . | int }}
+{{- end }}
 seccompProfile: { type: RuntimeDefault }
 {{- end -}}
 
@@ -22,9 +24,35 @@ capabilities: { drop: [ALL] }
   valueFrom: { secretKeyRef: { name: {{ .from.name | quote }}, key: {{ .from.key | quote }} } }
 {{- end -}}
 
+{{- define "dialnote.databaseEnv" -}}
+{{ include "dialnote.secretEnv" (dict "name" "DIALNOTE_DATABASE_URL" "from" .root.Values.database.urlSecret) }}
+{{- if .root.Values.database.caSecret.name }}
+- name: PGSSLROOTCERT
+  value: /run/secrets/database-ca/{{ .root.Values.database.caSecret.key }}
+{{- end }}
+{{- end -}}
+
+{{- define "dialnote.databaseMount" -}}
+{{- if .root.Values.database.caSecret.name }}
+- { name: database-ca, mountPath: /run/secrets/database-ca, readOnly: true }
+{{- end }}
+{{- end -}}
+
+{{- define "dialnote.databaseVolume" -}}
+{{- with .root.Values.database.caSecret }}
+{{- if .name }}
+- { name: database-ca, secret: { secretName: {{ .name | quote }}, defaultMode: 0440 } }
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "dialnote.env" -}}
 {{- $v := .root.Values -}}
-{{ include "dialnote.secretEnv" (dict "name" "DIALNOTE_DATABASE_URL" "from" $v.database.urlSecret) }}
+{{ include "dialnote.databaseEnv" . }}
+{{- if $v.extraCASecret.name }}
+- name: DIALNOTE_EXTRA_CA_FILE
+  value: /run/secrets/extra-ca/{{ $v.extraCASecret.key }}
+{{- end }}
 {{ include "dialnote.secretEnv" (dict "name" "DIALNOTE_ENCRYPTION_KEYS" "from" $v.encryptionKeysSecret) }}
 - name: DIALNOTE_NATS_URL
   value: {{ $v.nats.url | quote }}
@@ -63,6 +91,10 @@ capabilities: { drop: [ALL] }
 
 {{- define "dialnote.mounts" -}}
 {{- $v := .root.Values -}}
+{{- include "dialnote.databaseMount" . }}
+{{- if $v.extraCASecret.name }}
+- { name: extra-ca, mountPath: /run/secrets/extra-ca, readOnly: true }
+{{- end }}
 {{- if .values.nats.credsSecret.name }}
 - { name: nats-creds, mountPath: /run/secrets/nats-creds, readOnly: true }
 {{- end }}
@@ -79,6 +111,10 @@ capabilities: { drop: [ALL] }
 
 {{- define "dialnote.volumes" -}}
 {{- $v := .root.Values -}}
+{{- include "dialnote.databaseVolume" . }}
+{{- if $v.extraCASecret.name }}
+- { name: extra-ca, secret: { secretName: {{ $v.extraCASecret.name | quote }}, defaultMode: 0440 } }
+{{- end }}
 {{- if .values.nats.credsSecret.name }}
 - { name: nats-creds, secret: { secretName: {{ .values.nats.credsSecret.name | quote }}, defaultMode: 0440 } }
 {{- end }}
