@@ -8,6 +8,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/services/hooklab/load"
+	"github.com/dialnote/webhooks/services/hooklab/traffic"
 )
 
 // Two programs on one data folder would lose each other's events: the second one
@@ -31,7 +35,7 @@ func TestStandaloneNamesWhatItCannotWrite(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ spoil, says string }{
 		"the folder's place is a file":   {"data", "data: not a directory"},
-		"NATS' files cannot be made":     {"data/nats", "Can't start JetStream"},
+		"NATS' files cannot be made":     {"data/nats", "data/nats: not a directory"},
 		"NATS' stream folder is no such": {"data/nats/jetstream", "Can't start JetStream"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -65,4 +69,34 @@ func (p *process) fails(t *testing.T, says ...string) {
 			t.Errorf("%s ended and did not say %q:\n%s", p.name, text, p.log.tail(20))
 		}
 	}
+}
+
+// The streams reserve 1.6 GiB, however little they hold: on a smaller disk standalone
+// starts all the same, says so, and delivers.
+func TestStandaloneOnASmallDisk(t *testing.T) {
+	t.Parallel()
+	if !mayMount(t) {
+		t.Fatal("this test has to mount a file system: run it as root")
+	}
+	dir := t.TempDir()
+	small, err := newDisk(t, filepath.Join(dir, "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, receiverURL := newReceiver(t)
+	settings := privateInstallation()
+	settings["DATA_DIR"], settings["HTTP_ADDR"] = filepath.Join(dir, "data"), "127.0.0.1:0"
+	settings["API_TOKENS"] = "e2e:" + serviceToken
+	program, args := small.command(t, filepath.Join(bin, "standalone"))
+	p := start(t, "standalone", settings, dir, program, args...)
+	p.matching(t, `little room for events`)
+	c := newClient(t, p.matching(t, `^  API +(\S+)/v1`), serviceToken)
+	made := c.create(t, receiverURL, "/small", event.CallCompleted)
+	made.path = "/small"
+	l := newLedger(r, made)
+	l.mix = traffic.Mix{Calls: 1}
+	api := load.NewAPI(c.base, c.token, 4)
+	defer api.Close()
+	l.publish(t, 3, 20, 0, api)
+	l.settled(t)
 }

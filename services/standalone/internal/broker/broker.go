@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -31,16 +32,30 @@ func Start(s config.Settings, addr string, log *slog.Logger) (*server.Server, er
 	if err != nil {
 		return nil, err
 	}
+	dir := filepath.Join(s.DataDir, "nats")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder of the embedded NATS server: %w", err)
+	}
+	room, err := measure(dir)
+	if err != nil {
+		return nil, err
+	}
+	if room.used+room.free < leastStore {
+		log.Warn("little room for events: when the disk is full, none is accepted; make room, or move the data folder",
+			slog.String("folder", dir), slog.Int64("used", room.used), slog.Int64("free", room.free))
+	}
 	srv, err := server.NewServer(&server.Options{
 		ServerName:   "dialnote-standalone",
 		DontListen:   addr == "",
 		Host:         host,
 		Port:         port,
 		JetStream:    true,
-		StoreDir:     filepath.Join(s.DataDir, "nats"),
+		StoreDir:     dir,
 		SyncAlways:   always,
 		SyncInterval: interval,
-		NoSigs:       true,
+
+		JetStreamMaxStore: room.limit(),
+		NoSigs:            true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make embedded NATS server: %w", err)
@@ -50,7 +65,7 @@ func Start(s config.Settings, addr string, log *slog.Logger) (*server.Server, er
 	srv.Start() // returns when the streams are restored, or after a fatal error
 	if err := says.fatal(); err != nil {
 		srv.Shutdown()
-		return nil, fmt.Errorf("start the embedded NATS server on %s: %w", filepath.Join(s.DataDir, "nats"), err)
+		return nil, fmt.Errorf("start the embedded NATS server on %s: %w", dir, err)
 	}
 	if !srv.ReadyForConnections(readyWithin) {
 		srv.Shutdown()
