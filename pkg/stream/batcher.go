@@ -165,6 +165,7 @@ func (b *batcher) batch(some []*pending) {
 		b.noteRefusal(refusal.ErrorCode)
 	}
 	if err = unavailable(err); err == nil || !refused && fault.Is(err, fault.Unavailable) {
+		b.c.noteWrite(err, time.Now())
 		for _, p := range some {
 			p.done <- err
 		}

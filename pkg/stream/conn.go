@@ -69,6 +69,7 @@ type Conn struct {
 	unreached unreached
 	cut       cutOff
 	refusals  refusals
+	failed    atomic.Pointer[failedWrite] // nil when the last message was stored
 
 	certificateExpires atomic.Pointer[time.Time] // of the server's that was shown last
 }
@@ -149,9 +150,12 @@ func (c *Conn) Ready(ctx context.Context) error {
 }
 
 // Serving is Ready, and returns a fault of kind Unavailable when a stream or a
-// shared consumer is not there.
+// shared consumer is not there, or when messages are not stored.
 func (c *Conn) Serving(ctx context.Context) error {
 	if err := c.Ready(ctx); err != nil {
+		return err
+	}
+	if err := c.writable(time.Now()); err != nil {
 		return err
 	}
 	gone, err := c.missing(ctx)

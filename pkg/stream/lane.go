@@ -122,6 +122,12 @@ func (c *Conn) Requeue(ctx context.Context, d delivery.Delivery, request string)
 // the server's acknowledgement. When the server refuses it for good, the error's
 // cause is a *RefusedError.
 func (c *Conn) store(ctx context.Context, msg *nats.Msg) error {
+	err := c.storeOnce(ctx, msg)
+	c.noteWrite(err, time.Now())
+	return err
+}
+
+func (c *Conn) storeOnce(ctx context.Context, msg *nats.Msg) error {
 	if c.refusals.of(msg.Subject, time.Now()) != nil {
 		return c.refused(msg, nats.ErrPermissionViolation)
 	}
