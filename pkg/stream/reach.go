@@ -35,7 +35,7 @@ func (u *unreached) failed(err error) {
 	u.cause = err
 	if reason := reasonOf(err); reason != u.said {
 		u.said = reason
-		u.log.Warn("NATS cannot be reached, trying again: "+reason, slog.Any("error", withoutURL(err)))
+		u.log.Warn("NATS cannot be reached, trying again", slog.String("reason", reason), slog.Any("error", withoutURL(err)))
 	}
 }
 

@@ -27,7 +27,8 @@ func TestWhatTheServerRefusesForGood(t *testing.T) {
 	}{
 		"a permission is missing": {
 			&server.Options{Users: []*server.User{{Username: "dispatcher", Password: "x", Permissions: noLanes}}},
-			stream.Security{User: "dispatcher", Password: "x"}, "deploy/nats",
+			stream.Security{User: "dispatcher", Password: "x"},
+			"deploy/nats",
 		},
 		"messages may be small only": {&server.Options{MaxPayload: 4096}, stream.Security{}, "max_payload"},
 	} {

@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,7 +92,10 @@ func (l *Lanes) Settle(ctx context.Context, d delivery.Delivery, attempts int, d
 		}
 		return err
 	})
-	return cmp.Or(err, refused)
+	if err != nil {
+		return err
+	}
+	return refused
 }
 
 func (l *Lanes) settleOnce(ctx context.Context, d delivery.Delivery, attempts int, decided delivery.Decision) error {

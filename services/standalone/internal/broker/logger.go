@@ -14,6 +14,16 @@ type logger struct {
 
 	mu    sync.Mutex
 	cause error
+	last  string // what was logged last: the same again is dropped
+}
+
+// repeated notes what is logged and reports whether the line before was the same.
+func (l *logger) repeated(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	same := l.last == text
+	l.last = text
+	return same
 }
 
 // fatal returns the error with which the server gave up, nil when it did not.
@@ -35,12 +45,16 @@ func (l *logger) Fatalf(format string, v ...any) {
 
 // Errorf implements server.Logger.
 func (l *logger) Errorf(format string, v ...any) {
-	l.log.Error("embedded NATS server", slog.String("error", fmt.Sprintf(format, v...)))
+	if text := fmt.Sprintf(format, v...); !l.repeated(text) {
+		l.log.Error("embedded NATS server", slog.String("error", text))
+	}
 }
 
 // Warnf implements server.Logger.
 func (l *logger) Warnf(format string, v ...any) {
-	l.log.Warn("embedded NATS server", slog.String("warning", fmt.Sprintf(format, v...)))
+	if text := fmt.Sprintf(format, v...); !l.repeated(text) {
+		l.log.Warn("embedded NATS server", slog.String("warning", text))
+	}
 }
 
 // Noticef implements server.Logger.
