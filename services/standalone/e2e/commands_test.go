@@ -58,12 +58,17 @@ func TestOperatorsCommands(t *testing.T) {
 
 	// What was published before a webhook was there is delivered to it.
 	publish := s.publishAs(t)
+	early := c.create(t, s.receiverURL, "/early", event.CallCompleted)
 	publish("evt_1")
 	publish("evt_2")
-	late := c.create(t, s.receiverURL, "/late", event.CallCompleted)
-	s.command(t, 0, s.api, "config-api", "replay -since 1h -org "+organization+" -wait", late.ID+`  rec_\w+: 2 events to examine`, `done: 2 examined, 2 queued\.`)
 	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
+	if err := s.receiver.WaitCount(ctx, "/early", 2); err != nil { // then their webhooks have been looked up
+		t.Fatal(err)
+	}
+	c.remove(t, early.ID)
+	late := c.create(t, s.receiverURL, "/late", event.CallCompleted)
+	s.command(t, 0, s.api, "config-api", "replay -since 1h -org "+organization+" -wait", late.ID+`  rec_\w+: 2 events to examine`, `done: 2 examined, 2 queued\.`)
 	if err := s.receiver.WaitCount(ctx, "/late", 2); err != nil {
 		t.Fatal(err)
 	}

@@ -70,11 +70,11 @@ func TestAHangingWebhookDelaysNoOther(t *testing.T) {
 }
 
 // within fails the test unless a p99 is within one and a half times what it is
-// alone, before and after. Below two milliseconds no delay can be told from the
-// machine's own hiccups.
+// alone, before and after. Below twenty milliseconds no delay can be told from what
+// else the machine does; a delivery that waits for another webhook waits for seconds.
 func within(t *testing.T, what string, got time.Duration, alone ...time.Duration) {
 	t.Helper()
-	const noise = 2 * time.Millisecond
+	const noise = 20 * time.Millisecond
 	if most := max(slices.Max(alone), noise) * 3 / 2; got > most {
 		t.Errorf("p99 is %s %s, more than %s; alone it is %s", got, what, most, alone)
 	}
