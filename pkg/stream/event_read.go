@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dialnote/webhooks/pkg/fault"
@@ -25,7 +26,10 @@ func (c *Conn) Event(ctx context.Context, sequence uint64) (*Message, error) {
 		return nil, expired
 	}
 	raw, err := events.GetMsg(ctx, sequence)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
+	if errors.Is(err, jetstream.ErrMsgNotFound) { // any replica answers, also one that is behind (NATS ADR-31)
+		raw, err = c.eventOfLeader(ctx, sequence)
+	}
+	if errors.Is(err, nats.ErrMsgNotFound) {
 		return nil, expired
 	}
 	if err != nil {
@@ -35,4 +39,19 @@ func (c *Conn) Event(ctx context.Context, sequence uint64) (*Message, error) {
 		Subject: raw.Subject, ContentType: raw.Header.Get(proto.HeaderContentType),
 		Data: raw.Data, Sequence: raw.Sequence, Stored: raw.Time,
 	}, nil
+}
+
+// eventOfLeader asks the leader of the event stream for a message, which alone knows
+// what the stream keeps. It returns nats.ErrMsgNotFound when the stream does not keep
+// the message.
+func (c *Conn) eventOfLeader(ctx context.Context, sequence uint64) (*jetstream.RawStreamMsg, error) {
+	js, err := c.nc.JetStream() // package jetstream asks any copy
+	if err != nil {
+		return nil, fmt.Errorf("open JetStream: %w", err)
+	}
+	m, err := js.GetMsg(proto.StreamEvents, sequence, nats.Context(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("ask the leader: %w", err)
+	}
+	return &jetstream.RawStreamMsg{Subject: m.Subject, Sequence: m.Sequence, Header: m.Header, Data: m.Data, Time: m.Time}, nil
 }
