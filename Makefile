@@ -67,8 +67,8 @@ chaos: needs ## Let everything fail at random for CHAOS_SECONDS (15 minutes), an
 # A short form of it is part of e2e.
 LABORATORY_SECONDS ?= 20
 .PHONY: lab
-lab: needs ## Try what operators do to the database, each for LABORATORY_SECONDS (20): some minutes.
-	LABORATORY_SECONDS=$(LABORATORY_SECONDS) go test -count=1 -v -timeout 40m -run 'TestTheDatabase' ./services/standalone/e2e
+lab: needs ## Try what operators do to database and NATS, the former for LABORATORY_SECONDS (20) each: some minutes.
+	LABORATORY_SECONDS=$(LABORATORY_SECONDS) go test -count=1 -v -timeout 40m -run 'TestTheDatabase|TestStreamsThat|TestASecondInstallation|TestClientsLeave|TestTheSecondStandalone|TestStandaloneNames|TestStandaloneOn' ./services/standalone/e2e
 
 .PHONY: browser
 browser: needs page-scripts ## Walk through the page in Chromium.
