@@ -118,8 +118,10 @@ func notOpen(context.Context) error {
 }
 
 func openStore(ctx context.Context, s config.Settings, box secretbox.Box, log *slog.Logger) (db store.Store, err error) {
+	said := ""
 	err = backoff.RetryUnavailable(ctx, log, backoff.Store, "open the database", func() error {
 		if db, err = storeurl.Open(ctx, s.DatabaseURL, box); err != nil {
+			said = blocked(ctx, log, err, said)
 			return err
 		}
 		if err = checkKeys(ctx, db); err != nil {
@@ -128,6 +130,17 @@ func openStore(ctx context.Context, s config.Settings, box secretbox.Box, log *s
 		return nil
 	})
 	return db, err
+}
+
+// blocked logs which sessions keep a migration from being made, each time that
+// these are others than was said before. It returns what is said now.
+func blocked(ctx context.Context, log *slog.Logger, err error, said string) string {
+	blocked, is := errors.AsType[*store.BlockedError](err)
+	if !is || blocked.Who() == said {
+		return said
+	}
+	log.WarnContext(ctx, "migration waits for locks, deliveries go on meanwhile", slog.String("held_by", blocked.Who()))
+	return blocked.Who()
 }
 
 // LostKeysError says that the database holds texts under encryption keys that the

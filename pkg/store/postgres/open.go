@@ -89,13 +89,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open migrations: %w", err)
 	}
-	// The lock is the schema's own: several may share a database. It may be
-	// held for as long as the migrations of another service take.
-	err = s.Migrate(ctx, files,
-		`SET LOCAL statement_timeout = 0`,
-		`SET LOCAL lock_timeout = 0`,
-		`SELECT pg_advisory_xact_lock(hashtextextended('dialnote migrations ' || current_schema(), 0))`)
-	if err != nil {
+	if err := s.migrate(ctx, files); err != nil {
 		return err
 	}
 	err = s.EnsurePartitions(ctx, time.Now())

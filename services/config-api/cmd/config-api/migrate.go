@@ -26,7 +26,7 @@ func migrateCommand() cli.Command {
 		Needs: []string{"DATABASE_URL"},
 		Flags: func(flags *flag.FlagSet) cli.Run {
 			dry := flags.Bool("dry-run", false, "change nothing: say what would be done")
-			wait := flags.Duration("wait", time.Minute, "how long to wait for the database to be there")
+			wait := flags.Duration("wait", time.Minute, "how long to wait for the database, and for those who lock its tables")
 			return func(ctx context.Context, c cli.Call) error {
 				return migrate(ctx, c.Settings.DatabaseURL, *dry, *wait, c.Out)
 			}
@@ -61,7 +61,7 @@ func migrate(ctx context.Context, databaseURL string, dry bool, wait time.Durati
 		_, err = fmt.Fprintf(out, "the schema is at version %d; to be done:\n  %s\n", before.Database, strings.Join(before.Pending, "\n  "))
 		return err //nolint:wrapcheck // printing is the last thing it does
 	}
-	db, err := storeurl.Open(ctx, databaseURL, box)
+	db, err := resources.Wait(ctx, wait, func() (store.Store, error) { return storeurl.Open(ctx, databaseURL, box) })
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
