@@ -27,6 +27,9 @@ const scrapeTime = 3 * time.Second
 // While the broker is away only the metrics of the connection are exported. It
 // returns an error when the registry has these metrics already.
 func (b *Resources) Observe(r prometheus.Registerer) error {
+	if err := r.Register(newClockGauge(b.Store)); err != nil {
+		return fmt.Errorf("register the metric of the clock: %w", err)
+	}
 	return Observe(r, b.Stream, b.Store)
 }
 

@@ -66,6 +66,11 @@ func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *
 		return nil, err
 	}
 	health.Add("database", db.Writable)
+	if _, err := db.Clock(ctx); err != nil {
+		log.WarnContext(ctx, "clocks not compared yet", slog.Any("error", err))
+	}
+	health.Add("clock", checkClock(db))
+	go compareClocks(ctx, db)
 	b := &Resources{Store: db, Stream: conn, Box: box}
 	installation, err := backoff.Read(ctx, log, backoff.Store, "read the installation's id", func() (string, error) { return db.Installation(ctx) })
 	if err != nil {

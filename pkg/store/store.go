@@ -141,7 +141,9 @@ type Maintenance interface {
 	// Prune removes what is older than keep says, expired portal links and
 	// sessions, and the log of deleted webhooks, in steps small enough not to
 	// slow deliveries; it also prepares the log for the coming days. Several
-	// replicas may call it at once. After an error the next call does the rest.
+	// replicas may call it at once. After an error the next call does the rest. now is
+	// the database's time: with a replica's own, a clock that is days ahead would
+	// remove what is young.
 	Prune(ctx context.Context, now time.Time, keep Retention) error
 }
 
@@ -158,6 +160,7 @@ type Store interface {
 	Sealed
 	Maintenance
 	Operators
+	Clocks
 	Pooled
 
 	// Ping reports whether the database answers.

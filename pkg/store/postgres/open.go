@@ -92,7 +92,11 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.migrate(ctx, files); err != nil {
 		return err
 	}
-	err = s.EnsurePartitions(ctx, time.Now())
+	now, err := s.Clock(ctx)
+	if err != nil {
+		return err
+	}
+	err = s.EnsurePartitions(ctx, now)
 	if pq.As(err, pqerror.LockNotAvailable) != nil {
 		// A backup that reads the log must not keep a service from starting:
 		// the default partition serves until Prune makes the others.

@@ -96,7 +96,7 @@ func (a *App) assemble() (*parts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make matcher: %w", err)
 	}
-	log := a.deps.Log
+	log, now := a.deps.Log, a.deps.Store.Now
 	notices, err := outbox.New(a.deps.Store, a.deps.Stream, a.deps.Registry, log)
 	if err != nil {
 		return nil, fmt.Errorf("make outbox: %w", err)
@@ -109,14 +109,14 @@ func (a *App) assemble() (*parts, error) {
 	webhooks := limit.NewWebhooks(limit.Limits{Total: a.cfg.MaxInFlight, PerWebhook: a.cfg.WebhookMaxInFlight, MaxWait: maxWait}, workers.Do)
 	a.deps.Registry.MustRegister(webhooks)
 	deliverer := &deliver.Deliverer{
-		Sender: a.deps.Sender, Recorder: recorder, Progress: record.NewProgressReader(a.deps.Store, time.Now), Matcher: matcher,
-		Announcer: a.deps.Stream, Webhooks: webhooks, Metrics: a.metrics.By(metrics.Direct), Tracer: a.deps.Tracer, Now: time.Now, Log: log,
+		Sender: a.deps.Sender, Recorder: recorder, Progress: record.NewProgressReader(a.deps.Store, now), Matcher: matcher,
+		Announcer: a.deps.Stream, Webhooks: webhooks, Metrics: a.metrics.By(metrics.Direct), Tracer: a.deps.Tracer, Now: now, Log: log,
 	}
-	repeats := &repeat.Finder{Fleet: member, Events: a.deps.Stream, Observer: a.metrics, Now: time.Now, Log: log}
+	repeats := &repeat.Finder{Fleet: member, Events: a.deps.Stream, Observer: a.metrics, Now: now, Log: log}
 	queued := func(way metrics.Way) queue.Parts {
 		return queue.Parts{
 			Stream: a.deps.Stream, Matcher: matcher, Deliverer: deliverer.By(a.metrics.By(way)), Webhooks: webhooks, Slots: slots,
-			Repeats: repeats, Retention: a.cfg.Retention, Now: time.Now, Log: log, Tracer: a.deps.Tracer,
+			Repeats: repeats, Retention: a.cfg.Retention, Now: now, Log: log, Tracer: a.deps.Tracer,
 		}
 	}
 	lanes, ordered := queue.NewLanes(queued(metrics.Lane), a.cfg.WebhookMaxInFlight), queue.NewOrdered(queued(metrics.Ordered))
@@ -127,7 +127,7 @@ func (a *App) assemble() (*parts, error) {
 		log: log, outbox: notices, recorder: recorder, member: member, lanes: lanes, ordered: ordered,
 		dispatcher: &dispatch.Dispatcher{
 			Stream: a.deps.Stream, Matcher: matcher, Slots: slots, Webhooks: webhooks, Lanes: lanes, Ordered: ordered, Repeats: repeats,
-			Deliverer: deliverer, Workers: workers, Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Now: time.Now, Log: log, Metrics: a.metrics, Tracer: a.deps.Tracer,
+			Deliverer: deliverer, Workers: workers, Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Now: now, Log: log, Metrics: a.metrics, Tracer: a.deps.Tracer,
 		},
 		tests:        a.tests(matcher, deliverer, places.tests),
 		recoveries:   a.recoveries(matcher, deliverer),
@@ -159,7 +159,7 @@ func (a *App) places() places {
 func (a *App) tests(matcher *match.Matcher, deliverer *deliver.Deliverer, places *share.Pool) *stream.TestService {
 	t := &tester.Tester{
 		Matcher: matcher, Sender: a.deps.Sender, Deliverer: deliverer,
-		UserAgent: delivery.UserAgent(cli.Version()), Now: time.Now, Tracer: a.deps.Tracer,
+		UserAgent: delivery.UserAgent(cli.Version()), Now: a.deps.Store.Now, Tracer: a.deps.Tracer,
 	}
 	return a.deps.Stream.NewTestService(a.deps.Log, places, t.Test)
 }
@@ -168,7 +168,7 @@ func (a *App) tests(matcher *match.Matcher, deliverer *deliver.Deliverer, places
 func (a *App) recoveries(matcher *match.Matcher, deliverer *deliver.Deliverer) *recovery.Runner {
 	return &recovery.Runner{
 		Replica: a.replica, Store: a.deps.Store, Stream: a.deps.Stream, Matcher: matcher, Deliverer: deliverer,
-		PendingTime: a.cfg.DeliveryTimeout + recordGrace, Now: time.Now, Log: a.deps.Log,
+		PendingTime: a.cfg.DeliveryTimeout + recordGrace, Now: a.deps.Store.Now, Log: a.deps.Log,
 	}
 }
 

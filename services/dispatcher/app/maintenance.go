@@ -18,10 +18,16 @@ const (
 	maintenanceTimeout = 30 * time.Minute
 )
 
+// pruner is the part of the store that maintenance needs.
+type pruner interface {
+	store.Maintenance
+	Clock(ctx context.Context) (time.Time, error)
+}
+
 // maintenance removes from the database what is older than the retention. Every
 // replica does it, without electing one: several at once do no harm.
 type maintenance struct {
-	store store.Maintenance
+	store pruner
 	keep  store.Retention
 	log   *slog.Logger
 }
@@ -43,7 +49,10 @@ func (m *maintenance) once(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, maintenanceTimeout)
 	defer cancel()
 	began := time.Now()
-	err := m.store.Prune(limited, began, m.keep)
+	now, err := m.store.Clock(limited) // not this machine's, which may be days ahead
+	if err == nil {
+		err = m.store.Prune(limited, now, m.keep)
+	}
 	switch {
 	case ctx.Err() != nil: // the replica stops
 	case err != nil:

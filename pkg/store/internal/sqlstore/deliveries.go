@@ -39,7 +39,7 @@ func (s *Store) Record(ctx context.Context, policy delivery.Policy, attempts []d
 					return err
 				}
 				// The time is read with the locks: the others cannot have known before.
-				steps = delivery.Fold(policy, current, attempts, time.Now())
+				steps = delivery.Fold(policy, current, attempts, s.Now())
 				return s.write(ctx, conn, tx, current, steps, repeated)
 			})
 		})

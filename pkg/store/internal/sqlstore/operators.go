@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/oklog/ulid/v2"
@@ -33,15 +32,6 @@ func (s *Store) Installation(ctx context.Context) (id string, err error) {
 		return tx.GetContext(ctx, &id, `SELECT id FROM installation`)
 	})
 	return id, err
-}
-
-// Clock implements store.Operators.
-func (s *Store) Clock(ctx context.Context) (time.Time, error) {
-	var seconds float64
-	if err := s.Reader.GetContext(ctx, &seconds, s.Dialect.Clock); err != nil {
-		return time.Time{}, s.Explain(ctx, "read the database's clock", err)
-	}
-	return time.UnixMicro(int64(seconds * 1e6)).UTC(), nil
 }
 
 // Engine implements store.Operators.

@@ -97,6 +97,8 @@ type Store struct {
 
 	refused atomic.Bool // the database was away since Writable wrote last
 
+	skew skew
+
 	noted instants // audit entries
 	all   prepared // the query of All, which each dispatcher asks for each organization
 }
@@ -120,7 +122,7 @@ func (s *Store) Writable(ctx context.Context) error {
 		return err
 	}
 	key := fmt.Sprintf("writable %016x", rand.Uint64()) //nolint:gosec // no secret
-	if _, err := s.Begin(ctx, key, []byte("writable"), time.Now(), time.Minute); err != nil {
+	if _, err := s.Begin(ctx, key, []byte("writable"), s.Now(), time.Minute); err != nil {
 		return err
 	}
 	if err := s.Abandon(ctx, key); err != nil {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -234,7 +233,7 @@ func (s *Store) Delete(ctx context.Context, by audit.Actor, organizationID, id s
 		if err := removeWebhook(ctx, tx, id); err != nil {
 			return err
 		}
-		now := time.Now()
+		now := s.Now()
 		if err := s.addEntries(ctx, tx, audit.Deleted(by, deleted, now)); err != nil {
 			return err
 		}
