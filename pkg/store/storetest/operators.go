@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/store"
+	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
 func organizations(t *testing.T, s store.Store) {
@@ -40,6 +41,45 @@ func organizations(t *testing.T, s store.Store) {
 	slices.Sort(want)
 	if !slices.Equal(all, want) {
 		t.Errorf("%v, want %v", all, want)
+	}
+	refs(t, s)
+}
+
+// refs reads what is selected, two at a time.
+func refs(t *testing.T, s store.Store) {
+	t.Helper()
+	off := Webhook("acme")
+	off.Health.AutoDisabled, off.Health.FailureCount = webhook.DisabledForFailures, 3
+	if err := s.Create(t.Context(), By(), off, 10); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		of   store.Selection
+		want []string // organizations
+	}{
+		{store.Selection{}, []string{"Acme", "acme", "acme", "acme", "b-1", "b_1"}},
+		{store.Selection{OrganizationID: "acme"}, []string{"acme", "acme", "acme"}},
+		{store.Selection{AutoDisabled: true}, []string{"acme"}},
+		{store.Selection{OrganizationID: "b_1", AutoDisabled: true}, nil},
+	} {
+		var got []string
+		seen := map[string]bool{}
+		for after := (store.Ref{}); ; {
+			some, err := s.Refs(t.Context(), c.of, after, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(some) == 0 {
+				break
+			}
+			for _, ref := range some {
+				got, seen[ref.ID] = append(got, ref.OrganizationID), true
+				after = ref
+			}
+		}
+		if !slices.Equal(got, c.want) || len(seen) != len(got) {
+			t.Errorf("%+v: %v, want %v", c.of, got, c.want)
+		}
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/oklog/ulid/v2"
+
+	"github.com/dialnote/webhooks/pkg/store"
 )
 
 // Organizations implements store.Operators.
@@ -32,6 +34,20 @@ func (s *Store) Installation(ctx context.Context) (id string, err error) {
 		return tx.GetContext(ctx, &id, `SELECT id FROM installation`)
 	})
 	return id, err
+}
+
+// Refs implements store.Operators.
+func (s *Store) Refs(ctx context.Context, of store.Selection, after store.Ref, limit int) ([]store.Ref, error) {
+	query, args := `SELECT organization_id, id FROM webhooks WHERE (organization_id, id) > (?, ?)`, []any{after.OrganizationID, after.ID}
+	if of.OrganizationID != "" {
+		query, args = query+` AND organization_id = ?`, append(args, of.OrganizationID)
+	}
+	if of.AutoDisabled {
+		query += ` AND auto_disabled <> ''`
+	}
+	var list []store.Ref
+	err := s.Reader.SelectContext(ctx, &list, s.Reader.Rebind(query+` ORDER BY organization_id, id LIMIT ?`), append(args, max(limit, 1))...)
+	return list, s.Explain(ctx, "list webhooks", err)
 }
 
 // Engine implements store.Operators.

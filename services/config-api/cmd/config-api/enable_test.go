@@ -8,6 +8,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/audit"
 	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/store/postgres"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
@@ -32,6 +33,18 @@ func (s *site) disabled(t *testing.T, organization string, ago time.Duration, re
 		}
 	}
 	return w
+}
+
+// breakSecret replaces what is kept of a webhook's secret by what no key opens.
+func (s *site) breakSecret(t *testing.T, w webhook.Webhook) {
+	t.Helper()
+	db, is := s.db.(*postgres.Store)
+	if !is {
+		t.Fatalf("the database is a %T", s.db)
+	}
+	if _, err := db.Writer.ExecContext(t.Context(), `UPDATE webhooks SET secret = 'broken' WHERE id = $1`, w.ID); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // stands fails the test unless a webhook has this status, and so many events
@@ -124,6 +137,18 @@ type hears chan stream.Change
 func (h hears) Changed(c stream.Change)     { h <- c }
 func (hears) Arrived(stream.Arrival)        {}
 func (hears) TakenElsewhere([]stream.Taken) {}
+
+// A webhook that cannot be decrypted is named and passed over, and the others are
+// enabled.
+func TestEnablePassesOverWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	broken := s.disabled(t, "acme", time.Hour, webhook.DisabledForFailures)
+	other := s.disabled(t, "other", time.Hour, webhook.DisabledForFailures)
+	s.breakSecret(t, broken)
+	s.says(t, 0, "webhooks enable -all -since 2h", "acme "+broken.ID+".*passed over: It cannot be read: ", "other "+other.ID+".*, enabled", "1 enabled, 1 passed over")
+	s.stands(t, other, webhook.StatusActive, 0)
+}
 
 // Each enabled webhook is announced to the dispatchers.
 func TestEnableAnnouncesTheWebhookToTheDispatchers(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/dialnote/webhooks/pkg/audit"
+	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
@@ -24,30 +25,33 @@ type Operator struct {
 // page is how much is read at once.
 const page = 200
 
-// each calls do for every webhook of an organization, or of all for "", until
-// it returns an error.
-func (o *Operator) each(ctx context.Context, organizationID string, do func(webhook.Webhook) error) error {
-	list := []string{organizationID}
-	for after := ""; ; {
-		if organizationID == "" {
-			var err error
-			if list, err = o.Organizations.Organizations(ctx, after, page); err != nil {
-				return fmt.Errorf("list organizations: %w", err)
-			}
+// each calls do for every webhook of a selection until it returns an error. It calls
+// unreadable for a webhook that cannot be read although the database can, as when it
+// was encrypted with a key that is gone, and goes on with the others.
+func (o *Operator) each(ctx context.Context, of store.Selection, do func(webhook.Webhook) error, unreadable func(w webhook.Webhook, why string) error) error {
+	for after := (store.Ref{}); ; {
+		list, err := o.Organizations.Refs(ctx, of, after, page)
+		if err != nil {
+			return fmt.Errorf("list webhooks: %w", err)
 		}
-		for _, id := range list {
-			ws, err := o.Manage.Webhooks.All(ctx, id)
+		for _, ref := range list {
+			w, err := o.Manage.Webhooks.Get(ctx, ref.OrganizationID, ref.ID)
+			switch {
+			case fault.Is(err, fault.NotFound):
+				err = nil // deleted just now
+			case err != nil && fault.Is(err, fault.Internal) && ctx.Err() == nil:
+				err = unreadable(webhook.Webhook{ID: ref.ID, OrganizationID: ref.OrganizationID}, "It cannot be read: "+err.Error()+".")
+			case err != nil:
+				err = fmt.Errorf("read webhook %s: %w", ref.ID, err)
+			default:
+				err = do(w)
+			}
 			if err != nil {
-				return fmt.Errorf("read webhooks of %s: %w", id, err)
+				return err
 			}
-			for _, w := range ws {
-				if err := do(w); err != nil {
-					return err
-				}
-			}
-			after = id
+			after = ref
 		}
-		if organizationID != "" || len(list) < page {
+		if len(list) < page {
 			return nil
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
@@ -20,7 +21,7 @@ import (
 // only.
 func (o *Operator) Disable(ctx context.Context, organizationID string, only []string, dryRun bool, done func(webhook.Webhook) error) error {
 	missing := slices.Clone(only)
-	err := o.each(ctx, organizationID, func(w webhook.Webhook) error {
+	err := o.each(ctx, store.Selection{OrganizationID: organizationID}, func(w webhook.Webhook) error {
 		if len(only) > 0 && !slices.Contains(only, w.ID) {
 			return nil
 		}
@@ -32,6 +33,8 @@ func (o *Operator) Disable(ctx context.Context, organizationID string, only []st
 			}
 		}
 		return done(w)
+	}, func(w webhook.Webhook, why string) error {
+		return fmt.Errorf("disable webhook %s: %s", w.ID, why)
 	})
 	if err == nil && len(missing) > 0 {
 		err = fault.Newf(fault.NotFound, "webhook-not-found", "%s has no webhook %s.", organizationID, missing[0])

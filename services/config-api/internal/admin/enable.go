@@ -34,7 +34,7 @@ type Enabled struct {
 // disabled automatically in the given time. Once it returns an error the rest is
 // left as it is; calling it again does no harm.
 func (o *Operator) Enable(ctx context.Context, out Outage, done func(Enabled) error) error {
-	return o.each(ctx, out.OrganizationID, func(w webhook.Webhook) error {
+	return o.each(ctx, store.Selection{OrganizationID: out.OrganizationID, AutoDisabled: true}, func(w webhook.Webhook) error {
 		if w.Status() != webhook.StatusAutoDisabled {
 			return nil
 		}
@@ -51,7 +51,7 @@ func (o *Operator) Enable(ctx context.Context, out Outage, done func(Enabled) er
 		}
 		e.DisabledAt = at
 		return done(e)
-	})
+	}, func(w webhook.Webhook, why string) error { return done(Enabled{Webhook: w, Refused: why}) })
 }
 
 func (o *Operator) enable(ctx context.Context, w webhook.Webhook, out Outage) (Enabled, error) {

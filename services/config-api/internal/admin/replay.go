@@ -7,6 +7,7 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/config-api/internal/manage"
 )
@@ -34,7 +35,7 @@ type Replayed struct {
 // organization does not have the webhook.
 func (o *Operator) Replay(ctx context.Context, s ReplayScope, done func(Replayed) error) error {
 	found := s.WebhookID == ""
-	err := o.each(ctx, s.OrganizationID, func(w webhook.Webhook) error {
+	err := o.each(ctx, store.Selection{OrganizationID: s.OrganizationID}, func(w webhook.Webhook) error {
 		if s.WebhookID != "" && w.ID != s.WebhookID {
 			return nil
 		}
@@ -44,6 +45,12 @@ func (o *Operator) Replay(ctx context.Context, s ReplayScope, done func(Replayed
 			return err
 		}
 		return done(r)
+	}, func(w webhook.Webhook, why string) error {
+		if s.WebhookID != "" && w.ID != s.WebhookID {
+			return nil
+		}
+		found = true
+		return done(Replayed{Webhook: w, Refused: why})
 	})
 	if err == nil && !found {
 		err = fault.Newf(fault.NotFound, "webhook-not-found", "%s has no webhook %s.", s.OrganizationID, s.WebhookID)
