@@ -56,7 +56,7 @@ func (b *bench) warm(ctx context.Context, s *system.System, webhooks int) error 
 	select {
 	case <-time.After(knowing):
 	case <-ctx.Done():
-		return ctx.Err() //nolint:wrapcheck // says that the case took too long
+		return ctx.Err()
 	}
 	return s.Settled(ctx)
 }
