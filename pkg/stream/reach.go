@@ -70,7 +70,8 @@ func reasonOf(err error) string {
 		return "its certificate is not for the host that NATS_URL names"
 	case errors.As(err, &invalid):
 		return "its certificate is not valid now; has it expired, and is this machine's clock right?"
-	case errors.As(err, &remote) && remote.Op == "remote error": // a TLS alert of the server's
+	case errors.Is(err, nats.ErrTLS), // the server hung up after the handshake, before its alert was read
+		errors.As(err, &remote) && remote.Op == "remote error": // a TLS alert of the server's
 		return "it refuses our TLS handshake; does it ask for a client's certificate (NATS_CERT_FILE)?"
 	case errors.Is(err, nats.ErrSecureConnRequired), errors.Is(err, nats.ErrSecureConnWanted), errors.As(err, &notTLS):
 		return "one side asks for TLS and the other has none; compare NATS_URL and NATS_CA_FILE with the server's tls block"
