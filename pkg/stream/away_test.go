@@ -34,6 +34,7 @@ func TestTheBrokersAbsence(t *testing.T) {
 		{api(500, 10051), true},  // the disk is full: the stream's settings cannot be written
 		{api(500, 10104), true},  // or the consumer's
 		{api(500, 10009), true},  // no leader
+		{api(400, 10005), true},  // a cluster of which servers are away, or have only just started
 		{api(500, 10118), true},  // the stream is offline
 		{api(409, 10158), true},  // published again while the first is being stored
 		{api(500, 10052), false}, // the stream's configuration is invalid

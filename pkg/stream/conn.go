@@ -223,6 +223,7 @@ func passing(code jetstream.ErrorCode) bool {
 		10047, 10028, // storage, memory resources exceeded
 		10051, 10104, // the stream's, the consumer's files cannot be written: a full disk
 		10007, 10009, // the cluster has not assigned the stream, has no leader
+		10005,                      // too few servers for the stream's replicas: some are away, or have only just started
 		10041,                      // Raft
 		10118, 10194, 10119, 10195, // the stream, the consumer is offline
 		10158, // the same message is being stored this moment: it was published again after doubt
