@@ -26,7 +26,7 @@ func migrateCommand() cli.Command {
 		Needs: []string{"DATABASE_URL"},
 		Flags: func(flags *flag.FlagSet) cli.Run {
 			dry := flags.Bool("dry-run", false, "change nothing: say what would be done")
-			wait := flags.Duration("wait", time.Minute, "how long to wait for the database, and for those who lock its tables")
+			wait := flags.Duration("wait", time.Minute, "how long to wait for the database, and for sessions that lock its tables")
 			return func(ctx context.Context, c cli.Call) error {
 				return migrate(ctx, c.Settings.DatabaseURL, *dry, *wait, c.Out)
 			}
