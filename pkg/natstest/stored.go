@@ -74,22 +74,14 @@ func open(tb testing.TB, url, stream string, opts ...nats.Option) (opened jetstr
 // duplicate.
 func (s *Server) Publish(tb testing.TB, subject, messageID string, data []byte) {
 	tb.Helper()
-	nc, err := nats.Connect(s.ClientURL())
-	if err != nil {
-		tb.Fatalf("connect to NATS: %v", err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		tb.Fatalf("open JetStream: %v", err)
-	}
 	msg := &nats.Msg{Subject: subject, Header: nats.Header{}, Data: data}
 	if messageID != "" {
 		msg.Header.Set(jetstream.MsgIDHeader, messageID)
 	}
-	if _, err := js.PublishMsg(tb.Context(), msg); err != nil {
-		tb.Fatalf("publish to %s: %v", subject, err)
-	}
+	administer(tb, s.ClientURL(), "publish to "+subject, func(js jetstream.JetStream) error {
+		_, err := js.PublishMsg(tb.Context(), msg)
+		return err //nolint:wrapcheck // administer says what was done
+	})
 }
 
 // Remove removes a message of a stream.
