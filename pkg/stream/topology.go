@@ -95,44 +95,8 @@ func FirstSequence(now time.Time) uint64 {
 
 func (t Topology) streams() []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{
-		{
-			Name:        proto.StreamEvents,
-			Description: "Every event once; also the payloads for the log, redelivery and recovery.",
-			Subjects:    []string{proto.PrefixEvents + ".>"},
-			Retention:   jetstream.LimitsPolicy,
-			Storage:     jetstream.FileStorage,
-			MaxAge:      t.Retention,
-			Replicas:    t.Replicas,
-			AllowDirect: true,
-			FirstSeq:    t.FirstEvent,
-
-			AllowAtomicPublish: true, // see batcher
-
-			// Only in a stream with a source is a duplicate window of 0 none at all
-			// (docs/adr/0012). The source stays empty: nothing has such a subject.
-			Duplicates: 0,
-			Sources:    []*jetstream.StreamSource{{Name: proto.StreamRejected, FilterSubject: proto.PrefixRejected + ".none.none"}},
-		},
-		{
-			Name:              proto.StreamLanes,
-			Description:       "Deliveries that wait: for a hold, for their turn, or for the time of a retry.",
-			Subjects:          []string{proto.PrefixLanes + ".*", proto.PrefixRetries + ".*.*"},
-			Retention:         jetstream.WorkQueuePolicy,
-			Storage:           jetstream.FileStorage,
-			MaxAge:            t.Retention,
-			MaxConsumers:      laneConsumers,
-			Replicas:          t.Replicas,
-			AllowMsgSchedules: true,
-			AllowMsgTTL:       true,
-			AllowRollup:       true,
-			AllowDirect:       true,
-			Duplicates:        min(usualDuplicates, t.Retention),
-			RePublish: &jetstream.RePublish{
-				Source:      proto.PrefixLanes + ".*",
-				Destination: proto.SubjectArrived("{{wildcard(1)}}"),
-				HeadersOnly: true,
-			},
-		},
+		t.eventStream(),
+		t.laneStream(),
 		{
 			Name:        proto.StreamRejected,
 			Description: "Messages that could not be understood, each with its reason.",
@@ -173,6 +137,50 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			Discard:    jetstream.DiscardOld,
 			Duplicates: min(unsubscribeRequestsKept, t.Retention),
 			Replicas:   t.Replicas,
+		},
+	}
+}
+
+func (t Topology) eventStream() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        proto.StreamEvents,
+		Description: "Every event once; also the payloads for the log, redelivery and recovery.",
+		Subjects:    []string{proto.PrefixEvents + ".>"},
+		Retention:   jetstream.LimitsPolicy,
+		Storage:     jetstream.FileStorage,
+		MaxAge:      t.Retention,
+		Replicas:    t.Replicas,
+		AllowDirect: true,
+		FirstSeq:    t.FirstEvent,
+
+		AllowAtomicPublish: true, // see batcher
+
+		// Only in a stream with a source is a duplicate window of 0 none at all
+		// (docs/adr/0012). The source stays empty: nothing has such a subject.
+		Duplicates: 0,
+		Sources:    []*jetstream.StreamSource{{Name: proto.StreamRejected, FilterSubject: proto.PrefixRejected + ".none.none"}},
+	}
+}
+
+func (t Topology) laneStream() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:              proto.StreamLanes,
+		Description:       "Deliveries that wait: for a hold, for their turn, or for the time of a retry.",
+		Subjects:          []string{proto.PrefixLanes + ".*", proto.PrefixRetries + ".*.*"},
+		Retention:         jetstream.WorkQueuePolicy,
+		Storage:           jetstream.FileStorage,
+		MaxAge:            t.Retention,
+		MaxConsumers:      laneConsumers,
+		Replicas:          t.Replicas,
+		AllowMsgSchedules: true,
+		AllowMsgTTL:       true,
+		AllowRollup:       true,
+		AllowDirect:       true,
+		Duplicates:        min(usualDuplicates, t.Retention),
+		RePublish: &jetstream.RePublish{
+			Source:      proto.PrefixLanes + ".*",
+			Destination: proto.SubjectArrived("{{wildcard(1)}}"),
+			HeadersOnly: true,
 		},
 	}
 }
