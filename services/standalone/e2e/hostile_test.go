@@ -77,6 +77,10 @@ func TestAThousandHostileReceivers(t *testing.T) {
 	if used > ceiling {
 		t.Errorf("the dispatcher used %d MiB, more than %d", used>>20, ceiling>>20)
 	}
+	const noise = 10 * time.Millisecond
+	if got, limit := median(beside), max(median(before), noise)*3/2; got > limit {
+		t.Errorf("half of the healthy deliveries took more than %s, without hostile ones %s", got, median(before))
+	}
 	// Each round is a thousand requests at once, and the receivers work on the
 	// same cores: what a delivery waits for is the machine, and how long depends on
 	// what else it does. A place that a hostile one kept would be waited for until its

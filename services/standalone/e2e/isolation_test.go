@@ -180,6 +180,8 @@ func (l *steadyLoad) publish(t *testing.T, id, organizationID string) {
 	}
 }
 
+func median(took []time.Duration) time.Duration { return took[len(took)/2] }
+
 func p99(took []time.Duration) time.Duration { return took[len(took)*99/100] }
 
 func figures(took []time.Duration) string {
