@@ -195,8 +195,8 @@ func (e *Events) Pull(ctx context.Context, n int, wait time.Duration, handle fun
 	return got, err
 }
 
-// forget has the next Pull look again: the consumer may have been deleted, and made
-// anew without what it knew.
+// forget has the next Pull look again: an operator may have deleted the consumer,
+// and the one that a replica created in its place does not know what was handed out.
 func (e *Events) forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -133,7 +133,7 @@ func pool(path string, size int, options url.Values) (*sqlx.DB, error) {
 		"journal_mode(WAL)",
 		"synchronous(FULL)", // a power cut loses nothing that was committed
 		"foreign_keys(1)",
-		"journal_size_limit(16777216)", // the WAL that a long reader made grow is cut when it begins anew
+		"journal_size_limit(16777216)", // bytes to which SQLite cuts the write-ahead log when it has written all of it back
 	}, options["_pragma"]...)
 	options.Set("_dqs", "0")
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: options.Encode()}

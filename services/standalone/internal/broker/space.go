@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// leastStore is the least that the server is told it may store. The streams reserve
-// 1.6 GiB of it, however little they hold, and the server would make none of them with
-// less.
+// leastStore is the lowest limit in bytes that standalone sets for what its NATS server
+// stores. The streams reserve 1.6 GiB of it, however little they hold, and the server
+// would make none of them with less.
 const leastStore = 2 << 30
 
 // space is the room for the streams, in bytes.
