@@ -62,7 +62,7 @@ type Action string
 const (
 	Done   Action = "done"   // nothing more to do: delivered, given up or skipped
 	Retry  Action = "retry"  // attempt again at Decision.At
-	Wait   Action = "wait"   // wait in the webhook's lane until it is released
+	Wait   Action = "wait"   // wait for the webhook: where its Waits says
 	Remove Action = "remove" // a Zapier subscription answered 410: delete the webhook
 )
 

@@ -44,7 +44,20 @@ type Delivery struct {
 	// requested: the delivery is then made even if one of those succeeded, and has
 	// all attempts of a new delivery after them. It is 0 for any other delivery.
 	PriorAttempts int
+
+	// Waits says whether the delivery is kept for its webhook when it has to wait.
+	Waits Waits
 }
+
+// Waits says where a delivery is kept that has to wait for its webhook.
+type Waits uint8
+
+// The values of Waits.
+const (
+	InLane  Waits = iota // in its webhook's lane, which is no matter of the record
+	MayWait              // with its record, if it has to wait
+	Waiting              // with its record, until it is done with
+)
 
 // Of returns the delivery of an event, accepted as sequence at stored, to a
 // webhook. body is the event's Body, shared by all its deliveries.
@@ -102,7 +115,7 @@ type Result string
 const (
 	Succeeded Result = "succeeded" // a 2xx answer
 	Failed    Result = "failed"    // anything else; Outcome.Reason says what
-	Deferred  Result = "deferred"  // not sent now: it waits in the webhook's lane
+	Deferred  Result = "deferred"  // not sent now: it waits for its webhook
 	Skipped   Result = "skipped"   // not sent at all: the webhook no longer wants it
 )
 
@@ -139,12 +152,14 @@ type Attempt struct {
 	OrganizationID string
 	EventID        string
 	EventType      event.Type
-	EventSequence  uint64   // where the event is kept in the event stream; 0 for a test
-	Number         int      // 1 for the first; 0 when nothing was sent
-	PriorAttempts  int      // as the delivery's; it is not kept
-	Test           bool     // made by the Test button: shown in the log, changes no count
-	URL            string   // where it went
-	HeaderNames    []string // of the headers that the webhook's owner had added
+	EventSequence  uint64    // where the event is kept in the event stream; 0 for a test
+	Number         int       // 1 for the first; 0 when nothing was sent
+	PriorAttempts  int       // as the delivery's; it is not kept
+	Waits          Waits     // as the delivery's; it is not kept
+	EventStored    time.Time // as the delivery's; it is not kept
+	Test           bool      // made by the Test button: shown in the log, changes no count
+	URL            string    // where it went
+	HeaderNames    []string  // of the headers that the webhook's owner had added
 	StartedAt      time.Time
 	EndedAt        time.Time
 	RecordedAt     time.Time // when it is recorded; Fold tells Decide, and it is not kept

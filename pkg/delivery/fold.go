@@ -71,6 +71,7 @@ func decideStep(p Policy, w *webhook.Webhook, a Attempt, now time.Time, after *w
 	decision.At = Recordable(decision.At)
 	*after = *w
 	after.Health = health
+	after.Waiting = w.Waiting || a.Waits == MayWait && decision.Action == Wait
 	if w.Health.AutoDisabled != health.AutoDisabled {
 		after.Version++
 		after.UpdatedAt = later(w.UpdatedAt, a.EndedAt)

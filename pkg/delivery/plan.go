@@ -27,9 +27,9 @@ type Turn struct {
 	// Behind is set when deliveries wait that must be sent before this one.
 	Behind bool
 
-	// Interrupted is set when another replica had the delivery and may have put
-	// it into its lane without saying so. Sent from both places it would arrive
-	// twice at the same moment; the lane stores it once.
+	// Interrupted is set when another replica had the delivery and may have kept it
+	// without saying so. Sent from both places it would arrive twice at the same
+	// moment; it is kept once.
 	Interrupted bool
 
 	// Probes is set when the delivery may be the one that tries an endpoint whose

@@ -154,6 +154,7 @@ type Store interface {
 	Log
 	Idempotency
 	Recoveries
+	Waiting
 	Notices
 	Access
 	Audit

@@ -17,9 +17,9 @@ import (
 // certain event must compare its id: a stream that was deleted and made again
 // counts from 1. The message must not be acknowledged.
 func (c *Conn) Event(ctx context.Context, sequence uint64) (*Message, error) {
-	events, err := c.js.Stream(ctx, proto.StreamEvents)
+	events, err := c.eventStream(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open stream %s: %w", proto.StreamEvents, unavailable(err))
+		return nil, err
 	}
 	expired := fault.New(fault.NotFound, "event-expired", "The event is no longer kept: it is too old.")
 	if sequence == 0 {
@@ -37,7 +37,7 @@ func (c *Conn) Event(ctx context.Context, sequence uint64) (*Message, error) {
 	}
 	return &Message{
 		Subject: raw.Subject, ContentType: raw.Header.Get(proto.HeaderContentType),
-		Data: raw.Data, Sequence: raw.Sequence, Stored: raw.Time,
+		Data: raw.Data, Sequence: raw.Sequence, Stored: raw.Time, header: raw.Header,
 	}, nil
 }
 
@@ -45,6 +45,8 @@ func (c *Conn) Event(ctx context.Context, sequence uint64) (*Message, error) {
 // what the stream keeps. It returns nats.ErrMsgNotFound when the stream does not keep
 // the message.
 func (c *Conn) eventOfLeader(ctx context.Context, sequence uint64) (*jetstream.RawStreamMsg, error) {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
 	js, err := c.nc.JetStream() // package jetstream asks any copy
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
@@ -54,4 +56,17 @@ func (c *Conn) eventOfLeader(ctx context.Context, sequence uint64) (*jetstream.R
 		return nil, fmt.Errorf("ask the leader: %w", err)
 	}
 	return &jetstream.RawStreamMsg{Subject: m.Subject, Sequence: m.Sequence, Header: m.Header, Data: m.Data, Time: m.Time}, nil
+}
+
+// eventStream returns the event stream, about which the server is asked once.
+func (c *Conn) eventStream(ctx context.Context) (jetstream.Stream, error) {
+	if known := c.opened.Load(); known != nil {
+		return *known, nil
+	}
+	events, err := c.js.Stream(ctx, proto.StreamEvents)
+	if err != nil {
+		return nil, fmt.Errorf("open stream %s: %w", proto.StreamEvents, unavailable(err))
+	}
+	c.opened.Store(&events)
+	return events, nil
 }

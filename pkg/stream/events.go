@@ -60,8 +60,9 @@ type Message struct {
 	Deliveries  uint64      // how often it was handed out, this time included, as far as the server knows
 	Redelivered Redelivered // whether it was handed out before, to any replica
 
-	raw  jetstream.Msg
-	keep *sync.Pool // of *keeper
+	raw    jetstream.Msg
+	keep   *sync.Pool  // of *keeper
+	header nats.Header // when raw is nil
 }
 
 // Redelivered says whether a message was handed out before. The replica that had
@@ -78,7 +79,7 @@ const (
 // Headers returns the message's headers, in which its trace is named.
 func (m *Message) Headers() trace.Headers {
 	if m.raw == nil {
-		return nats.Header{}
+		return m.header
 	}
 	return m.raw.Headers()
 }

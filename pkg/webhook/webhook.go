@@ -79,6 +79,10 @@ type Webhook struct {
 	// is 0 on any other webhook.
 	OrderedFrom uint64
 
+	// Waiting is set when deliveries may be kept for the webhook because they had to
+	// wait for it.
+	Waiting bool
+
 	// Version counts the changes a customer can see as one: of a field, or of
 	// the status. A delivery's outcome alone does not raise it, so that an
 	// If-Match does not fail because a call ended meanwhile.

@@ -64,9 +64,9 @@ func writeHealth(ctx context.Context, tx *sqlx.Tx, rows []sqlstore.WebhookRow) e
 	const update = `UPDATE webhooks w SET
 			updated_at = n.updated_at, version = n.version, failure_count = n.failure_count, outages = n.outages,
 			count_from = n.count_from, last_sent_at = n.last_sent_at, last_error = n.last_error,
-			hold_until = n.hold_until, auto_disabled = n.auto_disabled
+			hold_until = n.hold_until, auto_disabled = n.auto_disabled, waiting = n.waiting
 		FROM json_to_recordset($1) AS n (id text, updated_at timestamptz, version bigint, failure_count integer, outages json,
-			count_from timestamptz, last_sent_at timestamptz, last_error json, hold_until timestamptz, auto_disabled text)
+			count_from timestamptz, last_sent_at timestamptz, last_error json, hold_until timestamptz, auto_disabled text, waiting boolean)
 		WHERE w.id = n.id`
 	text, err := json.Marshal(rows)
 	if err != nil {

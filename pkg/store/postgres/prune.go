@@ -23,6 +23,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, keep store.Retention) 
 			WHERE a.id = old.id AND a.started_at = old.started_at`),
 		s.PruneIdempotency(ctx, before),
 		s.PruneRecoveries(ctx, before),
+		s.PruneWaiting(ctx, before),
 		s.PruneHours(ctx, before),
 		s.PruneAccess(ctx, now, now.Add(-keep.Audit)),
 		s.PruneAudit(ctx, now.Add(-keep.Audit)),

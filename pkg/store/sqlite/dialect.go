@@ -91,7 +91,7 @@ func away(err error) bool {
 
 func writeHealth(ctx context.Context, tx *sqlx.Tx, d sqlstore.Dialect, rows []sqlstore.WebhookRow) error {
 	const update = `UPDATE webhooks SET updated_at = ?, version = ?, failure_count = ?, outages = ?, count_from = ?,
-		last_sent_at = ?, last_error = ?, hold_until = ?, auto_disabled = ? WHERE id = ?`
+		last_sent_at = ?, last_error = ?, hold_until = ?, auto_disabled = ?, waiting = ? WHERE id = ?`
 	stmt, err := tx.PrepareContext(ctx, update)
 	if err != nil {
 		return err //nolint:wrapcheck // The caller names the operation.
@@ -99,7 +99,7 @@ func writeHealth(ctx context.Context, tx *sqlx.Tx, d sqlstore.Dialect, rows []sq
 	defer stmt.Close() //nolint:errcheck // The transaction's end decides.
 	for _, row := range rows {
 		_, err := stmt.ExecContext(ctx, d.Param(row.UpdatedAt), row.Version, row.FailureCount, row.Outages.Param(),
-			d.Param(row.CountFrom), d.Param(row.LastSentAt), row.LastError.Param(), d.Param(row.HoldUntil), row.AutoDisabled, row.ID)
+			d.Param(row.CountFrom), d.Param(row.LastSentAt), row.LastError.Param(), d.Param(row.HoldUntil), row.AutoDisabled, row.Waiting, row.ID)
 		if err != nil {
 			return err //nolint:wrapcheck // The caller names the operation.
 		}

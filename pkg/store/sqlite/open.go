@@ -157,6 +157,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, keep store.Retention) 
 			SELECT rowid FROM attempts WHERE webhook_id = ? LIMIT ?)`),
 		s.PruneIdempotency(ctx, before),
 		s.PruneRecoveries(ctx, before),
+		s.PruneWaiting(ctx, before),
 		s.PruneHours(ctx, before),
 		s.PruneAccess(ctx, now, now.Add(-keep.Audit)),
 		s.PruneAudit(ctx, now.Add(-keep.Audit)),

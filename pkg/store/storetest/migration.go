@@ -47,6 +47,17 @@ func MigrationsBefore(t *testing.T, name string) fs.FS {
 // database's columns that are NULL or true.
 func LogOutlives(t *testing.T, s store.Store, db, writer *sqlx.DB, flag string, migrate func() store.Store) {
 	t.Helper()
+	// Today's program writes the rows, so the older schema lends it the columns that
+	// a later migration adds.
+	alter := func(statements ...string) {
+		t.Helper()
+		for _, statement := range statements {
+			if _, err := writer.ExecContext(t.Context(), `ALTER TABLE `+statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	alter(`webhooks ADD COLUMN waiting ` + flag + ` NOT NULL DEFAULT false`)
 	w := Webhook("acme")
 	if err := s.Create(t.Context(), By(), w, 10); err != nil {
 		t.Fatal(err)
@@ -76,16 +87,6 @@ func LogOutlives(t *testing.T, s store.Store, db, writer *sqlx.DB, flag string, 
 			t.Fatal(err)
 		}
 	}
-	// Today's program writes the rows, so the older schema lends it the columns that
-	// a later migration adds.
-	alter := func(statements ...string) {
-		t.Helper()
-		for _, statement := range statements {
-			if _, err := writer.ExecContext(t.Context(), `ALTER TABLE `+statement); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	alter(`attempts ADD COLUMN sent_twice `+flag, `attempts ADD COLUMN response_encoding text`,
 		`attempts ADD COLUMN response_header_truncated `+flag,
 		`outcome_hours ADD COLUMN reasons text NOT NULL DEFAULT ''`, `outcome_hours ADD COLUMN took text NOT NULL DEFAULT ''`)
@@ -96,7 +97,7 @@ func LogOutlives(t *testing.T, s store.Store, db, writer *sqlx.DB, flag string, 
 	}
 
 	alter(`attempts DROP COLUMN sent_twice`, `attempts DROP COLUMN response_encoding`, `attempts DROP COLUMN response_header_truncated`,
-		`outcome_hours DROP COLUMN reasons`, `outcome_hours DROP COLUMN took`)
+		`webhooks DROP COLUMN waiting`, `outcome_hours DROP COLUMN reasons`, `outcome_hours DROP COLUMN took`)
 	s = migrate()
 	wantEqual(t, "rows", allRows(t, db), before)
 	wantEqual(t, "deliveries", listAll(t, s, w.ID), listed)

@@ -63,6 +63,7 @@ type Store interface {
 	store.Deliveries
 	store.Log
 	store.Recoveries
+	store.Waiting
 	store.Idempotency
 	store.Notices
 	store.Access
@@ -139,6 +140,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 		Deliveries:      deps.Store,
 		DeliveryLog:     deps.Store,
 		Recoveries:      deps.Store,
+		Waiting:         deps.Store,
 		DeliveryTimeout: cfg.DeliveryTimeout,
 		Access:          deps.Store,
 		Audit:           deps.Store,

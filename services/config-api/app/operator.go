@@ -33,7 +33,7 @@ func OpenOperator(ctx context.Context, s config.Settings, by audit.Actor, log *s
 	return &admin.Operator{
 		By: by, Organizations: b.Store, Rejected: b.Stream,
 		Manage: &manage.Service{
-			Webhooks: b.Store, Deliveries: b.Store, DeliveryLog: b.Store, Recoveries: b.Store, Audit: b.Store,
+			Webhooks: b.Store, Deliveries: b.Store, DeliveryLog: b.Store, Recoveries: b.Store, Waiting: b.Store, Audit: b.Store,
 			Stream: b.Stream, Fleet: fleet,
 			Rules: webhook.Rules{ZapierHosts: s.ZapierHosts, CheckURL: checkURL},
 			Now:   time.Now, Log: log,

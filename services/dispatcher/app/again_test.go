@@ -46,10 +46,9 @@ func TestWhatIsRecordedIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// A replica died after it had put deliveries into their lane, and before it
-// acknowledged their events. The events come again while the lane is read, and each
-// is sent once.
-func TestWhatIsInItsLaneIsNotSentTwice(t *testing.T) {
+// A replica died after it had kept deliveries, and before it acknowledged their
+// events. The events come again while what waits is delivered, and each is sent once.
+func TestWhatWaitsIsNotSentTwice(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	release := make(chan struct{})
@@ -59,10 +58,10 @@ func TestWhatIsInItsLaneIsNotSentTwice(t *testing.T) {
 	s.publish(t, "acme", ids...)
 	s.handOut(t, len(ids))
 	for n, id := range ids {
-		e := event.Sample(event.CallCompleted, "acme", id, time.Now())
-		if err := s.conn.Enqueue(t.Context(), delivery.Of(e, e.Body(), w.ID, uint64(n+1), time.Now()), 0); err != nil {
-			t.Fatal(err)
-		}
+		kept := storetest.Succeeded(w, time.Now(), 0)
+		kept.Number, kept.Outcome = 0, delivery.Outcome{Result: delivery.Deferred, Message: "Held."}
+		kept.EventSequence, kept.EventStored, kept.Waits = uint64(n+1), time.Now(), delivery.MayWait
+		s.record(t, w, id, kept)
 	}
 	replica := s.run(t, config(never))
 	await(t, "each is on its way, and has come again", func() bool {

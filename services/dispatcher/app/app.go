@@ -70,7 +70,7 @@ func New(cfg Config, deps Dependencies) *App {
 // deadline and a little more have passed, or when hardStop ends. What is cut
 // short is not acknowledged, and so delivered again.
 func (a *App) Run(ctx, hardStop context.Context) error {
-	parts, err := a.assemble()
+	parts, err := a.assemble() //nolint:contextcheck // a scrape of the metrics has no context
 	if err != nil {
 		return err
 	}

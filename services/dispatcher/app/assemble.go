@@ -49,6 +49,7 @@ type parts struct {
 	dispatcher   *dispatch.Dispatcher
 	lanes        *queue.Lanes
 	ordered      *queue.Ordered
+	waiting      *queue.Waiting
 	tests        *stream.TestService
 	recoveries   *recovery.Runner
 	unsubscriber *unsubscribe.Unsubscriber
@@ -71,6 +72,7 @@ func (p *parts) stages(work context.Context) []stage {
 			until("dispatcher", p.dispatcher.Run),
 			until("lanes", p.lanes.Run),
 			until("ordered webhooks", p.ordered.Run),
+			until("waiting deliveries", p.waiting.Run),
 			until("tests", p.offerTests),
 			until("recoveries", p.recoveries.Run),
 			until("unsubscriber", p.unsubscriber.Run),
@@ -120,13 +122,14 @@ func (a *App) assemble() (*parts, error) {
 		}
 	}
 	lanes, ordered := queue.NewLanes(queued(metrics.Lane), a.cfg.WebhookMaxInFlight), queue.NewOrdered(queued(metrics.Ordered))
+	waiting := queue.NewWaiting(queued(metrics.Lane), a.deps.Store, a.replica, lanes, a.cfg.WebhookMaxInFlight)
 	listener.begin(matcher, lanes, ordered, repeats)
-	metrics.Watch(a.deps.Registry, state(a.deps.Sender, slots, webhooks, recorder, lanes, matcher, repeats))
+	metrics.Watch(a.deps.Registry, state(a.deps.Sender, slots, webhooks, recorder, lanes, waiting, matcher, repeats))
 	places := a.places()
 	return &parts{
-		log: log, outbox: notices, recorder: recorder, member: member, lanes: lanes, ordered: ordered,
+		log: log, outbox: notices, recorder: recorder, member: member, lanes: lanes, ordered: ordered, waiting: waiting,
 		dispatcher: &dispatch.Dispatcher{
-			Stream: a.deps.Stream, Matcher: matcher, Slots: slots, Webhooks: webhooks, Lanes: lanes, Ordered: ordered, Repeats: repeats,
+			Stream: a.deps.Stream, Matcher: matcher, Slots: slots, Webhooks: webhooks, Lanes: lanes, Ordered: ordered, Waiting: waiting, Repeats: repeats,
 			Deliverer: deliverer, Workers: workers, Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Now: now, Log: log, Metrics: a.metrics, Tracer: a.deps.Tracer,
 		},
 		tests:        a.tests(matcher, deliverer, places.tests),
@@ -173,7 +176,7 @@ func (a *App) recoveries(matcher *match.Matcher, deliverer *deliver.Deliverer) *
 }
 
 // state returns the functions that the metrics of the replica's state read.
-func state(sender *egress.Client, slots *limit.Slots, webhooks *limit.Webhooks, recorder *record.Recorder, lanes *queue.Lanes, matcher *match.Matcher, repeats *repeat.Finder) metrics.State {
+func state(sender *egress.Client, slots *limit.Slots, webhooks *limit.Webhooks, recorder *record.Recorder, lanes *queue.Lanes, waiting *queue.Waiting, matcher *match.Matcher, repeats *repeat.Finder) metrics.State {
 	return metrics.State{
 		SlotsUsed:    func() float64 { return float64(slots.Used()) },
 		SlotsLimit:   func() float64 { return float64(slots.Limit()) },
@@ -181,6 +184,8 @@ func state(sender *egress.Client, slots *limit.Slots, webhooks *limit.Webhooks, 
 		InFlight:     func() float64 { return float64(webhooks.InFlight()) },
 		Unrecorded:   func() float64 { return float64(recorder.Pending()) },
 		Connections:  sender.Connections,
+		Waiting:      func() float64 { return float64(waiting.Total()) },
+		Drained:      func() float64 { return float64(waiting.Drained()) },
 		Remembered:   func() float64 { return float64(repeats.Remembered()) },
 		LanesOpen:    func() float64 { return float64(lanes.Open()) },
 		CacheSize:    func() float64 { return float64(matcher.Size()) },

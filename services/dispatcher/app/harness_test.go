@@ -361,7 +361,11 @@ func (s *system) held(t *testing.T, w webhook.Webhook) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	kept, err := s.store.CountWaiting(t.Context(), []string{w.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n + kept[w.ID]
 }
 
 func (s *system) awaitHeld(t *testing.T, w webhook.Webhook, n int64) {

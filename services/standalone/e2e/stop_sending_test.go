@@ -134,7 +134,8 @@ func (s *system) quiet(t *testing.T, webhookID string) {
 		busy := 0.0
 		for _, d := range s.dispatchers {
 			busy += metric(t, d, "dialnote_dispatcher_attempts_in_flight") + metric(t, d, "dialnote_dispatcher_lanes_open") +
-				metric(t, d, "dialnote_dispatcher_outcomes_unrecorded")
+				metric(t, d, "dialnote_dispatcher_outcomes_unrecorded") + metric(t, d, "dialnote_dispatcher_webhooks_drained")
+			held += int64(metric(t, d, "dialnote_dispatcher_deliveries_waiting"))
 		}
 		if pending > 0 || held > 0 || busy > 0 {
 			return fmt.Errorf("%d events, %d held, %v in the replicas", pending, held, busy)

@@ -100,7 +100,7 @@ func (s *Store) write(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, current
 	after, removed := outcome(steps)
 	var health []WebhookRow
 	for _, id := range slices.Sorted(maps.Keys(after)) {
-		if reflect.DeepEqual(current[id].Health, after[id].Health) {
+		if reflect.DeepEqual(current[id].Health, after[id].Health) && current[id].Waiting == after[id].Waiting {
 			continue
 		}
 		row, err := healthRow(*after[id])
@@ -113,6 +113,9 @@ func (s *Store) write(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, current
 		if err := s.Dialect.WriteHealth(ctx, tx, health); err != nil {
 			return fmt.Errorf("update health: %w", err)
 		}
+	}
+	if err := s.writeWaiting(ctx, tx, steps, after); err != nil {
+		return err
 	}
 	for _, id := range removed {
 		if err := removeWebhook(ctx, tx, id); err != nil {

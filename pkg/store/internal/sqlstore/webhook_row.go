@@ -30,11 +30,12 @@ type WebhookRow struct {
 	LastError      JSON      `db:"last_error" json:"last_error"`
 	HoldUntil      Timestamp `db:"hold_until" json:"hold_until"`
 	AutoDisabled   string    `db:"auto_disabled" json:"auto_disabled"`
+	Waiting        bool      `db:"waiting" json:"waiting"`
 }
 
 const (
 	openColumns = `id, organization_id, name, provider, url, event, created_at, updated_at, ordered_from, version,
-	failure_count, outages, count_from, last_sent_at, last_error, hold_until, auto_disabled`
+	failure_count, outages, count_from, last_sent_at, last_error, hold_until, auto_disabled, waiting`
 	webhookColumns = openColumns + `, secret, headers` // with what is sealed
 )
 
@@ -83,7 +84,7 @@ func healthRow(w webhook.Webhook) (WebhookRow, error) {
 	row := WebhookRow{
 		ID: w.ID, UpdatedAt: recordable(w.UpdatedAt), Version: w.Version,
 		FailureCount: h.FailureCount, CountFrom: recordable(h.CountFrom), LastSentAt: recordable(h.LastSentAt),
-		HoldUntil: recordable(h.HoldUntil), AutoDisabled: string(h.AutoDisabled),
+		HoldUntil: recordable(h.HoldUntil), AutoDisabled: string(h.AutoDisabled), Waiting: w.Waiting,
 	}
 	text, err := json.Marshal(outages)
 	if err != nil {
@@ -148,6 +149,7 @@ func (row WebhookRow) unsealed() (webhook.Webhook, error) {
 		ID: row.ID, OrganizationID: row.OrganizationID, Name: row.Name, Provider: webhook.Provider(row.Provider),
 		URL: row.URL, Event: webhook.Setting(row.Event),
 		CreatedAt: row.CreatedAt.Time, UpdatedAt: row.UpdatedAt.Time, OrderedFrom: uint64(row.OrderedFrom), Version: row.Version, //nolint:gosec // a CHECK keeps it from being negative
+		Waiting: row.Waiting,
 		Health: webhook.Health{
 			FailureCount: row.FailureCount, CountFrom: row.CountFrom.Time, LastSentAt: row.LastSentAt.Time,
 			HoldUntil: row.HoldUntil.Time, AutoDisabled: webhook.DisabledReason(row.AutoDisabled),

@@ -77,13 +77,13 @@ func (s *Store) create(ctx context.Context, by audit.Actor, w webhook.Webhook, l
 }
 
 func (s *Store) insertWebhook(ctx context.Context, tx *sqlx.Tx, row WebhookRow) error {
-	const insert = `INSERT INTO webhooks (` + webhookColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	const insert = `INSERT INTO webhooks (` + webhookColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	d := s.Dialect
 	_, err := tx.ExecContext(ctx, tx.Rebind(insert),
 		row.ID, row.OrganizationID, row.Name, row.Provider, row.URL, row.Event,
 		d.Param(row.CreatedAt), d.Param(row.UpdatedAt), row.OrderedFrom, row.Version,
 		row.FailureCount, row.Outages.Param(), d.Param(row.CountFrom), d.Param(row.LastSentAt),
-		row.LastError.Param(), d.Param(row.HoldUntil), row.AutoDisabled, row.Secret, orNull(row.Headers))
+		row.LastError.Param(), d.Param(row.HoldUntil), row.AutoDisabled, row.Waiting, row.Secret, orNull(row.Headers))
 	return err //nolint:wrapcheck // Transact names the operation.
 }
 
@@ -166,7 +166,7 @@ func (s *Store) Update(ctx context.Context, by audit.Actor, organizationID, id s
 			return refused
 		}
 		updated.ID, updated.OrganizationID = id, organizationID
-		updated.CreatedAt, updated.Version = current.CreatedAt, current.Version+1
+		updated.CreatedAt, updated.Version, updated.Waiting = current.CreatedAt, current.Version+1, current.Waiting
 		headers, err := s.resealHeaders(current, updated, row.Headers)
 		if err != nil {
 			return err
@@ -250,6 +250,11 @@ func (s *Store) Delete(ctx context.Context, by audit.Actor, organizationID, id s
 func removeWebhook(ctx context.Context, tx *sqlx.Tx, id string) error {
 	if err := removeAnswers(ctx, tx, id); err != nil {
 		return err
+	}
+	for _, table := range []string{"waiting", "waiting_leases"} {
+		if _, err := tx.ExecContext(ctx, tx.Rebind(`DELETE FROM `+table+` WHERE webhook_id = ?`), id); err != nil {
+			return err //nolint:wrapcheck // Transact names the operation.
+		}
 	}
 	if _, err := tx.ExecContext(ctx, tx.Rebind(`DELETE FROM webhooks WHERE id = ?`), id); err != nil {
 		return err //nolint:wrapcheck // Transact names the operation.

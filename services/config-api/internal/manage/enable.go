@@ -24,8 +24,8 @@ func (s *Service) Enable(ctx context.Context, by audit.Actor, organizationID, id
 			return View{}, err
 		}
 		// Before it is enabled, or some would already be sent.
-		if err := s.Stream.Discard(ctx, id); err != nil {
-			return View{}, fmt.Errorf("discard held events of webhook %s: %w", id, err)
+		if err := s.drop(ctx, id); err != nil {
+			return View{}, err
 		}
 		if err := s.skipHeld(ctx, w, "Skipped: the webhook was enabled without the events that it held."); err != nil {
 			return View{}, err

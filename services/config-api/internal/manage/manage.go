@@ -4,6 +4,7 @@ package manage
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -20,6 +21,7 @@ type Service struct {
 	Deliveries  store.Deliveries
 	DeliveryLog store.Log
 	Recoveries  store.Recoveries
+	Waiting     store.Waiting
 	Stream      Stream
 	Fleet       Fleet
 
@@ -50,7 +52,7 @@ type View struct {
 // view adds the numbers of held events to webhooks. While the broker is away they
 // are unknown, and the webhooks can still be read.
 func (s *Service) view(ctx context.Context, ws ...webhook.Webhook) []View {
-	held, err := s.Stream.HeldEach(ctx, ws)
+	held, err := s.held(ctx, ws)
 	if err != nil {
 		s.Log.WarnContext(ctx, "held events not counted", slog.Any("error", err))
 	}
@@ -64,6 +66,28 @@ func (s *Service) view(ctx context.Context, ws ...webhook.Webhook) []View {
 		views = append(views, v)
 	}
 	return views
+}
+
+// held counts what waits for webhooks: in the database, and in the streams.
+func (s *Service) held(ctx context.Context, ws []webhook.Webhook) (map[string]int64, error) {
+	var waiting []string
+	for _, w := range ws {
+		if w.Waiting {
+			waiting = append(waiting, w.ID)
+		}
+	}
+	kept, err := s.Waiting.CountWaiting(ctx, waiting)
+	if err != nil {
+		return nil, fmt.Errorf("count waiting deliveries: %w", err)
+	}
+	held, err := s.Stream.HeldEach(ctx, ws)
+	if err != nil {
+		return nil, fmt.Errorf("count held deliveries: %w", err)
+	}
+	for id, n := range held {
+		kept[id] += n
+	}
+	return kept, nil
 }
 
 // now returns the time with the precision that is kept.

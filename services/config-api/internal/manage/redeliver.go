@@ -51,6 +51,9 @@ func (s *Service) Redeliver(ctx context.Context, by audit.Actor, organizationID,
 	if err := s.Stream.Requeue(ctx, d, request); err != nil {
 		return fmt.Errorf("queue delivery %s: %w", deliveryID, err)
 	}
+	if err := s.Waiting.ForgetWaiting(ctx, webhookID, d.EventSequence); err != nil { // it does not wait twice
+		s.Log.WarnContext(ctx, "delivery that is made again still waits too", slog.String("deliveryId", deliveryID), slog.Any("error", err))
+	}
 	s.noteWaiting(ctx, w, d, "att_"+request, asked)
 	return nil
 }

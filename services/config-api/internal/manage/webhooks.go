@@ -226,8 +226,19 @@ func (s *Service) settleDelete(ctx context.Context, w webhook.Webhook) error {
 }
 
 func (s *Service) discard(ctx context.Context, id string) error {
+	if err := s.drop(ctx, id); err != nil {
+		return unsettled(err)
+	}
+	return nil
+}
+
+// drop removes what waits for a webhook.
+func (s *Service) drop(ctx context.Context, id string) error {
+	if err := s.Waiting.DropWaiting(ctx, id); err != nil {
+		return fmt.Errorf("discard waiting events of webhook %s: %w", id, err)
+	}
 	if err := s.Stream.Discard(ctx, id); err != nil {
-		return unsettled(fmt.Errorf("discard held events of webhook %s: %w", id, err))
+		return fmt.Errorf("discard held events of webhook %s: %w", id, err)
 	}
 	return nil
 }

@@ -69,6 +69,8 @@ func begin(t *match.Target, d delivery.Delivery, number int, at time.Time) deliv
 		EventSequence:  d.EventSequence,
 		Number:         number,
 		PriorAttempts:  d.PriorAttempts,
+		Waits:          d.Waits,
+		EventStored:    d.EventStored,
 		URL:            t.Sent,
 		StartedAt:      at,
 	}

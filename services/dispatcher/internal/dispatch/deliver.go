@@ -6,37 +6,39 @@ import (
 	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/limit"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
 
-// inHand is a delivery of an event that this replica works on, until it is recorded
-// or in its lane.
+// inHand is a delivery of an event that this replica works on, until it is recorded.
 type inHand struct {
 	*Dispatcher
 
 	turn delivery.Turn
 	slot *limit.Slot
-	done func(error) // called once, when the delivery is recorded or in its lane, or with an error when the event must come again
+	done func(error) // called once, when the delivery is recorded and what follows is stored, or with an error when the event must come again
 }
 
-// deliver delivers one event to one webhook: now, when its turn has come, or by way
-// of its lane. It returns when the request has ended, or the delivery is in the lane
-// or in its webhook's line, and returns what the goroutine does next. It gives the
-// slot back as soon as the delivery needs it no more.
+// deliver delivers one event to one webhook: now, when its turn has come, or later,
+// when it has to wait. It returns when the request has ended, or the delivery is given
+// to the recorder or is in its webhook's line, and returns what the goroutine does
+// next. It gives the slot back as soon as the delivery needs it no more.
 //
 // An event that was handed out before may be recorded already. The replica that had
-// it may also have put the delivery into its lane, and died before it could say so:
-// then it goes into the lane again, which stores it once.
+// it may also have kept the delivery, and died before it could acknowledge: then it is
+// kept again, which keeps it once.
 func (h *inHand) deliver(ctx context.Context, t *match.Target, redelivered stream.Redelivered) limit.Job {
+	h.turn.Delivery.Waits = delivery.MayWait
 	of := h.turn.Delivery
 	if redelivered != stream.NotRedelivered {
 		var err error
 		if h.turn.Progress, err = h.progress(ctx, of); err != nil {
 			return h.end(err)
 		}
+		h.turn.Interrupted = h.turn.Interrupted || h.turn.Progress.EventSequence != 0
 	}
-	busy, overflow := h.Lanes.Busy(of.WebhookID)
+	busy, overflow := h.Waiting.Busy(of.WebhookID)
 	h.turn.Behind = goFirst(busy, overflow)
 	plan := delivery.Plan(h.turn, h.Now())
 	if plan.Step != delivery.PlanSend {
@@ -65,8 +67,8 @@ func (h *inHand) send(ctx context.Context) limit.Job {
 	}
 	h.turn.Behind = h.behind(of.WebhookID)
 	plan, next := h.Deliverer.Begin(ctx, t, h.turn, h.slot, func(recorded delivery.Step, err error) {
-		if err != nil || recorded.Decision.Action == delivery.Done {
-			h.done(err)
+		if err != nil || recorded.Decision.Action == delivery.Done || recorded.Decision.Action == delivery.Wait {
+			h.done(err) // what waits is kept with its record
 			return
 		}
 		h.Workers.Do(func() limit.Job { // the recorder waits for no broker
@@ -88,27 +90,30 @@ func (h *inHand) end(err error) limit.Job {
 	return nil
 }
 
-// keep does what a plan says of a delivery that is not sent: it puts one that has to
-// wait into its lane, and has it recorded that it waits there, and why. The slot is
-// given back in between: a webhook in trouble must not keep the others' events
-// waiting for its entries in the log.
+// keep does what a plan says of a delivery that is not sent. It has it recorded that
+// one has to wait for its webhook, and why: with that record it is kept. The slot is
+// given back: a webhook in trouble must not keep the others' events waiting for its
+// entries in the log.
 func (h *inHand) keep(ctx context.Context, t *match.Target, plan delivery.Planned) limit.Job {
 	if plan.Step != delivery.PlanHold {
 		return h.end(nil) // it is recorded, or its webhook is gone
 	}
-	err := h.Lanes.Settle(ctx, h.turn.Delivery, h.turn.Progress.Attempts, delivery.Decision{Action: delivery.Wait})
-	if err != nil {
-		return h.end(err)
-	}
 	h.slot.Free()
-	h.Deliverer.Decline(ctx, t, h.turn.Delivery, delivery.Deferred, plan.Message, func(_ delivery.Step, err error) { h.done(err) })
+	id, due := h.turn.Delivery.WebhookID, t.Webhook.Status() == webhook.StatusActive && !h.Now().Before(t.Webhook.Health.HoldUntil)
+	d, done := h.Dispatcher, h.done
+	h.Deliverer.Decline(ctx, t, h.turn.Delivery, delivery.Deferred, plan.Message, func(_ delivery.Step, err error) {
+		if err == nil && due {
+			d.Waiting.Kept(id)
+		}
+		done(err)
+	})
 	return nil
 }
 
 // enter takes a place for an attempt, or waits for one, and calls then. What came too
 // fast for a moment must not make a webhook take the long way for as long as more
-// comes: while the lane is busy with nothing but that, a place that is free and that
-// no delivery waits for is taken, and one of a webhook that is fast enough is waited
+// comes: while nothing waits but that, a place that is free and that no other delivery
+// is in line for is taken, and one of a webhook that is fast enough is waited
 // for as ever.
 func (h *inHand) enter(ctx context.Context, busy bool, then func(entered bool) limit.Job) limit.Job {
 	of := limit.Of{OrganizationID: h.turn.Delivery.OrganizationID, WebhookID: h.turn.Delivery.WebhookID}
@@ -144,11 +149,11 @@ func (d *Dispatcher) waitsInOrder(ctx context.Context, t *match.Target, of deliv
 	return plan.Message, nil
 }
 
-// behind reports whether deliveries wait in a webhook's lane that go first.
-func (d *Dispatcher) behind(webhookID string) bool { return goFirst(d.Lanes.Busy(webhookID)) }
+// behind reports whether deliveries wait for a webhook that go first.
+func (d *Dispatcher) behind(webhookID string) bool { return goFirst(d.Waiting.Busy(webhookID)) }
 
-// goFirst reports whether what waits in a lane goes first: what waits because of a
-// failure does, what only came faster than it could be sent does not.
+// goFirst reports whether what waits goes first: what waits because of a failure
+// does, what only came faster than it could be sent does not.
 func goFirst(busy, overflow bool) bool { return busy && !overflow }
 
 // progress returns what is recorded of a delivery. It waits while the database is

@@ -90,6 +90,7 @@ type now struct {
 	webhook *webhook.Webhook // nil when it is deleted
 	did     string
 	message string // that was recorded
+	kept    bool   // it was recorded as one that may have to wait
 	slots   *limit.Slots
 	used    int // slots, when it was recorded
 }
@@ -112,6 +113,7 @@ func (n *now) Record(_ context.Context, _ delivery.Policy, attempts []delivery.A
 	n.used = n.slots.Used()
 	if attempts[0].Number == 0 {
 		n.did, n.message = string(attempts[0].Outcome.Result), attempts[0].Outcome.Message
+		n.kept = attempts[0].Outcome.Result == delivery.Deferred && attempts[0].Waits == delivery.MayWait
 	}
 	steps := make([]delivery.Step, len(attempts))
 	for i := range steps {
@@ -154,7 +156,8 @@ func (n *now) dispatcher(t *testing.T, conn *stream.Conn, matcher *match.Matcher
 	n.slots = limit.NewSlots(1)
 	return &Dispatcher{
 		Matcher: matcher, Deliverer: d, Webhooks: webhooks, Workers: workers, Slots: n.slots, Now: time.Now, Log: log,
-		Lanes: queue.NewLanes(queue.Parts{Stream: conn, Log: log}, 1),
+		Lanes:   queue.NewLanes(queue.Parts{Stream: conn, Log: log}, 1),
+		Waiting: queue.NewWaiting(queue.Parts{Log: log}, nil, "test", nil, 1),
 	}
 }
 
@@ -203,8 +206,8 @@ func wantHeld(t *testing.T, conn *stream.Conn, what string, want int64) {
 	}
 }
 
-// A delivery whose turn would come too late goes to its lane, and is not sent.
-func TestADeliveryWithoutAPlaceGoesToItsLane(t *testing.T) {
+// A delivery whose turn would come too late is kept with its record, and not sent.
+func TestADeliveryWithoutAPlaceIsKept(t *testing.T) {
 	t.Parallel()
 	conn := connect(t)
 	n := &now{webhook: &calls}
@@ -219,7 +222,10 @@ func TestADeliveryWithoutAPlaceGoesToItsLane(t *testing.T) {
 	if n.used != 0 {
 		t.Error("its slot was held while the entry in the log was written")
 	}
-	wantHeld(t, conn, "without a place", 1)
+	if !n.kept {
+		t.Error("it is not kept")
+	}
+	wantHeld(t, conn, "without a place", 0) // it has no lane
 }
 
 // What is sent goes to the webhook of the moment it is sent, not to that of the
@@ -234,21 +240,20 @@ func TestAWebhookThatChangedWhileADeliveryWaitedForItsTurn(t *testing.T) {
 		name string
 		now  *webhook.Webhook
 		want string
-		held int64
+		kept bool
 	}{
-		{"as it was", &calls, "sent", 0},
-		{"with another event", &notes, "skipped", 0},
-		{"disabled by hand", &off, "skipped", 0},
-		{"disabled automatically", &stopped, "deferred", 1},
-		{"deleted", nil, "", 1},
+		{"as it was", &calls, "sent", false},
+		{"with another event", &notes, "skipped", false},
+		{"disabled by hand", &off, "skipped", false},
+		{"disabled automatically", &stopped, "deferred", true},
+		{"deleted", nil, "", false},
 	} {
 		n := &now{webhook: c.now}
 		d := n.dispatcher(t, conn, matcherOf(t, n))
 		d.deliverOne(t, stream.NotRedelivered)
-		if n.did != c.want || d.Webhooks.InFlight() != 0 {
-			t.Errorf("%s: it was %q, want %q; %d in flight", c.name, n.did, c.want, d.Webhooks.InFlight())
+		if n.did != c.want || n.kept != c.kept || d.Webhooks.InFlight() != 0 {
+			t.Errorf("%s: it was %q, want %q; kept %t; %d in flight", c.name, n.did, c.want, n.kept, d.Webhooks.InFlight())
 		}
-		wantHeld(t, conn, c.name, c.held)
 	}
 }
 

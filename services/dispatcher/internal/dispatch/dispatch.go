@@ -45,6 +45,7 @@ type Dispatcher struct {
 	Slots     *limit.Slots
 	Webhooks  *limit.Webhooks
 	Lanes     *queue.Lanes
+	Waiting   *queue.Waiting
 	Ordered   *queue.Ordered
 	Repeats   *repeat.Finder
 	Deliverer *deliver.Deliverer

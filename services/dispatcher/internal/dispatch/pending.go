@@ -21,11 +21,11 @@ type pendingEvent struct {
 	finished   func(safe bool) // called once, when each delivery has ended
 
 	open   atomic.Int32 // deliveries that have not ended, and one while they begin
-	unsafe atomic.Bool  // one of them is neither recorded nor in its lane
+	unsafe atomic.Bool  // one of them is not recorded, or what follows is not stored
 }
 
 // deliver delivers the event to each of its webhooks at once; finished is called when
-// each delivery is recorded or in its lane, or the event must come again. The first
+// each delivery is recorded, or the event must come again. The first
 // uses the event's slot; each other waits for one of its own, ahead of the pullers.
 // Workers deliver all but the last, which the caller delivers next.
 func (p *pendingEvent) deliver(work context.Context, targets, ordered []*match.Target, slot *limit.Slot) (last limit.Job) {
@@ -47,6 +47,7 @@ func (p *pendingEvent) deliver(work context.Context, targets, ordered []*match.T
 		h := &inHand{Dispatcher: p.dispatcher, turn: turn, slot: slot, done: p.begin(work, t)}
 		one := func() limit.Job { return h.deliver(work, t, p.message.Redelivered) }
 		if i == len(targets)-1 {
+			p.event, p.body, p.message.Data = event.Event{}, nil, nil // what waits to be recorded keeps no body
 			return one
 		}
 		p.dispatcher.Workers.Do(one)

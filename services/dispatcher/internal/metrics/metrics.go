@@ -57,7 +57,7 @@ func New(r prometheus.Registerer) *Metrics {
 		repeated:     prometheus.NewCounter(counter("events_repeated_total", "Events that came again, in another message of the stream, and were not delivered again.")),
 		contradicted: prometheus.NewCounterVec(counter("events_contradictory_total", "Events that contradict themselves: one that came again has other content, or the Nats-Msg-Id is not the event's."), []string{"what"}),
 		matched:      prometheus.NewCounter(counter("deliveries_matched_total", "Deliveries that events were matched to.")),
-		declined:     prometheus.NewCounterVec(counter("deliveries_declined_total", "Deliveries that were not attempted: deferred to the webhook's lane, or skipped because the webhook no longer sends the event."), []string{"result"}),
+		declined:     prometheus.NewCounterVec(counter("deliveries_declined_total", "Deliveries that were not attempted: deferred until the webhook takes them, or skipped because the webhook no longer sends the event."), []string{"result"}),
 		attempts:     prometheus.NewCounterVec(counter("attempts_total", "HTTP requests made, by result, reason and provider; tests do not count."), []string{"result", "reason", "provider"}),
 		delay:        prometheus.NewHistogramVec(histogram("first_attempt_delay_seconds", "Time from storing an event to the start of its first attempt, by its way.", waits()), []string{"way"}),
 		latency:      prometheus.NewHistogramVec(histogram("first_attempt_latency_seconds", "Time from storing an event to the end of its first attempt, by its way.", waits()), []string{"way"}),

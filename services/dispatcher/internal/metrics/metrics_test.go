@@ -151,6 +151,7 @@ func TestTheStateIsReadWhenItIsScraped(t *testing.T) {
 	metrics.Watch(registry, metrics.State{
 		SlotsUsed: read(1), SlotsLimit: read(2), InFlight: read(3), Unrecorded: read(4), LanesOpen: read(5),
 		CacheSize: read(6), CacheBytes: read(7), CacheHits: read(8), CacheMisses: read(9), CacheNoLease: read(10), Remembered: read(11),
+		Waiting: read(12), Drained: read(13),
 		Lanes:       func() map[string]int { return map[string]int{"held": 4, "open": int(scrape)} },
 		Connections: func() map[string]int { return map[string]int{"HTTP/1.1": 11, "HTTP/2": int(scrape)} },
 	})
@@ -158,6 +159,7 @@ func TestTheStateIsReadWhenItIsScraped(t *testing.T) {
 		want := map[string]float64{
 			"slots_used": 1, "slots_limit": 2, "attempts_in_flight": 3, "outcomes_unrecorded": 4, "lanes_open": 5,
 			"cache_webhooks": 6, "cache_bytes": 7, "cache_hits_total": 8, "cache_misses_total": 9, "cache_unleased_total": 10, "events_remembered": 11,
+			"deliveries_waiting": 12, "webhooks_drained": 13,
 		}
 		for name := range want {
 			want[name] += 100 * scrape

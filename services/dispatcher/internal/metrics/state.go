@@ -13,6 +13,8 @@ type State struct {
 	InFlight     func() float64
 	Unrecorded   func() float64
 	LanesOpen    func() float64
+	Waiting      func() float64
+	Drained      func() float64
 	Remembered   func() float64
 	Lanes        func() map[string]int // by how they are read; always with the same keys
 	Connections  func() map[string]int // to receivers, by protocol; always with the same keys
@@ -36,6 +38,8 @@ func Watch(r prometheus.Registerer, s State) {
 	read("attempts_in_flight", "HTTP requests in progress.", s.InFlight)
 	read("outcomes_unrecorded", "Outcomes that the database has not stored yet.", s.Unrecorded)
 	read("lanes_open", "Lanes that this replica reads or has parked.", s.LanesOpen)
+	read("deliveries_waiting", "Deliveries that wait for their webhook; all replicas have the same figure.", s.Waiting)
+	read("webhooks_drained", "Webhooks for which this replica delivers what waits.", s.Drained)
 	read("events_remembered", "Events of the last minutes that are compared with each new one without asking the log.", s.Remembered)
 	read("cache_webhooks", "Webhooks in the cache.", s.CacheSize)
 	read("cache_bytes", "Approximate memory of the webhooks in the cache, which the cache's bound limits.", s.CacheBytes)

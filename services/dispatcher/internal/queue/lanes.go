@@ -14,8 +14,8 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// Lanes keeps the deliveries that could not go at once, each webhook's in a lane of
-// its own, and reads the lanes that this replica knows of. Safe for concurrent use.
+// Lanes reads the lanes that this replica knows of: of each webhook the retries whose
+// time has come, redeliveries, and what is recovered. Safe for concurrent use.
 type Lanes struct {
 	readers
 
@@ -32,15 +32,12 @@ func NewLanes(p Parts, inFlight int) *Lanes {
 // work is the context of the deliveries.
 func (l *Lanes) Run(pulling, work context.Context) { l.run(pulling, work, l.sweep) }
 
-// Busy reports whether a webhook's lane is being read here: then new deliveries
-// go to its end, to keep their order. overflow reports that all that waits there
-// came faster than it could be sent, as far as this replica has seen, and nothing
-// because of a failure.
-func (l *Lanes) Busy(webhookID string) (busy, overflow bool) {
+// Reads reports whether a webhook's lane is being read here.
+func (l *Lanes) Reads(webhookID string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r, busy := l.byID[webhookID]
-	return busy, busy && !r.failing.Load()
+	_, reads := l.byID[webhookID]
+	return reads
 }
 
 // Open returns how many lanes this replica reads or keeps parked.
@@ -62,18 +59,6 @@ func (l *Lanes) Modes() map[string]int {
 		counts[mode(r.mode.Load()).String()]++
 	}
 	return counts
-}
-
-// Put puts a delivery at the end of its lane and returns when it is stored. The
-// webhook is busy from before it is, and the lane is read after: a reader that
-// found it empty in between may have ended.
-func (l *Lanes) Put(ctx context.Context, d delivery.Delivery, attempts int) error {
-	l.read(l, d.OrganizationID, d.WebhookID) //nolint:contextcheck // a reader outlives the delivery that began it
-	if err := l.Stream.Enqueue(ctx, d, attempts); err != nil {
-		return fmt.Errorf("defer delivery: %w", err)
-	}
-	l.Arrived(stream.Arrival{OrganizationID: d.OrganizationID, WebhookID: d.WebhookID}) //nolint:contextcheck // a reader outlives the delivery that began it
-	return nil
 }
 
 // Settle does what was decided after a delivery's attempts, and returns when that
@@ -100,13 +85,11 @@ func (l *Lanes) Settle(ctx context.Context, d delivery.Delivery, attempts int, d
 
 func (l *Lanes) settleOnce(ctx context.Context, d delivery.Delivery, attempts int, decided delivery.Decision) error {
 	switch decided.Action {
-	case delivery.Wait:
-		return l.Put(ctx, d, attempts)
 	case delivery.Retry: // the server puts it into its lane then, whichever replicas are alive
 		return l.Stream.EnqueueAt(ctx, d, attempts, decided.At)
 	case delivery.Remove: // what waits for a webhook that no longer exists
 		return l.Stream.Discard(ctx, d.WebhookID)
-	case delivery.Done:
+	case delivery.Done, delivery.Wait: // what waits is where it was
 	}
 	return nil
 }
@@ -125,7 +108,7 @@ func (l *Lanes) sweep(ctx context.Context) error {
 		return fmt.Errorf("find lanes: %w", err)
 	}
 	for webhookID := range lanes {
-		if busy, _ := l.Busy(webhookID); busy {
+		if l.Reads(webhookID) {
 			continue
 		}
 		organizationID, err := l.Stream.LaneOrganization(ctx, webhookID)
@@ -135,9 +118,7 @@ func (l *Lanes) sweep(ctx context.Context) error {
 		if organizationID == "" {
 			continue
 		}
-		if r := l.read(l, organizationID, webhookID); r != nil { //nolint:contextcheck // a reader outlives the sweep that found its lane
-			r.failing.Store(true) // it is not known why its deliveries wait
-		}
+		l.read(l, organizationID, webhookID) //nolint:contextcheck // a reader outlives the sweep that found its lane
 	}
 	return nil
 }

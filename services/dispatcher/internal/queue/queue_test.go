@@ -109,13 +109,13 @@ func TestAReaderEndsOnlyWhenNothingHasArrived(t *testing.T) {
 	if ended, err := r.idle(t.Context(), seen); ended || err != nil {
 		t.Errorf("ended %t, %v, although something arrived", ended, err)
 	}
-	if busy, _ := l.Busy("wh_1"); !busy {
+	if !l.Reads("wh_1") {
 		t.Error("the lane is not read although something arrived")
 	}
 	if ended, err := r.idle(t.Context(), l.arrivals(r)); !ended || err != nil {
 		t.Errorf("ended %t, %v, although nothing arrived", ended, err)
 	}
-	if busy, _ := l.Busy("wh_1"); busy {
+	if l.Reads("wh_1") {
 		t.Error("a lane is read by a reader that has ended")
 	}
 }

@@ -43,7 +43,6 @@ type reader struct {
 	mode           atomic.Int32 // how it reads, to be shown
 	arrivals       uint64       // guarded by readers.mu
 	placed         uint64       // where the ordered place begins that is known to be kept; guarded by readers.mu
-	failing        atomic.Bool  // deliveries may wait in it because of a failure
 
 	lane        *stream.Lane
 	applied     setting      // how the queue was last opened
@@ -97,9 +96,6 @@ func (r *reader) step(pulling, work context.Context) (bool, error) {
 	}
 	now := r.source.mode(w, r.Now())
 	r.mode.Store(int32(now))
-	if now != open {
-		r.failing.Store(true)
-	}
 	switch now {
 	case gone:
 		removed, err := r.source.remove(pulling, r)

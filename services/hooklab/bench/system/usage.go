@@ -82,7 +82,14 @@ func (s *System) Settled(ctx context.Context) error {
 			return 0, err
 		}
 		lanes, err := s.NATS.Stored(ctx, proto.StreamLanes)
-		return events + lanes, err
+		if err != nil || events+lanes > 0 {
+			return events + lanes, err
+		}
+		waiting := 0
+		if err := s.DB.QueryRowContext(ctx, "SELECT count(*) FROM waiting").Scan(&waiting); err != nil {
+			return 0, fmt.Errorf("count what waits: %w", err)
+		}
+		return waiting, nil
 	})
 }
 
@@ -95,7 +102,7 @@ func (s *System) Handed(ctx context.Context) error {
 // outside.
 func (s *System) unfinished(ctx context.Context, p *process.Process) (int, error) {
 	var sum float64
-	for _, name := range []string{"attempts_in_flight", "outcomes_unrecorded"} {
+	for _, name := range []string{"attempts_in_flight", "outcomes_unrecorded", "deliveries_waiting"} {
 		value, err := s.Metric(ctx, p, "dialnote_dispatcher_"+name)
 		if err != nil {
 			return 0, err
@@ -124,7 +131,7 @@ func (s *System) until(ctx context.Context, left func() (int, error)) error {
 
 // Kept is what the system keeps.
 type Kept struct {
-	Laned    uint64 // deliveries that were ever put into a lane
+	Laned    uint64 // deliveries that ever had to wait
 	Events   uint64 // bytes of the event stream
 	Database int64  // bytes of the database
 }
@@ -143,7 +150,12 @@ func (s *System) Keeps(ctx context.Context) (Kept, error) {
 	if err != nil {
 		return Kept{}, err
 	}
-	k := Kept{Laned: lanes.Sequence, Events: events.Bytes}
+	k := Kept{Events: events.Bytes}
+	const kept = "SELECT coalesce(sum(n_tup_ins), 0) FROM pg_stat_user_tables WHERE relname = 'waiting'"
+	if err := s.DB.QueryRowContext(ctx, kept).Scan(&k.Laned); err != nil {
+		return Kept{}, fmt.Errorf("count what had to wait: %w", err)
+	}
+	k.Laned += lanes.Sequence
 	if err := s.DB.QueryRowContext(ctx, "SELECT pg_database_size(current_database())").Scan(&k.Database); err != nil {
 		return Kept{}, fmt.Errorf("ask for the size of the database: %w", err)
 	}
