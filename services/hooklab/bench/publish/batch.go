@@ -150,3 +150,12 @@ func (p *NATS) Purge(ctx context.Context, stream string) error {
 	}
 	return nil
 }
+
+// Consumers returns how many consumers the broker has, on all streams.
+func (p *NATS) Consumers(ctx context.Context) (int, error) {
+	info, err := p.JS.AccountInfo(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("count consumers: %w", err)
+	}
+	return info.Consumers, nil
+}

@@ -9,6 +9,7 @@
 //	/hang        never answers
 //	/slow/<d>    200 after a duration
 //	/flap        200 in even seconds, 500 in odd ones
+//	/down/<ms>   500 until a time in Unix milliseconds, 200 from then on
 package sink
 
 import (
@@ -60,6 +61,8 @@ func (s *Sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		slow(w, r, argument)
 	case "flap":
 		answer(w, flapping(at))
+	case "down":
+		answer(w, down(argument, at))
 	default:
 		answer(w, http.StatusOK)
 	}
@@ -98,6 +101,17 @@ func slow(w http.ResponseWriter, r *http.Request, argument string) {
 
 func flapping(at time.Time) int {
 	if at.Unix()%2 == 1 {
+		return http.StatusInternalServerError
+	}
+	return http.StatusOK
+}
+
+func down(until string, at time.Time) int {
+	ms, err := strconv.ParseInt(until, 10, 64)
+	switch {
+	case err != nil:
+		return http.StatusBadRequest
+	case at.UnixMilli() < ms:
 		return http.StatusInternalServerError
 	}
 	return http.StatusOK
