@@ -10,6 +10,7 @@
 //	/slow/<d>    200 after a duration
 //	/flap        200 in even seconds, 500 in odd ones
 //	/down/<ms>   500 until a time in Unix milliseconds, 200 from then on
+//	/stall/<ms>  no answer until a time in Unix milliseconds, 200 from then on
 package sink
 
 import (
@@ -63,6 +64,8 @@ func (s *Sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, flapping(at))
 	case "down":
 		answer(w, down(argument, at))
+	case "stall":
+		stall(w, r, argument, at)
 	default:
 		answer(w, http.StatusOK)
 	}
@@ -89,6 +92,20 @@ func slow(w http.ResponseWriter, r *http.Request, argument string) {
 		answer(w, http.StatusBadRequest)
 		return
 	}
+	answerAfter(w, r, d)
+}
+
+func stall(w http.ResponseWriter, r *http.Request, until string, at time.Time) {
+	ms, err := strconv.ParseInt(until, 10, 64)
+	if err != nil {
+		answer(w, http.StatusBadRequest)
+		return
+	}
+	answerAfter(w, r, time.UnixMilli(ms).Sub(at))
+}
+
+// answerAfter answers 200 after a duration, at once if it is negative.
+func answerAfter(w http.ResponseWriter, r *http.Request, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
