@@ -21,13 +21,16 @@ func (s Signal) Set() {
 	}
 }
 
-// Sleep waits for d, the signal, or the end of ctx.
-func (s Signal) Sleep(ctx context.Context, d time.Duration) {
+// Sleep waits for d, the signal, or the end of ctx, and reports whether the signal
+// came.
+func (s Signal) Sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-s:
+		return true
 	case <-t.C:
 	case <-ctx.Done():
 	}
+	return false
 }

@@ -19,16 +19,16 @@ type Waiting interface {
 	// that it still has.
 	RenewWaiting(ctx context.Context, holder string, webhookIDs []string, until time.Time) ([]string, error)
 
-	// LeaveWaiting ends holder's lease of a webhook for which deliveries may wait.
-	LeaveWaiting(ctx context.Context, holder, webhookID string) error
+	// LeaveWaiting ends holder's leases of webhooks for which deliveries may wait.
+	LeaveWaiting(ctx context.Context, holder string, webhookIDs []string) error
 
-	// FinishWaiting ends holder's lease of a webhook for which nothing waits. It reports
-	// false, and changes nothing, while deliveries wait.
-	FinishWaiting(ctx context.Context, holder, webhookID string) (bool, error)
+	// FinishWaiting ends holder's leases of those of the webhooks for which nothing
+	// waits, and returns their ids.
+	FinishWaiting(ctx context.Context, holder string, webhookIDs []string) ([]string, error)
 
-	// ReadWaiting returns the next n deliveries that wait for a webhook, after the
-	// event with a sequence, in the order of their events.
-	ReadWaiting(ctx context.Context, webhookID string, after uint64, n int) ([]WaitingDelivery, error)
+	// ReadWaiting returns for each webhook the first deliveries that wait for it, in the
+	// order of their events. A webhook for which none wait is not in the map.
+	ReadWaiting(ctx context.Context, of []WaitingRead) (map[string][]WaitingDelivery, error)
 
 	// CountWaiting returns how many deliveries wait for each of the webhooks. One for
 	// which none wait is not in the map.
@@ -52,6 +52,12 @@ type WaitingClaim struct {
 	Until  time.Time // the end of the leases
 	RunOut time.Time // leases that ended then or earlier are free; zero for none
 	AtOnce int       // how many, at most
+}
+
+// WaitingRead asks for the first deliveries that wait for a webhook, AtMost so many.
+type WaitingRead struct {
+	WebhookID string
+	AtMost    int
 }
 
 // WaitingWebhook is a webhook for which deliveries wait.

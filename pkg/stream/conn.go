@@ -69,8 +69,8 @@ type Conn struct {
 	unreached unreached
 	cut       cutOff
 	refusals  refusals
-	failed    atomic.Pointer[failedWrite] // nil when the last message was stored
-	opened atomic.Pointer[jetstream.Stream] // the event stream
+	failed    atomic.Pointer[failedWrite]      // nil when the last message was stored
+	opened    atomic.Pointer[jetstream.Stream] // the event stream
 
 	certificateExpires atomic.Pointer[time.Time] // of the server's that was shown last
 }

@@ -22,10 +22,7 @@ func held(w webhook.Webhook, sequence uint64, at time.Time) delivery.Attempt {
 // waits returns the sequences of what waits for a webhook, in their order.
 func waits(t *testing.T, s store.Store, w webhook.Webhook) []uint64 {
 	t.Helper()
-	all, err := s.ReadWaiting(t.Context(), w.ID, 0, 1000)
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := reads(t, s, w, 1000)
 	counts, err := s.CountWaiting(t.Context(), []string{w.ID, "wh_other"})
 	if err != nil || counts[w.ID] != int64(len(all)) {
 		t.Errorf("%d deliveries wait, %v are counted; %v", len(all), counts, err)
@@ -38,6 +35,17 @@ func waits(t *testing.T, s store.Store, w webhook.Webhook) []uint64 {
 		sequences = append(sequences, one.EventSequence)
 	}
 	return sequences
+}
+
+// reads returns the first n deliveries that wait for a webhook, read beside those of
+// another webhook.
+func reads(t *testing.T, s store.Store, w webhook.Webhook, n int) []store.WaitingDelivery {
+	t.Helper()
+	found, err := s.ReadWaiting(t.Context(), []store.WaitingRead{{WebhookID: "wh_other", AtMost: 1}, {WebhookID: w.ID, AtMost: n}})
+	if err != nil || len(found["wh_other"]) > 0 {
+		t.Fatal(found, err)
+	}
+	return found[w.ID]
 }
 
 func claims(t *testing.T, s store.Store, holder string, at time.Time) []string {
@@ -74,15 +82,10 @@ func waitingRecords(t *testing.T, s store.Store) {
 	if got := waits(t, s, w); !slices.Equal(got, []uint64{4, 9}) {
 		t.Fatalf("%v wait", got)
 	}
-	after, err := s.ReadWaiting(t.Context(), w.ID, 4, 10)
-	want := delivery.Delivery{
-		ID: first.DeliveryID, WebhookID: w.ID, EventID: first.EventID, EventType: first.EventType,
-		EventSequence: 9, EventStored: delivery.Recordable(now), Waits: delivery.Waiting,
-	}
-	if err != nil || len(after) != 1 {
-		t.Fatal(after, err)
-	}
-	wantEqual(t, "what waits", after[0], want)
+	wantEqual(t, "what waits first", reads(t, s, w, 1), []store.WaitingDelivery{{
+		ID: second.DeliveryID, WebhookID: w.ID, EventID: second.EventID, EventType: second.EventType,
+		EventSequence: 4, EventStored: delivery.Recordable(now), Waits: delivery.Waiting,
+	}})
 
 	failed := Failed(w, now, time.Second)
 	failed.DeliveryID, failed.EventID, failed.EventSequence, failed.Waits = second.DeliveryID, second.EventID, 4, delivery.Waiting
@@ -150,8 +153,8 @@ func waitingLease(t *testing.T, s store.Store) {
 	if renewed, err = s.RenewWaiting(t.Context(), "other", []string{due.ID}, later); err != nil || len(renewed) > 0 {
 		t.Errorf("another renewed %v, %v", renewed, err)
 	}
-	wantNoError(t, s.LeaveWaiting(t.Context(), "other", due.ID)) // it has nothing to leave
-	wantNoError(t, s.LeaveWaiting(t.Context(), "one", onHold.ID))
+	wantNoError(t, s.LeaveWaiting(t.Context(), "other", []string{due.ID})) // it has nothing to leave
+	wantNoError(t, s.LeaveWaiting(t.Context(), "one", []string{onHold.ID, idle.ID}))
 	if got := claims(t, s, "other", later.Add(-time.Second)); !slices.Equal(got, []string{onHold.ID}) {
 		t.Errorf("claimed %v", got)
 	}
@@ -161,19 +164,26 @@ func waitingLease(t *testing.T, s store.Store) {
 // again.
 func waitingEnds(t *testing.T, s store.Store) {
 	t.Helper()
-	w := create(t, s, Webhook("acme"))
+	w, busy := create(t, s, Webhook("acme")), create(t, s, Webhook("acme"))
 	now := time.Now()
-	record(t, s, held(w, 1, now))
+	record(t, s, held(w, 1, now), held(busy, 1, now))
 	claims(t, s, "one", now)
+	const gone = "wh_gone"
 	finish := func(holder string, want bool) {
 		t.Helper()
-		if finished, err := s.FinishWaiting(t.Context(), holder, w.ID); err != nil || finished != want {
-			t.Errorf("finished %t, %v", finished, err)
+		finished, err := s.FinishWaiting(t.Context(), holder, []string{w.ID, busy.ID})
+		if err != nil || slices.Contains(finished, w.ID) != want || busy.ID != gone && slices.Contains(finished, busy.ID) {
+			t.Errorf("finished %v, %v", finished, err)
 		}
 	}
 	finish("one", false)
 	wantNoError(t, s.ForgetWaiting(t.Context(), w.ID, 1))
 	finish("one", true)
+	wantNoError(t, s.DropWaiting(t.Context(), busy.ID))
+	if finished, err := s.FinishWaiting(t.Context(), "one", []string{busy.ID}); err != nil || len(finished) != 1 {
+		t.Errorf("finished %v, %v", finished, err)
+	}
+	busy.ID = gone
 	if got := claims(t, s, "one", now.Add(time.Hour)); len(got) > 0 || get(t, s, w).Waiting {
 		t.Errorf("%v was claimed for which nothing waits", got)
 	}

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -79,9 +80,9 @@ func removeWaiting(ctx context.Context, tx *sqlx.Tx, done []*delivery.Attempt) e
 // there is nothing to do.
 func (s *Store) ClaimWaiting(ctx context.Context, holder string, c store.WaitingClaim) ([]store.WaitingWebhook, error) {
 	const op = "claim webhooks for which deliveries wait"
-	const due = `SELECT w.id, w.organization_id FROM webhooks w LEFT JOIN waiting_leases l ON l.webhook_id = w.id
-		WHERE w.waiting AND w.auto_disabled = '' AND (w.hold_until IS NULL OR w.hold_until <= ?)
-		AND (l.lease_until IS NULL OR l.lease_until <= ?) LIMIT ?`
+	const waits = `SELECT id, organization_id FROM webhooks WHERE waiting AND auto_disabled = '' AND hold_until ` // in two parts: an index answers each
+	const due = `SELECT w.id, w.organization_id FROM (` + waits + `IS NULL UNION ALL ` + waits + `<= ?) w
+		LEFT JOIN waiting_leases l ON l.webhook_id = w.id WHERE l.lease_until IS NULL OR l.lease_until <= ? LIMIT ?`
 	if c.RunOut.IsZero() {
 		c.RunOut = time.Unix(0, 0)
 	}
@@ -124,17 +125,28 @@ func (s *Store) claimWaiting(ctx context.Context, holder string, ids []string, u
 	return claimed, err //nolint:wrapcheck // The caller names the operation.
 }
 
+// leasesOf selects the leases that a replica has of webhooks, to write them in the
+// order of the webhooks' ids, so that two statements do not deadlock.
+func (s *Store) leasesOf(holder string, webhookIDs []string) (query string, args []any, err error) {
+	query, args, err = sqlx.In(`SELECT webhook_id FROM waiting_leases WHERE webhook_id IN (?) AND lease_holder = ? ORDER BY webhook_id`, webhookIDs, holder)
+	if err != nil {
+		return "", nil, fmt.Errorf("list ids: %w", err)
+	}
+	return query + s.Dialect.ForUpdate, args, nil
+}
+
 // RenewWaiting implements store.Waiting.
 func (s *Store) RenewWaiting(ctx context.Context, holder string, webhookIDs []string, until time.Time) ([]string, error) {
-	const renew = `UPDATE waiting_leases SET lease_until = ? WHERE webhook_id IN (?) AND lease_holder = ? RETURNING webhook_id`
 	var renewed []string
 	for some := range slices.Chunk(webhookIDs, maxList) {
-		query, args, err := sqlx.In(renew, s.Dialect.Param(recordable(until)), some, holder)
+		leases, args, err := s.leasesOf(holder, some)
 		if err != nil {
-			return renewed, fmt.Errorf("list ids: %w", err)
+			return renewed, err
 		}
+		renew := `UPDATE waiting_leases SET lease_until = ? WHERE webhook_id IN (` + leases + `) RETURNING webhook_id`
+		args = append([]any{s.Dialect.Param(recordable(until))}, args...)
 		var ids []string
-		if err := s.Writer.SelectContext(ctx, &ids, s.Writer.Rebind(query), args...); err != nil {
+		if err := s.Writer.SelectContext(ctx, &ids, s.Writer.Rebind(renew), args...); err != nil {
 			return renewed, s.Explain(ctx, "renew leases of waiting deliveries", err)
 		}
 		renewed = append(renewed, ids...)
@@ -142,63 +154,115 @@ func (s *Store) RenewWaiting(ctx context.Context, holder string, webhookIDs []st
 	return renewed, nil
 }
 
-const leaveWaiting = `DELETE FROM waiting_leases WHERE webhook_id = ? AND lease_holder = ?`
-
 // LeaveWaiting implements store.Waiting.
-func (s *Store) LeaveWaiting(ctx context.Context, holder, webhookID string) error {
-	_, err := s.Writer.ExecContext(ctx, s.Writer.Rebind(leaveWaiting), webhookID, holder)
-	return s.Explain(ctx, "leave what waits for webhook "+webhookID, err)
+func (s *Store) LeaveWaiting(ctx context.Context, holder string, webhookIDs []string) error {
+	for some := range slices.Chunk(webhookIDs, maxList) {
+		if err := s.leaveWaiting(ctx, s.Writer, holder, some); err != nil {
+			return s.Explain(ctx, "leave what waits for webhooks", err)
+		}
+	}
+	return nil
 }
 
-// FinishWaiting implements store.Waiting. The webhook's row is locked before it is
-// looked whether deliveries wait, since Record keeps them under the same lock.
-func (s *Store) FinishWaiting(ctx context.Context, holder, webhookID string) (bool, error) {
-	const finish = `UPDATE webhooks SET waiting = ? WHERE id = ?`
-	finished := false
-	err := s.Transact(ctx, "finish what waits for webhook "+webhookID, func(tx *sqlx.Tx) error {
-		finished = false
-		var locked []string
-		const lock = `SELECT id FROM webhooks WHERE id = ?`
-		if err := tx.SelectContext(ctx, &locked, tx.Rebind(lock+s.Dialect.ForUpdate), webhookID); err != nil {
-			return err //nolint:wrapcheck // Transact names the operation.
-		}
-		var waits []int64
-		const first = `SELECT event_sequence FROM waiting WHERE webhook_id = ? LIMIT 1`
-		if err := tx.SelectContext(ctx, &waits, tx.Rebind(first), webhookID); err != nil || len(waits) > 0 {
-			return err //nolint:wrapcheck // Transact names the operation.
-		}
-		if _, err := tx.ExecContext(ctx, tx.Rebind(finish), false, webhookID); err != nil {
-			return err //nolint:wrapcheck // Transact names the operation.
-		}
-		finished = true
-		_, err := tx.ExecContext(ctx, tx.Rebind(leaveWaiting), webhookID, holder)
-		return err //nolint:wrapcheck // Transact names the operation.
-	})
-	return finished && err == nil, err
+func (s *Store) leaveWaiting(ctx context.Context, on sqlx.ExtContext, holder string, webhookIDs []string) error {
+	leases, args, err := s.leasesOf(holder, webhookIDs)
+	if err != nil {
+		return err
+	}
+	leave := `DELETE FROM waiting_leases WHERE webhook_id IN (` + leases + `)`
+	_, err = on.ExecContext(ctx, s.Writer.Rebind(leave), args...)
+	return err //nolint:wrapcheck // The caller names the operation.
 }
 
-// ReadWaiting implements store.Waiting.
-func (s *Store) ReadWaiting(ctx context.Context, webhookID string, after uint64, n int) ([]store.WaitingDelivery, error) {
-	const next = `SELECT event_sequence, delivery_id, event_id, event_type, event_stored FROM waiting
-		WHERE webhook_id = ? AND event_sequence > ? ORDER BY event_sequence LIMIT ?`
-	var rows []struct {
-		Sequence   int64     `db:"event_sequence"`
-		DeliveryID string    `db:"delivery_id"`
-		EventID    string    `db:"event_id"`
-		EventType  string    `db:"event_type"`
-		Stored     Timestamp `db:"event_stored"`
-	}
-	if err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(next), webhookID, int64(after), n); err != nil { //nolint:gosec // as above
-		return nil, s.Explain(ctx, "read what waits for webhook "+webhookID, err)
-	}
-	list := make([]store.WaitingDelivery, 0, len(rows))
-	for _, row := range rows {
-		list = append(list, store.WaitingDelivery{
-			ID: row.DeliveryID, WebhookID: webhookID, EventID: row.EventID, EventType: event.Type(row.EventType),
-			EventSequence: uint64(row.Sequence), EventStored: row.Stored.Time, Waits: delivery.Waiting, //nolint:gosec // it was one when it was written
+// FinishWaiting implements store.Waiting. The webhooks' rows are locked before it is
+// looked whether deliveries wait, since Record keeps them under the same locks.
+func (s *Store) FinishWaiting(ctx context.Context, holder string, webhookIDs []string) ([]string, error) {
+	var all []string
+	for some := range slices.Chunk(slices.Sorted(slices.Values(webhookIDs)), waitingList) {
+		var finished []string
+		err := s.Transact(ctx, "finish what waits for webhooks", func(tx *sqlx.Tx) (err error) {
+			finished, err = s.finishWaiting(ctx, tx, some)
+			if err != nil || len(finished) == 0 {
+				return err
+			}
+			return s.leaveWaiting(ctx, tx, holder, finished)
 		})
+		if err != nil {
+			return all, err
+		}
+		all = append(all, finished...)
 	}
-	return list, nil
+	return all, nil
+}
+
+// finishWaiting has it written of webhooks that nothing waits for them, where that is
+// so, and returns their ids, and those of webhooks that are gone.
+func (s *Store) finishWaiting(ctx context.Context, tx *sqlx.Tx, webhookIDs []string) (finished []string, err error) {
+	lock, args, err := sqlx.In(`SELECT id FROM webhooks WHERE id IN (?) ORDER BY id`+s.Dialect.ForUpdate, webhookIDs)
+	if err != nil {
+		return nil, fmt.Errorf("list ids: %w", err)
+	}
+	var locked []string
+	if err := tx.SelectContext(ctx, &locked, tx.Rebind(lock), args...); err != nil {
+		return nil, err //nolint:wrapcheck // Transact names the operation.
+	}
+	if len(locked) > 0 {
+		finish, args, err := sqlx.In(`UPDATE webhooks SET waiting = ? WHERE id IN (?)
+			AND NOT EXISTS (SELECT 1 FROM waiting WHERE waiting.webhook_id = webhooks.id) RETURNING id`, false, locked)
+		if err != nil {
+			return nil, fmt.Errorf("list ids: %w", err)
+		}
+		if err := tx.SelectContext(ctx, &finished, tx.Rebind(finish), args...); err != nil {
+			return nil, err //nolint:wrapcheck // Transact names the operation.
+		}
+	}
+	gone := slices.DeleteFunc(slices.Clone(webhookIDs), func(id string) bool { return slices.Contains(locked, id) })
+	return append(finished, gone...), nil
+}
+
+// readAtOnce is of how many webhooks one statement reads what waits.
+const readAtOnce = 50
+
+// ReadWaiting implements store.Waiting. One select for each webhook, in one
+// statement, reads each by the key.
+func (s *Store) ReadWaiting(ctx context.Context, of []store.WaitingRead) (map[string][]store.WaitingDelivery, error) {
+	const first = `SELECT * FROM (SELECT webhook_id, event_sequence, delivery_id, event_id, event_type, event_stored FROM waiting
+		WHERE webhook_id = ? ORDER BY event_sequence LIMIT ?) AS one`
+	found := make(map[string][]store.WaitingDelivery)
+	for some := range slices.Chunk(of, readAtOnce) {
+		args := make([]any, 0, 2*len(some))
+		for _, one := range some {
+			args = append(args, one.WebhookID, one.AtMost)
+		}
+		query := first + strings.Repeat(` UNION ALL `+first, len(some)-1)
+		var rows []waitingRow
+		if err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(query), args...); err != nil {
+			return nil, s.Explain(ctx, "read what waits for webhooks", err)
+		}
+		for _, row := range rows {
+			found[row.WebhookID] = append(found[row.WebhookID], row.delivery())
+		}
+	}
+	for _, list := range found { // the databases promise an order of the whole only
+		slices.SortFunc(list, func(a, b store.WaitingDelivery) int { return cmp.Compare(a.EventSequence, b.EventSequence) })
+	}
+	return found, nil
+}
+
+type waitingRow struct {
+	WebhookID  string    `db:"webhook_id"`
+	Sequence   int64     `db:"event_sequence"`
+	DeliveryID string    `db:"delivery_id"`
+	EventID    string    `db:"event_id"`
+	EventType  string    `db:"event_type"`
+	Stored     Timestamp `db:"event_stored"`
+}
+
+func (row *waitingRow) delivery() store.WaitingDelivery {
+	return store.WaitingDelivery{
+		ID: row.DeliveryID, WebhookID: row.WebhookID, EventID: row.EventID, EventType: event.Type(row.EventType),
+		EventSequence: uint64(row.Sequence), EventStored: row.Stored.Time, Waits: delivery.Waiting, //nolint:gosec // it was one when it was written
+	}
 }
 
 // CountWaiting implements store.Waiting.

@@ -39,6 +39,8 @@ type drain struct {
 	deliveries  sync.WaitGroup
 
 	ahead   []delivery.Delivery // that were read and have not begun
+	all     bool                // nothing else waited when they were read
+	arrived atomic.Bool         // something has been kept since
 	version int64               // of the webhook then: another setting may have discarded them
 
 	mu       sync.Mutex
@@ -76,8 +78,7 @@ func (d *drain) run(pulling, work context.Context) {
 	if finished {
 		return
 	}
-	err := d.ask(work, func() error { return d.Store.LeaveWaiting(work, d.Replica, d.webhookID) })
-	if err != nil && work.Err() == nil {
+	if _, err := d.Waiting.leave.ask(work, d.webhookID); err != nil && work.Err() == nil {
 		d.Log.Warn("lease of waiting deliveries not given back, it will run out",
 			slog.String("webhook", d.webhookID), slog.Any("error", err))
 	}
@@ -132,17 +133,13 @@ func (d *drain) read(pulling, work context.Context, now mode, version int64) (bo
 	inFlight := d.perWebhook
 	if now == probe {
 		inFlight = 1
-		d.ahead = nil // it is the first that is left
 		d.deliveries.Wait()
 	}
 	if version != d.version {
-		d.ahead, d.version = nil, version
+		d.ahead, d.all, d.version = nil, false, version
 	}
 	if len(d.ahead) == 0 { // before there are slots: others need them while the database is asked
-		busy, err := d.readAhead(pulling)
-		if err != nil || len(d.ahead) == 0 {
-			return d.idle(pulling, busy, err)
-		}
+		return d.more(pulling)
 	}
 	slots, err := d.acquire(pulling, inFlight)
 	if err != nil || slots == 0 {
@@ -159,25 +156,41 @@ func (d *drain) read(pulling, work context.Context, now mode, version int64) (bo
 	return false, nil
 }
 
-// idle is what the reader does when there is nothing to begin. It reports true when
-// nothing waits any more.
-func (d *drain) idle(ctx context.Context, busy bool, err error) (bool, error) {
+// more finds out what else waits when all that was read has begun. It reports true
+// when nothing waits any more. The database is asked again only when something may
+// have come: this replica has kept a delivery, or another one may have.
+func (d *drain) more(ctx context.Context) (finished bool, err error) {
+	d.mu.Lock()
+	under := maps.Clone(d.inFlight) // some of these may be removed while the database is asked
+	d.mu.Unlock()
 	switch {
-	case err != nil:
-		return false, err
-	case busy:
-		d.wake.Sleep(ctx, idleWait)
+	case d.arrived.Swap(false) || !d.all:
+		return false, d.readAhead(ctx, under)
+	case len(under) > 0:
+		d.all = d.wake.Sleep(ctx, idleWait)
 		return false, nil
 	}
-	var finished bool
-	err = d.ask(ctx, func() (err error) {
-		finished, err = d.Store.FinishWaiting(ctx, d.Replica, d.webhookID)
-		return err
-	})
+	finished, err = d.finish.ask(ctx, d.webhookID)
+	d.all = finished
+	return finished, err
+}
+
+// readAhead reads deliveries that wait and are not under way.
+func (d *drain) readAhead(ctx context.Context, under map[uint64]bool) error {
+	most := mostAhead + len(under)
+	list, err := d.first.ask(ctx, store.WaitingRead{WebhookID: d.webhookID, AtMost: most})
 	if err != nil {
-		return false, fmt.Errorf("end the reading of what waits: %w", err)
+		return err
 	}
-	return finished, nil
+	d.all = len(list) < most
+	d.ahead = make([]delivery.Delivery, 0, len(list))
+	for _, one := range list {
+		if !under[one.EventSequence] {
+			one.OrganizationID = d.organizationID
+			d.ahead = append(d.ahead, one)
+		}
+	}
+	return nil
 }
 
 // acquire takes slots for as many more deliveries as the webhook has use for, as
@@ -215,30 +228,6 @@ func (d *drain) next(n int) []delivery.Delivery {
 		d.failing.Store(false) // what waited because of a failure is on its way
 	}
 	return next
-}
-
-// readAhead reads deliveries that wait and are not under way, and reports whether
-// others are.
-func (d *drain) readAhead(ctx context.Context) (busy bool, err error) {
-	d.mu.Lock()
-	under := maps.Clone(d.inFlight) // some of these may be removed while the database is asked
-	d.mu.Unlock()
-	var all []store.WaitingDelivery
-	err = d.ask(ctx, func() (err error) {
-		all, err = d.Store.ReadWaiting(ctx, d.webhookID, 0, mostAhead+len(under))
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("read what waits: %w", err)
-	}
-	d.ahead = make([]delivery.Delivery, 0, len(all))
-	for _, one := range all {
-		if !under[one.EventSequence] {
-			one.OrganizationID = d.organizationID
-			d.ahead = append(d.ahead, one)
-		}
-	}
-	return len(under) > 0, nil
 }
 
 // begin delivers in the background. The delivery's turn comes after those of the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,13 +32,9 @@ const (
 	// mostAhead is how many deliveries of a webhook are read at once.
 	mostAhead = 256
 
-	// askedAtOnce is how many questions about what waits the database is asked at once:
-	// outcomes and the events of others need its connections, too.
-	askedAtOnce = 4
-
 	// mostDrained is how many webhooks a replica reads at once, and claimedAtOnce how
 	// many of them it claims with one statement.
-	mostDrained   = 4096
+	mostDrained   = 2048
 	claimedAtOnce = 256
 )
 
@@ -55,7 +52,9 @@ type Waiting struct {
 
 	perWebhook int
 	due        backoff.Signal // set when a webhook may be claimed
-	asking     chan struct{}  // holds one for each question that is asked
+	first      questions[store.WaitingRead, []store.WaitingDelivery]
+	finish     questions[string, bool]
+	leave      questions[string, bool]
 
 	// reached is from when on the database was reached each time. A lease that ran out
 	// is taken only by a replica that has reached it for as long as a lease: after the
@@ -73,18 +72,22 @@ type Waiting struct {
 // NewWaiting returns what reads nothing yet. inFlight is how many deliveries of one
 // webhook may be in flight at once.
 func NewWaiting(p Parts, kept store.Waiting, replica string, lanes *Lanes, inFlight int) *Waiting {
-	return &Waiting{
+	w := &Waiting{
 		Parts: p, Store: kept, Replica: replica, Lanes: lanes, perWebhook: inFlight,
-		due: backoff.NewSignal(), asking: make(chan struct{}, askedAtOnce), byID: make(map[string]*drain),
+		due: backoff.NewSignal(), byID: make(map[string]*drain),
 	}
+	w.first, w.finish, w.leave = newQuestions(w.readFirst), newQuestions(w.finishAll), newQuestions(w.leaveAll)
+	return w
 }
 
 // Run reads until pulling ends, then waits for the deliveries that are under way.
 // work is the context of the deliveries.
 func (w *Waiting) Run(pulling, work context.Context) {
-	renewing, stop := context.WithCancel(work)
-	var renewer sync.WaitGroup
-	renewer.Go(func() { w.renew(renewing) })
+	asking, stop := context.WithCancel(work)
+	var beside sync.WaitGroup
+	for _, run := range []func(context.Context){w.renew, w.first.run, w.first.run, w.finish.run, w.leave.run} {
+		beside.Go(func() { run(asking) })
+	}
 	for try := 0; pulling.Err() == nil; {
 		if err := w.claim(pulling, work); err != nil && pulling.Err() == nil {
 			if try == 0 {
@@ -100,7 +103,7 @@ func (w *Waiting) Run(pulling, work context.Context) {
 	}
 	w.running.Wait()
 	stop()
-	renewer.Wait()
+	beside.Wait()
 }
 
 // claim takes the leases of webhooks that may be tried now, and begins to read what
@@ -145,9 +148,11 @@ func (w *Waiting) begin(pulling, work context.Context, of store.WaitingWebhook, 
 	w.running.Go(func() {
 		d.run(pulling, work)
 		w.mu.Lock()
+		defer w.mu.Unlock()
 		delete(w.byID, of.WebhookID)
-		w.mu.Unlock()
-		w.due.Set()
+		if len(w.byID) == mostDrained-claimedAtOnce { // there is room again
+			w.due.Set()
+		}
 	})
 }
 
@@ -184,15 +189,35 @@ func (w *Waiting) reads() []string {
 	return ids
 }
 
-// ask asks the database, when not too many others do.
-func (w *Waiting) ask(ctx context.Context, question func() error) error {
-	select {
-	case w.asking <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("ask about what waits: %w", ctx.Err())
+func (w *Waiting) readFirst(ctx context.Context, of []store.WaitingRead) ([][]store.WaitingDelivery, error) {
+	found, err := w.Store.ReadWaiting(ctx, of)
+	if err != nil {
+		return nil, fmt.Errorf("read what waits: %w", err)
 	}
-	defer func() { <-w.asking }()
-	return question()
+	lists := make([][]store.WaitingDelivery, len(of))
+	for i, one := range of {
+		lists[i] = found[one.WebhookID]
+	}
+	return lists, nil
+}
+
+func (w *Waiting) finishAll(ctx context.Context, webhookIDs []string) ([]bool, error) {
+	finished, err := w.Store.FinishWaiting(ctx, w.Replica, webhookIDs)
+	if err != nil {
+		return nil, fmt.Errorf("end the reading of what waits: %w", err)
+	}
+	answers := make([]bool, len(webhookIDs))
+	for i, id := range webhookIDs {
+		answers[i] = slices.Contains(finished, id)
+	}
+	return answers, nil
+}
+
+func (w *Waiting) leaveAll(ctx context.Context, webhookIDs []string) ([]bool, error) {
+	if err := w.Store.LeaveWaiting(ctx, w.Replica, webhookIDs); err != nil {
+		return nil, fmt.Errorf("give back leases: %w", err)
+	}
+	return make([]bool, len(webhookIDs)), nil
 }
 
 // Drained returns for how many webhooks this replica reads what waits.
@@ -230,6 +255,7 @@ func (w *Waiting) Kept(webhookID string) {
 	d := w.byID[webhookID]
 	w.mu.Unlock()
 	if d != nil {
+		d.arrived.Store(true)
 		d.wake.Set()
 		return
 	}
