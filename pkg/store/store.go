@@ -61,6 +61,10 @@ type Webhooks interface {
 	// All returns every webhook of an organization, for matching.
 	All(ctx context.Context, organizationID string) ([]webhook.Webhook, error)
 
+	// AllOf returns every webhook of each of the organizations. One without a webhook is
+	// not in the map.
+	AllOf(ctx context.Context, organizationIDs []string) (map[string][]webhook.Webhook, error)
+
 	// Update reads the webhook under a lock, applies change, and writes the
 	// result with Version raised by one. It returns NotFound, Stale when
 	// version is not 0 and not the current one, or change's error, and then

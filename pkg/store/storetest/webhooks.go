@@ -259,6 +259,10 @@ func deleteWebhook(t *testing.T, s store.Store) {
 	all, err := s.All(ctx, "acme")
 	wantNoError(t, err)
 	wantEqual(t, "left", all, []webhook.Webhook{other})
+	second := create(t, s, Webhook("second"))
+	of, err := s.AllOf(ctx, []string{"none", "acme", "second"})
+	wantNoError(t, err)
+	wantEqual(t, "of organizations", of, map[string][]webhook.Webhook{"acme": {other}, "second": {second}})
 }
 
 func deleteStale(t *testing.T, s store.Store) {

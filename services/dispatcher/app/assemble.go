@@ -94,7 +94,7 @@ func (a *App) assemble() (*parts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join the fleet: %w", err)
 	}
-	matcher, err := match.New(a.deps.Store, member, cacheBytes)
+	matcher, err := match.New(match.Together(a.deps.Store), member, cacheBytes)
 	if err != nil {
 		return nil, fmt.Errorf("make matcher: %w", err)
 	}

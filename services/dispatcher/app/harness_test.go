@@ -104,6 +104,19 @@ func (f *flaky) All(ctx context.Context, organizationID string) ([]webhook.Webho
 	return f.Store.All(ctx, organizationID)
 }
 
+func (f *flaky) AllOf(ctx context.Context, organizationIDs []string) (map[string][]webhook.Webhook, error) {
+	f.reads.Add(int64(len(organizationIDs)))
+	for _, id := range organizationIDs {
+		if _, broken := f.broken.Load(id); broken {
+			return nil, errors.New("a row cannot be read")
+		}
+	}
+	if err := f.fault(); err != nil {
+		return nil, err
+	}
+	return f.Store.AllOf(ctx, organizationIDs)
+}
+
 func (f *flaky) Record(ctx context.Context, p delivery.Policy, attempts []delivery.Attempt) ([]delivery.Step, error) {
 	if err := f.fault(); err != nil {
 		return nil, err

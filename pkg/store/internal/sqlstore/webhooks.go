@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jmoiron/sqlx"
@@ -148,6 +149,29 @@ func (s *Store) All(ctx context.Context, organizationID string) ([]webhook.Webho
 		return nil, s.Explain(ctx, op, err)
 	}
 	return s.webhooks(rows)
+}
+
+// AllOf implements store.Webhooks.
+func (s *Store) AllOf(ctx context.Context, organizationIDs []string) (map[string][]webhook.Webhook, error) {
+	found := make(map[string][]webhook.Webhook, len(organizationIDs))
+	for some := range slices.Chunk(organizationIDs, maxList) {
+		query, args, err := sqlx.In(`SELECT `+webhookColumns+` FROM webhooks WHERE organization_id IN (?) ORDER BY id`, some)
+		if err != nil {
+			return nil, fmt.Errorf("list ids: %w", err)
+		}
+		var rows []WebhookRow
+		if err := s.Reader.SelectContext(ctx, &rows, s.Reader.Rebind(query), args...); err != nil {
+			return nil, s.Explain(ctx, "select webhooks of organizations", err)
+		}
+		all, err := s.webhooks(rows)
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range all {
+			found[w.OrganizationID] = append(found[w.OrganizationID], w)
+		}
+	}
+	return found, nil
 }
 
 // Update implements store.Webhooks.

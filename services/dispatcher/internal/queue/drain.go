@@ -78,7 +78,7 @@ func (d *drain) run(pulling, work context.Context) {
 	if finished {
 		return
 	}
-	if _, err := d.Waiting.leave.ask(work, d.webhookID); err != nil && work.Err() == nil {
+	if _, err := d.Waiting.leave.Ask(work, d.webhookID); err != nil && work.Err() == nil {
 		d.Log.Warn("lease of waiting deliveries not given back, it will run out",
 			slog.String("webhook", d.webhookID), slog.Any("error", err))
 	}
@@ -170,7 +170,7 @@ func (d *drain) more(ctx context.Context) (finished bool, err error) {
 		d.all = d.wake.Sleep(ctx, idleWait)
 		return false, nil
 	}
-	finished, err = d.finish.ask(ctx, d.webhookID)
+	finished, err = d.finish.Ask(ctx, d.webhookID)
 	d.all = finished
 	return finished, err
 }
@@ -178,7 +178,7 @@ func (d *drain) more(ctx context.Context) (finished bool, err error) {
 // readAhead reads deliveries that wait and are not under way.
 func (d *drain) readAhead(ctx context.Context, under map[uint64]bool) error {
 	most := mostAhead + len(under)
-	list, err := d.first.ask(ctx, store.WaitingRead{WebhookID: d.webhookID, AtMost: most})
+	list, err := d.first.Ask(ctx, store.WaitingRead{WebhookID: d.webhookID, AtMost: most})
 	if err != nil {
 		return err
 	}

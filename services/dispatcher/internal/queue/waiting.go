@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dialnote/webhooks/pkg/backoff"
+	"github.com/dialnote/webhooks/pkg/batch"
 	"github.com/dialnote/webhooks/pkg/store"
 )
 
@@ -36,6 +37,10 @@ const (
 	// many of them it claims with one statement.
 	mostDrained   = 2048
 	claimedAtOnce = 256
+
+	// askedTogether is of how many webhooks one statement asks. Few statements are under
+	// way: outcomes and the events of other webhooks need the database's connections, too.
+	askedTogether = 200
 )
 
 // Waiting delivers what had to wait for its webhook: on hold, disabled
@@ -52,9 +57,9 @@ type Waiting struct {
 
 	perWebhook int
 	due        backoff.Signal // set when a webhook may be claimed
-	first      questions[store.WaitingRead, []store.WaitingDelivery]
-	finish     questions[string, bool]
-	leave      questions[string, bool]
+	first      *batch.Asker[store.WaitingRead, []store.WaitingDelivery]
+	finish     *batch.Asker[string, bool] // whether nothing waits any more
+	leave      *batch.Asker[string, bool]
 
 	// reached is from when on the database was reached each time. A lease that ran out
 	// is taken only by a replica that has reached it for as long as a lease: after the
@@ -76,18 +81,17 @@ func NewWaiting(p Parts, kept store.Waiting, replica string, lanes *Lanes, inFli
 		Parts: p, Store: kept, Replica: replica, Lanes: lanes, perWebhook: inFlight,
 		due: backoff.NewSignal(), byID: make(map[string]*drain),
 	}
-	w.first, w.finish, w.leave = newQuestions(w.readFirst), newQuestions(w.finishAll), newQuestions(w.leaveAll)
+	w.first = batch.New(askedTogether, 2, w.readFirst)
+	w.finish, w.leave = batch.New(askedTogether, 1, w.finishAll), batch.New(askedTogether, 1, w.leaveAll)
 	return w
 }
 
 // Run reads until pulling ends, then waits for the deliveries that are under way.
 // work is the context of the deliveries.
 func (w *Waiting) Run(pulling, work context.Context) {
-	asking, stop := context.WithCancel(work)
-	var beside sync.WaitGroup
-	for _, run := range []func(context.Context){w.renew, w.first.run, w.first.run, w.finish.run, w.leave.run} {
-		beside.Go(func() { run(asking) })
-	}
+	renewing, stop := context.WithCancel(work)
+	var renewer sync.WaitGroup
+	renewer.Go(func() { w.renew(renewing) })
 	for try := 0; pulling.Err() == nil; {
 		if err := w.claim(pulling, work); err != nil && pulling.Err() == nil {
 			if try == 0 {
@@ -103,7 +107,7 @@ func (w *Waiting) Run(pulling, work context.Context) {
 	}
 	w.running.Wait()
 	stop()
-	beside.Wait()
+	renewer.Wait()
 }
 
 // claim takes the leases of webhooks that may be tried now, and begins to read what
