@@ -42,10 +42,11 @@ type webhooks struct {
 	err error
 }
 
+// All implements Source.
 func (t *together) All(ctx context.Context, organizationID string) ([]webhook.Webhook, error) {
 	found, err := t.asker.Ask(ctx, organizationID)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // Matcher.read names the operation.
+		return nil, err
 	}
 	return found.all, found.err
 }
@@ -57,7 +58,7 @@ func (t *together) all(ctx context.Context, organizationIDs []string) ([]webhook
 	if len(organizationIDs) > 1 {
 		many, err := t.source.AllOf(ctx, organizationIDs)
 		if fault.Is(err, fault.Unavailable) {
-			return nil, err //nolint:wrapcheck // Matcher.read names the operation.
+			return nil, err
 		}
 		if err == nil {
 			for i, id := range organizationIDs {

@@ -78,7 +78,7 @@ func (d *drain) run(pulling, work context.Context) {
 	if finished {
 		return
 	}
-	if _, err := d.Waiting.leave.Ask(work, d.webhookID); err != nil && work.Err() == nil {
+	if _, err := d.leave.Ask(work, d.webhookID); err != nil && work.Err() == nil {
 		d.Log.Warn("lease of waiting deliveries not given back, it will run out",
 			slog.String("webhook", d.webhookID), slog.Any("error", err))
 	}
