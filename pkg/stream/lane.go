@@ -17,8 +17,8 @@ import (
 	"github.com/dialnote/webhooks/proto"
 )
 
-// laneMessage returns the message of a waiting delivery. It has the body that will
-// be sent, so that reading a lane needs no other stream, and the trace's context.
+// laneMessage returns the message of a waiting delivery: a reference to its event,
+// which the event stream keeps, and the trace's context.
 func laneMessage(ctx context.Context, d delivery.Delivery, subject, messageID string) *nats.Msg {
 	msg := &nats.Msg{
 		Subject: subject,
@@ -31,7 +31,6 @@ func laneMessage(ctx context.Context, d delivery.Delivery, subject, messageID st
 			proto.HeaderEventSequence: {strconv.FormatUint(d.EventSequence, 10)},
 			proto.HeaderEventStored:   {strconv.FormatInt(d.EventStored.UnixNano(), 10)},
 		},
-		Data: d.Body,
 	}
 	if d.PriorAttempts > 0 {
 		msg.Header.Set(proto.HeaderEarlier, strconv.Itoa(d.PriorAttempts))
@@ -69,7 +68,6 @@ func parseLaneMessage(m *Message) (delivery.Delivery, error) {
 		EventType:      event.Type(h.Get(proto.HeaderEventType)),
 		EventSequence:  sequence,
 		EventStored:    time.Unix(0, stored).UTC(),
-		Body:           raw.Data(),
 		PriorAttempts:  earlier,
 	}, nil
 }

@@ -1,7 +1,6 @@
 package stream_test
 
 import (
-	"bytes"
 	"errors"
 	"log/slog"
 	"strings"
@@ -45,7 +44,8 @@ func TestWhatTheServerRefusesForGood(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := event.Sample(event.CallCompleted, "acme", "evt_large", time.Now())
-			d := delivery.Of(e, bytes.Repeat([]byte("x"), 8192), "wh_1", 1, time.Now())
+			d := delivery.Of(e, nil, "wh_1", 1, time.Now())
+			d.EventID = strings.Repeat("x", 8192)
 			for range 20 { // the first waits for the server, and no other
 				err := conn.Enqueue(t.Context(), d, 1)
 				if !errors.As(err, new(*stream.RefusedError)) || !strings.Contains(err.Error(), c.says) {

@@ -131,7 +131,7 @@ func TestRejectedMessagesAreKeptWithTheirReason(t *testing.T) {
 func waiting(id string) delivery.Delivery {
 	return delivery.Delivery{
 		ID: delivery.ID("wh_1", id), WebhookID: "wh_1", OrganizationID: "acme", EventID: id,
-		EventType: event.CallCompleted, EventSequence: 7, EventStored: time.Unix(1_700_000_000, 5).UTC(), Body: []byte(`{"a":1}`),
+		EventType: event.CallCompleted, EventSequence: 7, EventStored: time.Unix(1_700_000_000, 5).UTC(), Body: []byte(`{"a":1}`), // which the lane does not keep
 	}
 }
 
@@ -175,7 +175,7 @@ func TestLaneKeepsOrderAndContent(t *testing.T) {
 	for i, d := range pullLane(t, lane, 3) {
 		want := waiting(ids[i])
 		if d.ID != want.ID || d.EventID != want.EventID || d.OrganizationID != "acme" || d.EventSequence != 7 ||
-			!d.EventStored.Equal(want.EventStored) || string(d.Body) != string(want.Body) || d.EventType != event.CallCompleted {
+			!d.EventStored.Equal(want.EventStored) || d.Body != nil || d.EventType != event.CallCompleted {
 			t.Errorf("delivery %d is %+v, want %+v", i, d, want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/store/storetest"
+	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 )
 
@@ -129,9 +130,8 @@ func TestOneProbeAfterAHoldThatPassedBeforeItWasKnown(t *testing.T) {
 		<-release
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})
-	for n, id := range names("lane", 4*inFlight) {
-		e := event.Sample(event.CallCompleted, "acme", id, time.Now())
-		if err := s.conn.Enqueue(t.Context(), delivery.Of(e, e.Body(), w.ID, uint64(n+1), time.Now()), 0); err != nil {
+	for _, d := range s.unsent(t, w, names("lane", 4*inFlight)...) {
+		if err := s.conn.Enqueue(t.Context(), d, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -152,4 +152,29 @@ func TestOneProbeAfterAHoldThatPassedBeforeItWasKnown(t *testing.T) {
 	if sent := len(r.all()) - before; sent != inFlight+1 {
 		t.Errorf("%d requests were made, want %d and one probe", sent, inFlight)
 	}
+}
+
+// unsent publishes events that the webhook does not send, and returns their deliveries
+// as if it did.
+func (s *system) unsent(t *testing.T, w webhook.Webhook, ids ...string) []delivery.Delivery {
+	t.Helper()
+	for _, id := range ids {
+		if err := s.conn.Publish(t.Context(), event.Sample(event.NoteCreated, w.OrganizationID, id, time.Now())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := s.conn.History(t.Context(), stream.EventRange{OrganizationID: w.OrganizationID, Type: event.NoteCreated}, len(ids))
+	if err != nil || len(kept) != len(ids) {
+		t.Fatal(len(kept), err)
+	}
+	deliveries := make([]delivery.Delivery, len(kept))
+	for i, m := range kept {
+		e, err := m.Event()
+		if err != nil {
+			t.Fatal(err)
+		}
+		deliveries[i] = delivery.Of(e, nil, w.ID, m.Sequence, m.Stored)
+		deliveries[i].EventType = event.CallCompleted
+	}
+	return deliveries
 }

@@ -12,13 +12,10 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/delivery"
-	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/store"
-	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/proto"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/limit"
-	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
 
 // drain delivers what waits for one webhook, in the order of the events, under the
@@ -202,7 +199,7 @@ func (d *drain) acquire(ctx context.Context, inFlight int) (int, error) {
 	}
 	outstanding := int(d.outstanding.Load())
 	window := d.Webhooks.Window(d.of(), inFlight, outstanding)
-	more := window - outstanding
+	more := min(window-outstanding, handedOut(inFlight)-d.underWay()) // those whose outcome is being recorded take memory
 	switch {
 	case window == 0:
 		d.wake.Sleep(ctx, crowdedWait)
@@ -247,6 +244,13 @@ func (d *drain) begin(work context.Context, of delivery.Delivery, probes bool) {
 	})
 }
 
+// underWay returns how many deliveries have begun and are not recorded.
+func (d *drain) underWay() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.inFlight)
+}
+
 func (d *drain) end(sequence uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -256,7 +260,7 @@ func (d *drain) end(sequence uint64) {
 // deliver delivers one delivery that waits. It stays where it is unless it is done
 // with.
 func (d *drain) deliver(work context.Context, of delivery.Delivery, probes bool, turn limit.Turn, slot *limit.Slot) {
-	m, kept, err := d.event(work, &of)
+	m, kept, err := d.readEvent(work, &of)
 	work, span := d.Tracer.Consume(work, proto.StreamEvents, m.Headers())
 	defer span.End()
 	progress, progressErr := d.Deliverer.Progress.Of(work, of)
@@ -272,7 +276,7 @@ func (d *drain) deliver(work context.Context, of delivery.Delivery, probes bool,
 		d.Webhooks.Leave(d.webhookID, 0)
 		if failure == nil {
 			slot.Free()
-			failure = d.skip(work, t, of)
+			failure = d.skip(work, t, delivery.Turn{Delivery: of, Progress: progress, Retention: d.Retention})
 		}
 		d.rest(failure)
 		return
@@ -306,37 +310,4 @@ func (d *drain) settle(work context.Context, of delivery.Delivery, step delivery
 		return fmt.Errorf("forget delivery %s, which is done with: %w", of.ID, err)
 	}
 	return nil
-}
-
-// event reads the event of a delivery. kept is false when the stream no longer keeps
-// it: it is too old, was purged, or the stream began anew.
-func (d *drain) event(ctx context.Context, of *delivery.Delivery) (m *stream.Message, kept bool, err error) {
-	m, err = d.Stream.Event(ctx, of.EventSequence)
-	if fault.Is(err, fault.NotFound) {
-		return &stream.Message{}, false, nil
-	}
-	if err != nil {
-		return &stream.Message{}, false, fmt.Errorf("read event %s: %w", of.EventID, err)
-	}
-	e, err := m.Event()
-	if err != nil || e.OrganizationID != of.OrganizationID || e.ID != of.EventID {
-		return m, false, nil //nolint:nilerr // it is not the event that was there
-	}
-	of.Body = e.Body()
-	return m, true, nil
-}
-
-// skip has it recorded that the event of a delivery is no longer kept.
-func (d *drain) skip(ctx context.Context, t *match.Target, of delivery.Delivery) error {
-	if t == nil {
-		return nil
-	}
-	recorded := make(chan error, 1)
-	d.Deliverer.Decline(ctx, t, of, delivery.Skipped, "The event is no longer kept, so it cannot be delivered.", func(_ delivery.Step, err error) { recorded <- err })
-	select {
-	case err := <-recorded:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("record that delivery %s is skipped: %w", of.ID, context.Cause(ctx))
-	}
 }

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,7 +62,7 @@ func TestALaneIsNotRemovedOnTheWordOfTheCache(t *testing.T) {
 func TestSettlingEndsWhenTheBrokerRefuses(t *testing.T) {
 	t.Parallel()
 	l := NewLanes((&database{}).parts(t), 1)
-	large := delivery.Delivery{ID: "dlv_1", WebhookID: "wh_1", OrganizationID: "acme", Body: make([]byte, 2<<20)}
+	large := delivery.Delivery{ID: "dlv_1", WebhookID: "wh_1", OrganizationID: "acme", EventID: strings.Repeat("e", 2<<20)}
 	retry := delivery.Decision{Action: delivery.Retry, At: time.Now().Add(time.Hour)}
 	if err := l.Settle(t.Context(), large, 1, retry); !errors.As(err, new(*stream.RefusedError)) {
 		t.Errorf("%v: %v", retry, err)

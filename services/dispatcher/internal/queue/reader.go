@@ -13,6 +13,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/limit"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 )
 
 const (
@@ -256,6 +257,10 @@ func (r *reader) begin(work context.Context, h held) {
 // knows how many attempts were made, whatever became of their messages.
 func (r *reader) deliver(work context.Context, h held, turn limit.Turn, slot *limit.Slot) bool {
 	progress, err := r.source.progress(work, h)
+	kept, eventErr := true, error(nil)
+	if h.delivery.Body == nil { // the queue keeps a reference
+		_, kept, eventErr = r.readEvent(work, &h.delivery)
+	}
 	if !turn.Wait() {
 		if work.Err() == nil {
 			_ = h.message.Return(0) // it keeps its place in the queue; when that is lost it comes again all the same
@@ -263,12 +268,25 @@ func (r *reader) deliver(work context.Context, h held, turn limit.Turn, slot *li
 		return false
 	}
 	t, findErr := r.Matcher.Find(work, r.organizationID, r.webhookID)
-	if failure := cmp.Or(err, findErr); failure != nil {
-		r.Webhooks.Leave(r.webhookID, 0)
+	failure := cmp.Or(err, eventErr, findErr)
+	if failure == nil && kept {
+		return r.attempt(work, t, h, progress, slot)
+	}
+	r.Webhooks.Leave(r.webhookID, 0)
+	if failure == nil {
+		slot.Free()
+		failure = r.skip(work, t, delivery.Turn{Delivery: h.delivery, Progress: progress, Retention: r.Retention})
+	}
+	if failure != nil {
 		r.failure.Store(&failure) // the reader rests before it asks for more
 		_ = h.message.Return(0)
-		return false
 	}
+	return failure == nil
+}
+
+// attempt makes an attempt at a delivery of the queue, and reports whether its message
+// is done with.
+func (r *reader) attempt(work context.Context, t *match.Target, h held, progress delivery.Progress, slot *limit.Slot) bool {
 	result, err := r.Deliverer.Deliver(work, t, delivery.Turn{
 		Delivery: h.delivery, Progress: progress, Probes: h.probes, Retention: r.Retention,
 	}, slot)
