@@ -93,6 +93,17 @@ func (s *System) Settled(ctx context.Context) error {
 	})
 }
 
+// Wait waits until n deliveries wait for their webhooks.
+func (s *System) Wait(ctx context.Context, n int) error {
+	return s.until(ctx, func() (int, error) {
+		var waiting int
+		if err := s.DB.QueryRowContext(ctx, "SELECT count(*) FROM waiting").Scan(&waiting); err != nil {
+			return 0, fmt.Errorf("count what waits: %w", err)
+		}
+		return max(0, n-waiting), nil
+	})
+}
+
 // Handed waits until every event was handed out to a dispatcher.
 func (s *System) Handed(ctx context.Context) error {
 	return s.until(ctx, func() (int, error) { return s.NATS.Undelivered(ctx, proto.StreamEvents) })
