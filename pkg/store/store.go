@@ -159,11 +159,13 @@ type Store interface {
 	Idempotency
 	Recoveries
 	Waiting
+	Usage
 	Notices
 	Access
 	Audit
 	Sealed
 	Maintenance
+	LogSize
 	Operators
 	Clocks
 	Pooled
