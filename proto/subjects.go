@@ -78,6 +78,14 @@ const (
 	HeaderReason = "Dialnote-Reason"
 	// HeaderSubject is the subject that a rejected message was published to.
 	HeaderSubject = "Dialnote-Subject"
+	// HeaderQuota names the quota that a rejected message was over. Such a message has
+	// HeaderEventSequence, HeaderEventStored and HeaderSize too.
+	HeaderQuota = "Dialnote-Quota"
+	// HeaderSize is how many bytes the event stream kept of a rejected message.
+	HeaderSize = "Dialnote-Size"
+	// HeaderAdmitted is set on an event that config-api has accepted: it is within its
+	// organization's quotas, whatever comes after it. Publishers do not set it.
+	HeaderAdmitted = "Dialnote-Admitted"
 )
 
 // Content types of event messages.

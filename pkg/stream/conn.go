@@ -51,6 +51,15 @@ type Settings struct {
 	// than it saves.
 	SyncsAlways bool
 
+	// Admits says that this service publishes events only when it has compared them
+	// with the quotas of their organizations. Dispatchers then deliver them whatever
+	// comes after them.
+	Admits bool
+
+	// Storage is how many bytes the server may store, where the caller knows it; 0: the
+	// server is asked what this account may.
+	Storage int64
+
 	// InProcess connects to an embedded server without a socket; URL is then
 	// not used.
 	InProcess nats.InProcessConnProvider
@@ -65,10 +74,13 @@ type Conn struct {
 	keepers sync.Pool // of *keeper
 	events  *batcher  // of the event stream; nil when each event is stored by itself
 	floor   floor
+	admits  bool
+	storage int64
 
 	unreached unreached
 	cut       cutOff
 	refusals  refusals
+	fullness  fullness
 	failed    atomic.Pointer[failedWrite]      // nil when the last message was stored
 	opened    atomic.Pointer[jetstream.Stream] // the event stream
 
@@ -78,7 +90,7 @@ type Conn struct {
 // Connect starts connecting and returns at once: the server may be started
 // later. It returns an error only for settings that can never work.
 func Connect(s Settings, log *slog.Logger) (*Conn, error) {
-	c := &Conn{keepers: sync.Pool{New: newKeeper}, unreached: unreached{log: log}}
+	c := &Conn{keepers: sync.Pool{New: newKeeper}, admits: s.Admits, storage: s.Storage, unreached: unreached{log: log}}
 	opts := []nats.Option{
 		nats.Name(s.Name),
 		nats.RetryOnFailedConnect(true),
@@ -216,12 +228,17 @@ func unavailable(err error) error {
 	return err
 }
 
+// storeFailed is the server's code for a message for which a stream has no room, and,
+// of servers before 2.15, for one that could not be written.
+const storeFailed jetstream.ErrorCode = 10077
+
 // passing reports whether an error passes by itself, when the cluster is whole
 // again or its disk has room, although its code is not 503. An error of a wrong
 // setting may have the same code.
 func passing(code jetstream.ErrorCode) bool {
 	return slices.Contains([]jetstream.ErrorCode{
 		10047, 10028, // storage, memory resources exceeded
+		storeFailed,
 		10051, 10104, // the stream's, the consumer's files cannot be written: a full disk
 		10007, 10009, // the cluster has not assigned the stream, has no leader
 		10005,                      // too few servers for the stream's replicas: some are away, or have only just started

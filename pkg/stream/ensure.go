@@ -44,7 +44,7 @@ func (c *Conn) Ensure(ctx context.Context, t Topology) (err error) {
 		return err
 	}
 	for _, cfg := range slices.Backward(t.streams()) { // the source of the events comes before them
-		if err := c.ensureStream(ctx, c.accepted(cfg), t.Installation); err != nil {
+		if err := c.ensureStream(ctx, c.accepted(cfg), t); err != nil {
 			return err
 		}
 	}
@@ -112,20 +112,23 @@ func (c *Conn) lookAt(ctx context.Context, name string) (*jetstream.StreamInfo, 
 }
 
 // ensureStream makes a stream with its shared consumer, or updates them.
-func (c *Conn) ensureStream(ctx context.Context, cfg jetstream.StreamConfig, installation string) error {
+func (c *Conn) ensureStream(ctx context.Context, cfg jetstream.StreamConfig, t Topology) error {
 	const tries = 3 // two services may make it at once
 	for try := 1; ; try++ {
 		info, err := c.lookAt(ctx, cfg.Name)
 		if err != nil {
 			return err
 		}
-		if err := foreign(info, installation); err != nil {
+		if err := foreign(info, t.Installation); err != nil {
 			return err
 		}
 		if info != nil && madeLater(info) {
 			return nil
 		}
-		info, err = c.makeStream(ctx, info, cfg, installation)
+		if info != nil && cfg.Name == proto.StreamEvents && t.EventsAtLeast && cfg.MaxBytes > 0 {
+			cfg.MaxBytes = max(cfg.MaxBytes, info.Config.MaxBytes)
+		}
+		info, err = c.makeStream(ctx, info, cfg, t.Installation)
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) && try < tries {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -11,14 +12,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dialnote/webhooks/pkg/event"
+	"github.com/dialnote/webhooks/pkg/quota"
 	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/proto"
 )
 
 // Publish stores an event in the event stream and returns when the server has
 // acknowledged it. The same id of the same organization again is the same event:
-// dispatchers deliver it once. While the broker is away it returns a fault of kind
-// Unavailable.
+// dispatchers deliver it once. While the broker is away, or has no room for events, it
+// returns a fault of kind Unavailable; IsFull tells the latter.
 func (c *Conn) Publish(ctx context.Context, e event.Event) error {
 	return c.publish(ctx, e, proto.ContentTypeJSON, e.Body())
 }
@@ -37,6 +39,9 @@ func (c *Conn) publish(ctx context.Context, e event.Event, contentType string, d
 			proto.HeaderContentType: {contentType},
 		},
 		Data: data,
+	}
+	if c.admits {
+		msg.Header.Set(proto.HeaderAdmitted, "1")
 	}
 	trace.Inject(ctx, msg.Header)
 	store := c.store
@@ -296,17 +301,32 @@ func (c *Conn) message(raw jetstream.Msg) (*Message, error) {
 // still has to acknowledge the message itself. The end of a message of the largest
 // size is cut off, because the reason needs space too.
 func (c *Conn) Reject(ctx context.Context, m *Message, reason string) error {
-	organization, _, _ := proto.ParseEventSubject(m.Subject)
-	msg := &nats.Msg{
-		Subject: proto.SubjectRejected(organization),
-		Header: nats.Header{
-			jetstream.MsgIDHeader:   {fmt.Sprintf("rejected:%d", m.Sequence)},
-			proto.HeaderContentType: {headerText(m.ContentType)},
-			proto.HeaderSubject:     {m.Subject},
-			proto.HeaderReason:      {headerText(reason)},
-		},
-		Data: m.Data,
+	return c.reject(ctx, m, rejectedHeader(m, reason))
+}
+
+// RejectOver is Reject for an event of an organization that has reached a quota. The
+// replica that counts removes the event from its stream.
+func (c *Conn) RejectOver(ctx context.Context, m *Message, name quota.Name, reason string) error {
+	header := rejectedHeader(m, reason)
+	header.Set(proto.HeaderQuota, string(name))
+	header.Set(proto.HeaderEventSequence, strconv.FormatUint(m.Sequence, 10))
+	header.Set(proto.HeaderEventStored, strconv.FormatInt(m.Stored.UnixNano(), 10))
+	header.Set(proto.HeaderSize, strconv.FormatInt(m.Size(), 10))
+	return c.reject(ctx, m, header)
+}
+
+func rejectedHeader(m *Message, reason string) nats.Header {
+	return nats.Header{
+		jetstream.MsgIDHeader:   {fmt.Sprintf("rejected:%d", m.Sequence)},
+		proto.HeaderContentType: {headerText(m.ContentType)},
+		proto.HeaderSubject:     {m.Subject},
+		proto.HeaderReason:      {headerText(reason)},
 	}
+}
+
+func (c *Conn) reject(ctx context.Context, m *Message, header nats.Header) error {
+	organization, _, _ := proto.ParseEventSubject(m.Subject)
+	msg := &nats.Msg{Subject: proto.SubjectRejected(organization), Header: header, Data: m.Data}
 	c.fit(msg)
 	if _, err := c.js.PublishMsg(ctx, msg); err != nil {
 		return fmt.Errorf("reject message %d: %w", m.Sequence, unavailable(err))

@@ -131,6 +131,8 @@ func Dispatcher() Role {
 			proto.SubjectActivity(placeholder), proto.SubjectHeartbeat(placeholder), proto.SubjectChanged(placeholder),
 			"$JS.API.STREAM.CREATE." + proto.StreamEvents, "$JS.API.STREAM.UPDATE." + proto.StreamLanes,
 			"$JS.API.CONSUMER.CREATE." + proto.StreamEvents + ".x", "$JS.API.CONSUMER.CREATE." + proto.StreamLanes + ".x",
+			"$JS.API.CONSUMER.CREATE." + proto.StreamRejected + ".x", "$JS.API.CONSUMER.MSG.NEXT." + proto.StreamRejected + "." + placeholder,
+			"$JS.API.STREAM.MSG.DELETE." + proto.StreamEvents,
 			"$JS.API.CONSUMER.MSG.NEXT." + proto.StreamEvents + "." + placeholder, "$JS.API.CONSUMER.MSG.NEXT." + proto.StreamLanes + "." + placeholder,
 			"$JS.ACK." + proto.StreamEvents + "." + placeholder + ".1.1.1.1.0",
 		},

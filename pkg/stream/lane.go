@@ -127,17 +127,17 @@ func (c *Conn) store(ctx context.Context, msg *nats.Msg) error {
 
 func (c *Conn) storeOnce(ctx context.Context, msg *nats.Msg) error {
 	if c.refusals.of(msg.Subject, time.Now()) != nil {
-		return c.refused(msg, nats.ErrPermissionViolation)
+		return c.refused(ctx, msg, nats.ErrPermissionViolation)
 	}
 	ack, err := c.js.PublishMsgAsync(msg)
 	if err != nil {
-		return c.refused(msg, err)
+		return c.refused(ctx, msg, err)
 	}
 	select {
 	case <-ack.Ok():
 		return nil
 	case err := <-ack.Err():
-		return c.refused(msg, err)
+		return c.refused(ctx, msg, err)
 	case <-ctx.Done():
 		return unavailable(ctx.Err())
 	}

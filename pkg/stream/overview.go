@@ -30,6 +30,7 @@ type Overview struct {
 type StreamLevel struct {
 	Name            string
 	Messages, Bytes uint64
+	Limit           uint64 // bytes that it may keep, 0 for no bound
 	Stored          uint64 // how many messages were ever stored
 	Lacking         int    // copies in the cluster that are offline or behind
 }
@@ -59,7 +60,7 @@ func (c *Conn) Overview(ctx context.Context) (Overview, error) {
 }
 
 func level(info *jetstream.StreamInfo) StreamLevel {
-	l := StreamLevel{Name: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes}
+	l := StreamLevel{Name: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes, Limit: uint64(max(info.Config.MaxBytes, 0))}
 	if before := max(info.Config.FirstSeq, 1) - 1; info.State.LastSeq > before {
 		l.Stored = info.State.LastSeq - before
 	}

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"regexp"
@@ -84,14 +85,18 @@ func (r *refusals) of(subject string, now time.Time) error {
 // refused returns err, of publishing a message, as a *RefusedError when the server
 // refuses it for good. A missing permission is of kind Unavailable all the same: a
 // caller that has no use for the difference sees that the broker cannot store it now.
-func (c *Conn) refused(msg *nats.Msg, err error) error {
+func (c *Conn) refused(ctx context.Context, msg *nats.Msg, err error) error {
 	const tooLarge = 10054 // for the stream
 	var api *jetstream.APIError
-	if errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &api) && api.ErrorCode == tooLarge {
+	errors.As(err, &api)
+	if errors.Is(err, nats.ErrMaxPayload) || api != nil && api.ErrorCode == tooLarge {
 		return &RefusedError{Subject: msg.Subject, Do: "it is larger than the server takes; set max_payload to 1MB or more", Cause: err}
 	}
 	if refusal := c.refusals.of(msg.Subject, time.Now()); refusal != nil {
 		return fault.New(fault.Unavailable, "broker-unavailable", "The message broker cannot store messages now. Try again in a moment.").Because(refusal)
+	}
+	if api != nil && api.ErrorCode == storeFailed && c.full(ctx, msg) {
+		return fullFault(msg.Subject).Because(err)
 	}
 	return unavailable(err)
 }

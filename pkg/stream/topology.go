@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,7 +18,7 @@ const (
 	// stored with each stream. A program leaves a stream of a later version as it is,
 	// so that a replica of the version before, which starts or reconnects during an
 	// upgrade, does not undo it.
-	topologyVersion = 4
+	topologyVersion = 5
 
 	// topologyKey is the key of the version in a stream's metadata, installationKey
 	// that of the installation's id.
@@ -51,8 +52,9 @@ const (
 	// lane needs no consumer to keep its messages.
 	laneInactive = 5 * time.Minute
 
-	// rejectedMaxBytes bounds the stream of rejected messages.
-	rejectedMaxBytes = 1 << 30
+	// rejectedEach bounds the rejected messages of an organization: when it has more,
+	// the oldest of its own are dropped.
+	rejectedEach = 1000
 
 	// unsubscribeRequestsKept is how long a dispatcher goes on trying to tell Zapier
 	// that a webhook was deleted.
@@ -67,12 +69,25 @@ const (
 
 	// noticesMaxBytes bounds the stream of notices: it holds about a million.
 	noticesMaxBytes = 512 << 20
+
+	// DefaultRejected is the bound of the stream of rejected messages unless a setting
+	// names another one.
+	DefaultRejected = 1 << 30
 )
 
 // Topology is what the operator may choose about the streams, and whose they are.
 type Topology struct {
 	Retention time.Duration // how long events and waiting deliveries are kept
 	Replicas  int           // copies of each stream in a NATS cluster
+
+	// Events bounds the bytes of the events, 0 for no bound: what is over it is refused.
+	// With EventsAtLeast a stream that has a larger bound keeps it. Rejected bounds the
+	// rejected messages, 0 for DefaultRejected: the oldest make room. The lanes have no
+	// bound, since a server takes none that refuses what is over it on a stream with
+	// schedules (nats-server 2.15). They take what the others leave.
+	Events        int64
+	EventsAtLeast bool
+	Rejected      int64
 
 	// Installation is the id of the installation that the streams belong to. It is
 	// stored with each stream; "" leaves what is stored and refuses nothing.
@@ -104,10 +119,13 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			Retention:   jetstream.LimitsPolicy,
 			Storage:     jetstream.FileStorage,
 			MaxAge:      t.Retention,
-			MaxBytes:    rejectedMaxBytes,
+			MaxBytes:    t.rejected(),
 			Discard:     jetstream.DiscardOld,
-			Duplicates:  min(usualDuplicates, t.Retention),
-			Replicas:    t.Replicas,
+
+			MaxMsgsPerSubject: rejectedEach,
+
+			Duplicates: min(usualDuplicates, t.Retention),
+			Replicas:   t.Replicas,
 		},
 		{
 			Name:        proto.StreamNotices,
@@ -141,8 +159,13 @@ func (t Topology) streams() []jetstream.StreamConfig {
 	}
 }
 
+func (t Topology) rejected() int64 { return cmp.Or(t.Rejected, DefaultRejected) }
+
+// Others returns the bytes that the streams with a fixed bound reserve.
+func (t Topology) Others() int64 { return t.rejected() + noticesMaxBytes + unsubscribeRequestsMaxBytes }
+
 func (t Topology) eventStream() jetstream.StreamConfig {
-	return jetstream.StreamConfig{
+	cfg := jetstream.StreamConfig{
 		Name:        proto.StreamEvents,
 		Description: "Every event once; also the payloads for the log, redelivery and recovery.",
 		Subjects:    []string{proto.PrefixEvents + ".>"},
@@ -160,6 +183,10 @@ func (t Topology) eventStream() jetstream.StreamConfig {
 		Duplicates: 0,
 		Sources:    []*jetstream.StreamSource{{Name: proto.StreamRejected, FilterSubject: proto.PrefixRejected + ".none.none"}},
 	}
+	if t.Events > 0 {
+		cfg.MaxBytes, cfg.Discard = t.Events, jetstream.DiscardNew
+	}
+	return cfg
 }
 
 func (t Topology) laneStream() jetstream.StreamConfig {

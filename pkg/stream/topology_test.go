@@ -22,7 +22,7 @@ func TestTheTopologyHasAVersion(t *testing.T) {
 		Version   int
 		Streams   []jetstream.StreamConfig
 		Consumers map[string]jetstream.ConsumerConfig
-	}{topologyVersion, Topology{Retention: 168 * time.Hour, Replicas: 3}.streams(), sharedConsumers()}, "", "  ")
+	}{topologyVersion, Topology{Retention: 168 * time.Hour, Replicas: 3, Events: 80 << 30}.streams(), sharedConsumers()}, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,10 +45,10 @@ func TestALaterTopologyIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	for version, want := range map[string]time.Duration{"": time.Hour, "0": time.Hour, "1": time.Hour, "3": time.Hour, "4": time.Hour, "5": 2 * time.Hour, "x": time.Hour} {
+	for version, want := range map[string]time.Duration{"": time.Hour, "0": time.Hour, "1": time.Hour, "3": time.Hour, "5": time.Hour, "6": 2 * time.Hour, "x": time.Hour} {
 		later := jetstream.StreamConfig{
 			Name: proto.StreamRejected, Subjects: []string{proto.PrefixRejected + ".>", "dialnote.added"}, MaxAge: 2 * time.Hour,
-			Discard: jetstream.DiscardOld, MaxBytes: rejectedMaxBytes, Metadata: map[string]string{topologyKey: version},
+			Discard: jetstream.DiscardOld, MaxBytes: DefaultRejected, Metadata: map[string]string{topologyKey: version},
 		}
 		if _, err := c.js.CreateOrUpdateStream(t.Context(), later); err != nil {
 			t.Fatal(err)

@@ -27,7 +27,7 @@ func (c *Conn) noteWrite(err error, now time.Time) {
 		if c.failed.Load() != nil {
 			c.failed.Store(nil)
 		}
-	case fault.Is(err, fault.Unavailable) && c.nc.IsConnected():
+	case fault.Is(err, fault.Unavailable) && !IsFull(err) && c.nc.IsConnected():
 		c.failed.Store(&failedWrite{at: now, cause: err})
 	}
 }

@@ -22,14 +22,17 @@ func TestAServerThatStoresNothingIsNotReady(t *testing.T) {
 	if err := c.Serving(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	srv.Edit(t, proto.StreamEvents, func(cfg *natstest.StreamConfig) { cfg.MaxBytes, cfg.Discard = 1, jetstream.DiscardNew })
+	if err := c.Publish(t.Context(), sample(t, "evt_first")); err != nil {
+		t.Fatal(err)
+	}
+	srv.Edit(t, proto.StreamEvents, func(cfg *natstest.StreamConfig) { cfg.MaxMsgs, cfg.Discard = 1, jetstream.DiscardNew })
 	if err := c.Publish(t.Context(), sample(t, "evt_full")); err == nil {
 		t.Fatal("a full stream stores an event")
 	}
 	if err := c.Serving(t.Context()); err == nil || !strings.Contains(err.Error(), "is its disk full?") {
 		t.Errorf("ready, although it stores nothing: %v", err)
 	}
-	srv.Edit(t, proto.StreamEvents, func(cfg *natstest.StreamConfig) { cfg.MaxBytes, cfg.Discard = -1, jetstream.DiscardOld })
+	srv.Edit(t, proto.StreamEvents, func(cfg *natstest.StreamConfig) { cfg.MaxMsgs, cfg.Discard = -1, jetstream.DiscardOld })
 	if err := c.Publish(t.Context(), sample(t, "evt_room")); err != nil {
 		t.Fatal(err)
 	}
