@@ -53,7 +53,14 @@ type Settings struct {
 	Retention          time.Duration   `env:"RETENTION" envDefault:"168h"`
 	AuditRetention     time.Duration   `env:"AUDIT_RETENTION" envDefault:"9600h"`
 	StreamReplicas     int             `env:"STREAM_REPLICAS" envDefault:"1"`
-	NATSSync           string          `env:"NATS_SYNC"`
+
+	EventsMaxBytes              Bytes `env:"EVENTS_MAX_BYTES" envDefault:"auto"`
+	RejectedMaxBytes            Bytes `env:"REJECTED_MAX_BYTES" envDefault:"1GiB"`
+	LogMaxBytes                 Bytes `env:"LOG_MAX_BYTES" envDefault:"auto"`
+	OrganizationEventsMaxBytes  Bytes `env:"ORGANIZATION_EVENTS_MAX_BYTES" envDefault:"auto"`
+	OrganizationWaitingMaxBytes Bytes `env:"ORGANIZATION_WAITING_MAX_BYTES" envDefault:"1GiB"`
+
+	NATSSync string `env:"NATS_SYNC"`
 
 	AllowHTTPEndpoints    bool           `env:"ALLOW_HTTP_ENDPOINTS" envDefault:"false"`
 	AllowPrivateEndpoints bool           `env:"ALLOW_PRIVATE_ENDPOINTS" envDefault:"false"`
@@ -156,6 +163,11 @@ func (s Settings) problems() []string {
 	check(s.AuditRetention >= 24*time.Hour && s.AuditRetention <= 10*365*24*time.Hour, "AUDIT_RETENTION", "24h to 87600h")
 	check(s.PublicURL == "" || isBase(s.PublicURL), "PUBLIC_URL", "an http or https URL without query, fragment and user")
 	check(s.StreamReplicas == 1 || s.StreamReplicas == 3 || s.StreamReplicas == 5, "STREAM_REPLICAS", "1, 3 or 5")
+	check(s.EventsMaxBytes <= 0 || s.EventsMaxBytes >= 8<<20, "EVENTS_MAX_BYTES", "auto, 0 for no bound, or 8MiB and more")
+	check(s.RejectedMaxBytes >= 1<<20, "REJECTED_MAX_BYTES", "1MiB or more")
+	check(s.LogMaxBytes <= 0 || s.LogMaxBytes >= 8<<20, "LOG_MAX_BYTES", "auto, 0 for no bound, or 8MiB and more")
+	check(s.OrganizationEventsMaxBytes <= 0 || s.OrganizationEventsMaxBytes >= 1<<20, "ORGANIZATION_EVENTS_MAX_BYTES", "auto, 0 for no quota, or 1MiB and more")
+	check(s.OrganizationWaitingMaxBytes == 0 || s.OrganizationWaitingMaxBytes >= 1<<20, "ORGANIZATION_WAITING_MAX_BYTES", "0 for no quota, or 1MiB and more")
 	check(s.NATSSync == "" || s.NATSSync == "always" || syncInterval(s.NATSSync) > 0, "NATS_SYNC", "always, or an interval like 30s")
 	check(s.LogFormat == "json" || s.LogFormat == "text", "LOG_FORMAT", "json or text")
 	check(len(s.ZapierHosts) > 0, "ZAPIER_HOSTS", "at least one host")

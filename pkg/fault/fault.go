@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Kind is the class of an error. The zero Kind is Internal, so that an
@@ -46,6 +47,16 @@ type Error struct {
 	Detail string // plain words, safe to show
 	Fields []Field
 	Cause  error // for the operator; never shown
+
+	RetryAfter time.Duration // when the same call may succeed, 0 when that is not known
+	Quota      *Quota        // that there is no room in, nil for none
+}
+
+// Quota is a quota that has no room for what was to be stored.
+type Quota struct {
+	Name        string
+	Limit, Used int64     // bytes
+	RoomAt      time.Time // when there is room again, zero when that depends on the customer
 }
 
 // New returns an error of a kind with a stable code and a detail that is safe

@@ -48,7 +48,7 @@ type brokerCollector struct {
 	broker Broker
 	now    func() time.Time
 
-	messages, bytes, stored, lacking           *prometheus.Desc
+	messages, bytes, limit, stored, lacking    *prometheus.Desc
 	pending, held, oldest                      *prometheus.Desc
 	connected, reconnects, certificateValidity *prometheus.Desc
 	publishing                                 *prometheus.Desc
@@ -63,6 +63,7 @@ func newBrokerCollector(b Broker) *brokerCollector {
 
 		messages:   desc("stream_messages", "Messages that a stream keeps.", "stream"),
 		bytes:      desc("stream_bytes", "Bytes that a stream keeps.", "stream"),
+		limit:      desc("stream_limit_bytes", "Bytes that a stream may keep, 0 for no bound.", "stream"),
 		stored:     desc("stream_stored_total", "Messages that a stream has ever stored; of DIALNOTE_EVENTS: events published.", "stream"),
 		lacking:    desc("stream_replicas_lacking", "Copies of a stream in the NATS cluster that are offline or behind.", "stream"),
 		pending:    desc("events_pending", "Events that no dispatcher has received yet: the consumer's lag."),
@@ -78,7 +79,7 @@ func newBrokerCollector(b Broker) *brokerCollector {
 
 // Describe implements prometheus.Collector.
 func (c *brokerCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.messages, c.bytes, c.stored, c.lacking, c.pending, c.held, c.oldest, c.connected, c.reconnects, c.publishing, c.certificateValidity} {
+	for _, d := range []*prometheus.Desc{c.messages, c.bytes, c.limit, c.stored, c.lacking, c.pending, c.held, c.oldest, c.connected, c.reconnects, c.publishing, c.certificateValidity} {
 		to <- d
 	}
 }
@@ -108,6 +109,7 @@ func (c *brokerCollector) Collect(to chan<- prometheus.Metric) {
 	for _, s := range o.Streams {
 		gauge(c.messages, float64(s.Messages), s.Name)
 		gauge(c.bytes, float64(s.Bytes), s.Name)
+		gauge(c.limit, float64(s.Limit), s.Name)
 		counter(c.stored, s.Stored, s.Name)
 		gauge(c.lacking, float64(s.Lacking), s.Name)
 	}

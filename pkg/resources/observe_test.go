@@ -33,7 +33,7 @@ func TestBrokerAndDatabaseAsMetrics(t *testing.T) {
 	t.Parallel()
 	b := &broker{
 		overview: stream.Overview{
-			Streams:       []stream.StreamLevel{{Name: "DIALNOTE_EVENTS", Messages: 3, Bytes: 900, Stored: 12, Lacking: 1}},
+			Streams:       []stream.StreamLevel{{Name: "DIALNOTE_EVENTS", Messages: 3, Bytes: 900, Limit: 1000, Stored: 12, Lacking: 1}},
 			EventsPending: 2, EventsHeld: 1, OldestWaiting: time.Now().Add(-time.Hour),
 		},
 		link: stream.Link{Connected: true, Reconnects: 2, Publishing: 7, CertificateExpires: time.Unix(1_800_000_000, 0)},
@@ -48,7 +48,7 @@ func TestBrokerAndDatabaseAsMetrics(t *testing.T) {
 	}
 	delete(got, "events_oldest_waiting_seconds")
 	if want := map[string]float64{
-		"stream_messages{DIALNOTE_EVENTS}": 3, "stream_bytes{DIALNOTE_EVENTS}": 900, "stream_stored_total{DIALNOTE_EVENTS}": 12, "stream_replicas_lacking{DIALNOTE_EVENTS}": 1,
+		"stream_messages{DIALNOTE_EVENTS}": 3, "stream_bytes{DIALNOTE_EVENTS}": 900, "stream_limit_bytes{DIALNOTE_EVENTS}": 1000, "stream_stored_total{DIALNOTE_EVENTS}": 12, "stream_replicas_lacking{DIALNOTE_EVENTS}": 1,
 		"events_pending": 2, "events_held": 1,
 		"nats_connected": 1, "nats_reconnects_total": 2, "nats_publishes_waiting": 7, "nats_certificate_expiry_timestamp_seconds": 1_800_000_000,
 		"database_connections{idle}": 1, "database_connections{in_use}": 3, "database_connections_limit": 20,

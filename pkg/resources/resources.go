@@ -14,6 +14,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/quota"
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/store/storeurl"
@@ -25,15 +26,20 @@ type Resources struct {
 	Store  store.Store
 	Stream *stream.Conn
 	Box    secretbox.Box
+	Quotas quota.Limits // of each organization
 
 	stopKeeping func() // nil when nothing keeps the streams
 }
+
+// configAPI is the name of the service that compares events with the quotas before it
+// publishes them.
+const configAPI = "config-api"
 
 // NATS returns the settings of the connection to NATS of a service with this name.
 // Its inbox is "_INBOX_" and the name, which deploy/nats permits.
 func NATS(s config.Settings, name string) stream.Settings {
 	return stream.Settings{
-		URL: s.NATSURL, Name: name, Inbox: "_INBOX_" + name, SyncsAlways: s.NATSSync == "always",
+		URL: s.NATSURL, Name: name, Inbox: "_INBOX_" + name, SyncsAlways: s.NATSSync == "always", Admits: name == configAPI,
 		Security: stream.Security{
 			User: s.NATSUser, Password: s.NATSPassword, CredsFile: s.NATSCreds, NKeyFile: s.NATSNKey,
 			CAFile: s.NATSCAFile, CertFile: s.NATSCertFile, KeyFile: s.NATSKeyFile,
@@ -77,16 +83,23 @@ func Open(ctx context.Context, s config.Settings, nats stream.Settings, health *
 		b.Close(log)
 		return nil, err
 	}
+	bounds, err := backoff.Read(ctx, log, backoff.Broker, "ask how much may be stored", func() (stream.Topology, error) { return bounds(ctx, s, conn) })
+	if err != nil {
+		b.Close(log)
+		return nil, err
+	}
 	topology := func() stream.Topology {
-		return stream.Topology{
-			Retention: s.Retention, Replicas: s.StreamReplicas,
-			Installation: installation, FirstEvent: stream.FirstSequence(time.Now()),
-		}
+		t := bounds
+		t.Installation, t.FirstEvent = installation, stream.FirstSequence(time.Now())
+		return t
 	}
 	if err := backoff.RetryUnavailable(ctx, log, backoff.Broker, "open the streams", func() error { return conn.Ensure(ctx, topology()) }); err != nil {
 		b.Close(log)
 		return nil, err
 	}
+	b.Quotas = quotas(s, bounds.Events)
+	log.InfoContext(ctx, "bounds in bytes, 0 for none", slog.Int64("events", bounds.Events), slog.Int64("rejected", bounds.Rejected),
+		slog.Int64("organization_events", b.Quotas.Events), slog.Int64("organization_waiting", b.Quotas.Waiting))
 	b.keepStreams(ctx, topology, log)
 	return b, nil
 }

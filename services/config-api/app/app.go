@@ -16,11 +16,14 @@ import (
 
 	"github.com/dialnote/webhooks/pkg/ops"
 	"github.com/dialnote/webhooks/pkg/outbox"
+	"github.com/dialnote/webhooks/pkg/quota"
 	"github.com/dialnote/webhooks/pkg/secretbox"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/trace"
+	"github.com/dialnote/webhooks/pkg/usage"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/proto"
+	"github.com/dialnote/webhooks/services/config-api/internal/admission"
 	"github.com/dialnote/webhooks/services/config-api/internal/auth"
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
 	"github.com/dialnote/webhooks/services/config-api/internal/eventfeed"
@@ -49,6 +52,9 @@ type Config struct {
 	DisableAfter int
 	Retention    time.Duration
 
+	// Quotas are what each organization may have.
+	Quotas quota.Limits
+
 	// EmbedHosts are the hosts whose pages may show the settings page, as sources
 	// of a content security policy.
 	EmbedHosts []string
@@ -64,6 +70,7 @@ type Store interface {
 	store.Log
 	store.Recoveries
 	store.Waiting
+	store.Usage
 	store.Idempotency
 	store.Notices
 	store.Access
@@ -112,6 +119,7 @@ type App struct {
 	feed    *eventfeed.Feed
 	outbox  *outbox.Outbox
 	tokens  *auth.Rotation
+	over    *usage.Watch
 }
 
 // New wires a config API. It returns an error when a setting is wrong, or when
@@ -133,7 +141,15 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the outbox: %w", err)
 	}
+	over := usage.NewWatch(deps.Store, deps.Log)
+	door, err := admission.New(admission.Options{
+		Account: deps.Store, Over: over, Limits: cfg.Quotas, Retention: cfg.Retention, Now: deps.Now, Log: deps.Log, Registry: deps.Registry,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the admission of events: %w", err)
+	}
 	service := &manage.Service{
+		Admission:       door,
 		Webhooks:        waking{deps.Store, notices},
 		Stream:          deps.Stream,
 		Fleet:           deps.Fleet,
@@ -187,7 +203,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the HTTP handler: %w", err)
 	}
-	return &App{handler: handler, live: hub, feed: feed, outbox: notices, tokens: credentials.tokens}, nil
+	return &App{handler: handler, live: hub, feed: feed, outbox: notices, tokens: credentials.tokens, over: over}, nil
 }
 
 // complete returns an error for a dependency that is missing, so that the service
@@ -209,12 +225,14 @@ func (d Dependencies) complete() error {
 func (a *App) Handler() http.Handler { return a.handler }
 
 // Run does the work beside the requests until ctx ends: it sends notices to the
-// platform, sends watchers a resync after gaps, and reads new service tokens. Then it ends the
+// platform, sends watchers a resync after gaps, reads new service tokens, and which
+// organizations have reached a quota. Then it ends the
 // open streams at once, so that the server does not wait for them.
 func (a *App) Run(ctx context.Context) error {
 	var others sync.WaitGroup
 	others.Go(func() { a.outbox.Run(ctx) })
 	others.Go(func() { a.tokens.Run(ctx) })
+	others.Go(func() { a.over.Run(ctx) })
 	others.Go(func() { a.feed.Run(ctx) })
 	err := a.live.Run(ctx)
 	if err != nil {

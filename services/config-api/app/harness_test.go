@@ -29,6 +29,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/config-api/app"
+	"github.com/dialnote/webhooks/services/config-api/internal/api"
 	"github.com/dialnote/webhooks/services/config-api/internal/contract"
 )
 
@@ -186,6 +187,7 @@ func (r reply) object(t *testing.T) map[string]any {
 }
 
 type problem struct {
+	Quota     *api.ExceededQuota
 	Type      string
 	Title     string
 	Status    int

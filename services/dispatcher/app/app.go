@@ -15,6 +15,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/egress"
 	"github.com/dialnote/webhooks/pkg/ops"
+	"github.com/dialnote/webhooks/pkg/quota"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/trace"
@@ -33,6 +34,8 @@ type Config struct {
 	WebhookMaxInFlight int           // attempts at once, of one webhook
 	Retention          time.Duration // how old an event may be to be sent
 	AuditRetention     time.Duration // how old an entry of the audit log may be
+	Quotas             quota.Limits  // of each organization
+	LogMaxBytes        int64         // of the log, 0 for no bound
 }
 
 // Dependencies are what the dispatcher works with. The caller closes them after

@@ -10,9 +10,12 @@ import (
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/egress"
 	"github.com/dialnote/webhooks/pkg/outbox"
+	"github.com/dialnote/webhooks/pkg/quota"
 	"github.com/dialnote/webhooks/pkg/share"
 	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/pkg/usage"
+	"github.com/dialnote/webhooks/services/dispatcher/internal/account"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/deliver"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/dispatch"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/limit"
@@ -54,6 +57,8 @@ type parts struct {
 	recoveries   *recovery.Runner
 	unsubscriber *unsubscribe.Unsubscriber
 	maintenance  *maintenance
+	quotas       *usage.Watch
+	counter      *account.Counter
 }
 
 // stages returns the parts in the order in which they start. They stop in the
@@ -76,6 +81,8 @@ func (p *parts) stages(work context.Context) []stage {
 			until("tests", p.offerTests),
 			until("recoveries", p.recoveries.Run),
 			until("unsubscriber", p.unsubscriber.Run),
+			{"quotas", func(ctx context.Context) error { p.quotas.Run(ctx); return nil }},
+			{"account", func(ctx context.Context) error { p.counter.Run(ctx); return nil }},
 			{"maintenance", func(ctx context.Context) error { p.maintenance.run(ctx); return nil }},
 		},
 	}
@@ -124,18 +131,29 @@ func (a *App) assemble() (*parts, error) {
 	lanes, ordered := queue.NewLanes(queued(metrics.Lane), a.cfg.WebhookMaxInFlight), queue.NewOrdered(queued(metrics.Ordered))
 	waiting := queue.NewWaiting(queued(metrics.Lane), a.deps.Store, a.replica, lanes, a.cfg.WebhookMaxInFlight)
 	listener.begin(matcher, lanes, ordered, repeats)
-	metrics.Watch(a.deps.Registry, state(a.deps.Sender, slots, webhooks, recorder, lanes, waiting, matcher, repeats))
+	quotas := usage.NewWatch(a.deps.Store, log)
+	counter := &account.Counter{Replica: a.replica, Store: a.deps.Store, Broker: a.deps.Stream, Limits: a.cfg.Quotas, Now: now, Log: log}
+	read := state(a.deps.Sender, slots, webhooks, recorder, lanes, waiting, matcher, repeats)
+	a.usage(&read, quotas, counter)
+	pruning := &maintenance{
+		store: a.deps.Store, log: log, keep: store.Retention{Log: a.cfg.Retention, Audit: a.cfg.AuditRetention}, most: a.cfg.LogMaxBytes,
+	}
+	read.LogBytes = func() float64 { return float64(pruning.logBytes.Load()) }
+	read.LogLimit = func() float64 { return float64(a.cfg.LogMaxBytes) }
+	read.LogOldest = func() float64 { return float64(pruning.logOldest.Load()) }
+	metrics.Watch(a.deps.Registry, read)
 	places := a.places()
 	return &parts{
 		log: log, outbox: notices, recorder: recorder, member: member, lanes: lanes, ordered: ordered, waiting: waiting,
 		dispatcher: &dispatch.Dispatcher{
-			Stream: a.deps.Stream, Matcher: matcher, Slots: slots, Webhooks: webhooks, Lanes: lanes, Ordered: ordered, Waiting: waiting, Repeats: repeats,
+			Stream: a.deps.Stream, Matcher: matcher, Slots: slots, Webhooks: webhooks, Lanes: lanes, Ordered: ordered, Waiting: waiting, Repeats: repeats, Quotas: quotas,
 			Deliverer: deliverer, Workers: workers, Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Now: now, Log: log, Metrics: a.metrics, Tracer: a.deps.Tracer,
 		},
 		tests:        a.tests(matcher, deliverer, places.tests),
 		recoveries:   a.recoveries(matcher, deliverer),
 		unsubscriber: &unsubscribe.Unsubscriber{Stream: a.deps.Stream, Sender: a.deps.Sender, Log: log, Places: places.unsubscriptions},
-		maintenance:  &maintenance{store: a.deps.Store, log: log, keep: store.Retention{Log: a.cfg.Retention, Audit: a.cfg.AuditRetention}},
+		maintenance:  pruning,
+		quotas:       quotas, counter: counter,
 	}, nil
 }
 
@@ -173,6 +191,26 @@ func (a *App) recoveries(matcher *match.Matcher, deliverer *deliver.Deliverer) *
 		Replica: a.replica, Store: a.deps.Store, Stream: a.deps.Stream, Matcher: matcher, Deliverer: deliverer,
 		PendingTime: a.cfg.DeliveryTimeout + recordGrace, Now: a.deps.Store.Now, Log: a.deps.Log,
 	}
+}
+
+// usage adds the functions that read what organizations use.
+func (a *App) usage(to *metrics.State, quotas *usage.Watch, counter *account.Counter) {
+	to.OverQuota = quotas.Counts
+	to.Quotas = func() map[string]int {
+		limits := make(map[string]int)
+		for _, name := range quota.Names() {
+			limits[string(name)] = int(a.cfg.Quotas.Of(name))
+		}
+		return limits
+	}
+	to.Counting = func() float64 {
+		if counter.Counting() {
+			return 1
+		}
+		return 0
+	}
+	to.Counted = func() float64 { all, _ := counter.Bytes(); return float64(all) }
+	to.CountedMost = func() float64 { _, most := counter.Bytes(); return float64(most) }
 }
 
 // state returns the functions that the metrics of the replica's state read.

@@ -83,6 +83,7 @@ type flaky struct {
 	reads  atomic.Int64                  // of webhooks, for the cache
 	gate   atomic.Pointer[chan struct{}] // holds up recording until it is closed
 
+	beforeCount   atomic.Pointer[func()]                // runs before a part of a stream is counted
 	beforeAdvance atomic.Pointer[func(context.Context)] // runs before a batch of a recovery is counted
 }
 
@@ -91,6 +92,13 @@ func (f *flaky) fault() error {
 		return fault.New(fault.Unavailable, "database-unavailable", "Away.")
 	}
 	return nil
+}
+
+func (f *flaky) Count(ctx context.Context, holder string, part store.CountedPart) (bool, error) {
+	if before := f.beforeCount.Load(); before != nil {
+		(*before)()
+	}
+	return f.Store.Count(ctx, holder, part)
 }
 
 func (f *flaky) All(ctx context.Context, organizationID string) ([]webhook.Webhook, error) {

@@ -25,6 +25,13 @@ func (p *pruned) Prune(ctx context.Context, now time.Time, keep store.Retention)
 	return p.answer(ctx)
 }
 
+// The log is not bounded in these tests.
+func (p *pruned) MeasureLog(context.Context) (int64, time.Time, error) { return 0, time.Time{}, nil }
+
+func (p *pruned) ShortenLog(context.Context, time.Time, int64) (bool, error) {
+	return false, errors.New("the log has no bound")
+}
+
 // clockAhead is how far the database's clock is from the test's.
 const clockAhead = -240 * time.Hour
 

@@ -16,6 +16,7 @@ func FromSettings(s config.Settings) Config {
 		WebhookMaxInFlight: s.WebhookMaxInFlight,
 		Retention:          s.Retention,
 		AuditRetention:     s.AuditRetention,
+		LogMaxBytes:        max(int64(s.LogMaxBytes), 0), // standalone knows its disk
 	}
 }
 

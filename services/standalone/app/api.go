@@ -20,6 +20,7 @@ func newAPI(s config.Settings, b *resources.Resources, fleet *stream.Fleet, heal
 	if err != nil {
 		return nil, err
 	}
+	cfg.Quotas = b.Quotas
 	api, err := configapi.New(cfg, configapi.Dependencies{
 		Store: b.Store, Stream: b.Stream, Fleet: fleet, Box: b.Box, CheckURL: checkURL,
 		Health: health, Registry: registry, Now: time.Now, Log: log, Tracer: tracer,

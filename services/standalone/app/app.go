@@ -130,6 +130,9 @@ func (s *Standalone) Run(ctx, hardStop context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.settings.LogMaxBytes == config.Auto {
+		s.settings.LogMaxBytes = config.Bytes(broker.BesideIt(nats))
+	}
 	if s.opts.NATSAddr != "" {
 		s.natsURL = nats.ClientURL()
 	}
@@ -145,7 +148,9 @@ func (s *Standalone) Run(ctx, hardStop context.Context) error {
 	}, func(error) { stopServing() })
 
 	_, always := s.settings.SyncInterval()
-	b, err := resources.Open(ctx, s.settings, stream.Settings{InProcess: nats, Name: "standalone", SyncsAlways: always}, s.health, log)
+	b, err := resources.Open(ctx, s.settings, stream.Settings{
+		InProcess: nats, Name: "standalone", SyncsAlways: always, Admits: true, Storage: nats.JetStreamConfig().MaxStore,
+	}, s.health, log)
 	if err != nil {
 		stopServing()
 		return err
@@ -171,7 +176,9 @@ func (s *Standalone) Run(ctx, hardStop context.Context) error {
 	}
 	working, stopWorking := context.WithCancel(ctx)
 	group.Add(func() error {
-		return dispatcher.New(dispatcher.FromSettings(s.settings), dispatcher.Dependencies{
+		cfg := dispatcher.FromSettings(s.settings)
+		cfg.Quotas = b.Quotas
+		return dispatcher.New(cfg, dispatcher.Dependencies{
 			Store: b.Store, Stream: b.Stream, Sender: sender, Log: log, Registry: registry, Health: s.health, Tracer: s.opts.Tracer,
 		}).Run(working, hardStop)
 	}, func(error) { stopWorking() })

@@ -125,6 +125,7 @@ func (p *process) open(ctx context.Context, gate *app.Gate) (closeParts func(), 
 	if err != nil {
 		return nil, err
 	}
+	cfg.Quotas = b.Quotas
 	if err := b.Observe(p.registry); err != nil {
 		b.Close(p.log)
 		return nil, err

@@ -327,6 +327,24 @@ func (e EventType) Valid() bool {
 	}
 }
 
+// Defines values for ExceededQuotaName.
+const (
+	ExceededQuotaNameEvents  ExceededQuotaName = "events"
+	ExceededQuotaNameWaiting ExceededQuotaName = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ExceededQuotaName enum.
+func (e ExceededQuotaName) Valid() bool {
+	switch e {
+	case ExceededQuotaNameEvents:
+		return true
+	case ExceededQuotaNameWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FailureReason.
 const (
 	FailureReasonBlockedAddress FailureReason = "blocked_address"
@@ -1054,6 +1072,24 @@ type EventSetting string
 // EventType What happened.
 type EventType string
 
+// ExceededQuota The quota that has no room, with `over-quota` only.
+type ExceededQuota struct {
+	// LimitBytes How many bytes the organization may have.
+	LimitBytes int64 `json:"limitBytes"`
+
+	// Name `events` for the events that are kept, `waiting` for the deliveries that wait for webhooks.
+	Name ExceededQuotaName `json:"name"`
+
+	// RoomAt When enough old events are no longer kept, at the latest. Absent when only the customer can make room.
+	RoomAt *time.Time `json:"roomAt,omitempty"`
+
+	// UsedBytes How many it has, as far as it is counted.
+	UsedBytes int64 `json:"usedBytes"`
+}
+
+// ExceededQuotaName `events` for the events that are kept, `waiting` for the deliveries that wait for webhooks.
+type ExceededQuotaName string
+
 // FailureReason Why an attempt failed.
 type FailureReason string
 
@@ -1178,6 +1214,9 @@ type Problem struct {
 	// Instance Names this one occurrence.
 	Instance string `json:"instance"`
 
+	// Quota The quota that has no room, with `over-quota` only.
+	Quota *ExceededQuota `json:"quota,omitempty"`
+
 	// RequestID The answer's `X-Request-Id`.
 	RequestID string `json:"requestId"`
 
@@ -1194,8 +1233,8 @@ type Problem struct {
 	// `webhook-changed`, `event-not-sent`, `test-not-redeliverable`, `recovery-running`. 412:
 	// `stale-version`. 413: `body-too-large`. 415: `unsupported-content-type`,
 	// `unsupported-content-encoding`. 422: `invalid`, `idempotency-key-reused`. 429:
-	// `rate-limited`, `too-many-at-once`, `too-many-streams`, `too-many-tests`. 500: `internal`.
-	// 503: `starting`, `stopping`, `busy`, `database-unavailable`, `broker-unavailable`, `timed-out`,
+	// `rate-limited`, `too-many-at-once`, `too-many-streams`, `too-many-tests`, `over-quota`. 500: `internal`.
+	// 503: `no-room-for-events`, `starting`, `stopping`, `busy`, `database-unavailable`, `broker-unavailable`, `timed-out`,
 	// `change-not-announced`, `no-dispatcher`, `too-many-tests`, `test-unanswered`, `test-not-recorded`.
 	// More may come.
 	Type string `json:"type"`
@@ -1699,6 +1738,9 @@ type Malformed = Problem
 
 // NotFound What went wrong (RFC 9457).
 type NotFound = Problem
+
+// OverQuota What went wrong (RFC 9457).
+type OverQuota = Problem
 
 // RateLimited What went wrong (RFC 9457).
 type RateLimited = Problem

@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -65,7 +68,7 @@ func (s *server) answerError(err error, c echo.Context) {
 		header.Set(echo.HeaderWWWAuthenticate, `Bearer realm="dialnote"`)
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		if header.Get(echo.HeaderRetryAfter) == "" {
-			header.Set(echo.HeaderRetryAfter, "5")
+			header.Set(echo.HeaderRetryAfter, strconv.Itoa(cmp.Or(int(math.Ceil(f.RetryAfter.Seconds())), 5)))
 		}
 	}
 	text, err := json.Marshal(problemOf(f, status, known.id))
@@ -116,6 +119,12 @@ func problemOf(f *fault.Error, status int, requestID string) api.Problem {
 		Detail:    f.Detail,
 		Instance:  "urn:dialnote:request:" + requestID,
 		RequestID: requestID,
+	}
+	if f.Quota != nil {
+		p.Quota = &api.ExceededQuota{Name: api.ExceededQuotaName(f.Quota.Name), LimitBytes: f.Quota.Limit, UsedBytes: f.Quota.Used}
+		if !f.Quota.RoomAt.IsZero() {
+			p.Quota.RoomAt = &f.Quota.RoomAt
+		}
 	}
 	if len(f.Fields) > 0 {
 		fields := make([]api.ProblemField, 0, len(f.Fields))

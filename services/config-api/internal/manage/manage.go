@@ -24,6 +24,7 @@ type Service struct {
 	Waiting     store.Waiting
 	Stream      Stream
 	Fleet       Fleet
+	Admission   Admission
 
 	Rules           webhook.Rules
 	MaxWebhooks     int           // of an organization

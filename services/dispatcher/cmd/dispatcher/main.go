@@ -96,7 +96,9 @@ func serve(ctx, hardStop context.Context, environ map[string]string) error {
 		if err := b.Observe(registry); err != nil {
 			return err
 		}
-		return app.New(app.FromSettings(settings), app.Dependencies{
+		cfg := app.FromSettings(settings)
+		cfg.Quotas = b.Quotas
+		return app.New(cfg, app.Dependencies{
 			Store: b.Store, Stream: b.Stream, Sender: sender, Log: log, Registry: registry, Health: health, Tracer: tracer,
 		}).Run(workCtx, hardStop)
 	}, func(error) { stopWork() })

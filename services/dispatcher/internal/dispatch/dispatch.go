@@ -11,6 +11,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/event"
 	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/store"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/trace"
 	"github.com/dialnote/webhooks/pkg/webhook"
@@ -37,6 +38,12 @@ const (
 	unmatchedDelay = 30 * time.Second
 )
 
+// Quotas says which quotas organizations have reached.
+type Quotas interface {
+	// Of returns those of an organization, none for most.
+	Of(organizationID string) []store.OverQuota
+}
+
 // Dispatcher pulls events and delivers them.
 type Dispatcher struct {
 	Events    *stream.Events
@@ -48,6 +55,7 @@ type Dispatcher struct {
 	Waiting   *queue.Waiting
 	Ordered   *queue.Ordered
 	Repeats   *repeat.Finder
+	Quotas    Quotas
 	Deliverer *deliver.Deliverer
 	Tracer    *trace.Tracer
 	Batch     int // events asked for at once, by each puller
@@ -170,6 +178,11 @@ func (d *Dispatcher) dispatch(work context.Context, m *stream.Message, span trac
 			finished(repeated)
 			return nil
 		}
+	}
+	if over := d.Quotas.Of(e.OrganizationID); len(over) > 0 && refusable(m) {
+		slot.Free()
+		finished(d.rejectOver(work, m, over[0]))
+		return nil
 	}
 	return p.deliver(work, targets, ordered, slot)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialnote/webhooks/pkg/delivery"
+	"github.com/dialnote/webhooks/pkg/quota"
 	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/match"
 	"github.com/dialnote/webhooks/services/dispatcher/internal/repeat"
@@ -29,6 +30,7 @@ const (
 type Metrics struct {
 	consumed     prometheus.Counter
 	rejected     prometheus.Counter
+	overQuota    *prometheus.CounterVec
 	repeated     prometheus.Counter
 	contradicted *prometheus.CounterVec
 	matched      prometheus.Counter
@@ -54,6 +56,7 @@ func New(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		consumed:     prometheus.NewCounter(counter("events_consumed_total", "Events taken from the event stream; a redelivered one counts again.")),
 		rejected:     prometheus.NewCounter(counter("events_rejected_total", "Messages that could not be read as an event and were put into the rejected stream.")),
+		overQuota:    prometheus.NewCounterVec(counter("events_over_quota_total", "Events that were put into the rejected stream because their organization had reached a quota, by quota."), []string{"quota"}),
 		repeated:     prometheus.NewCounter(counter("events_repeated_total", "Events that came again, in another message of the stream, and were not delivered again.")),
 		contradicted: prometheus.NewCounterVec(counter("events_contradictory_total", "Events that contradict themselves: one that came again has other content, or the Nats-Msg-Id is not the event's."), []string{"what"}),
 		matched:      prometheus.NewCounter(counter("deliveries_matched_total", "Deliveries that events were matched to.")),
@@ -70,7 +73,7 @@ func New(r prometheus.Registerer) *Metrics {
 		commit:       prometheus.NewHistogram(histogram("record_commit_seconds", "How long a transaction of the recorder took.", times())),
 		failed:       prometheus.NewCounter(counter("record_failures_total", "Transactions of the recorder that failed; each try counts.")),
 	}
-	r.MustRegister(m.consumed, m.rejected, m.repeated, m.contradicted, m.matched, m.declined, m.attempts, m.delay, m.latency, m.duration, m.phases,
+	r.MustRegister(m.consumed, m.rejected, m.overQuota, m.repeated, m.contradicted, m.matched, m.declined, m.attempts, m.delay, m.latency, m.duration, m.phases,
 		m.held, m.released, m.disabled, m.batch, m.commit, m.failed, newRecent(&m.recent))
 	m.begin()
 	return m
@@ -95,6 +98,9 @@ func (m *Metrics) begin() {
 	for _, result := range []delivery.Result{delivery.Deferred, delivery.Skipped} {
 		m.declined.WithLabelValues(string(result))
 	}
+	for _, name := range quota.Names() {
+		m.overQuota.WithLabelValues(string(name))
+	}
 	for _, way := range []Way{Direct, Lane, Ordered} {
 		m.delay.WithLabelValues(string(way))
 		m.latency.WithLabelValues(string(way))
@@ -112,6 +118,9 @@ func (m *Metrics) Consumed() { m.consumed.Inc() }
 
 // Rejected counts a message put into the rejected stream.
 func (m *Metrics) Rejected() { m.rejected.Inc() }
+
+// OverQuota counts an event that was put into the rejected stream because of a quota.
+func (m *Metrics) OverQuota(name quota.Name) { m.overQuota.WithLabelValues(string(name)).Inc() }
 
 // Repeated counts an event that came again.
 func (m *Metrics) Repeated() { m.repeated.Inc() }

@@ -151,7 +151,10 @@ func TestTheStateIsReadWhenItIsScraped(t *testing.T) {
 	metrics.Watch(registry, metrics.State{
 		SlotsUsed: read(1), SlotsLimit: read(2), InFlight: read(3), Unrecorded: read(4), LanesOpen: read(5),
 		CacheSize: read(6), CacheBytes: read(7), CacheHits: read(8), CacheMisses: read(9), CacheNoLease: read(10), Remembered: read(11),
-		Waiting: read(12), Drained: read(13),
+		Waiting: read(12), Drained: read(13), LogBytes: read(14), LogLimit: read(15), LogOldest: read(16),
+		Counting: read(17), Counted: read(18), CountedMost: read(19),
+		OverQuota:   func() map[string]int { return map[string]int{"events": int(scrape), "waiting": 2} },
+		Quotas:      func() map[string]int { return map[string]int{"events": 21, "waiting": int(scrape)} },
 		Lanes:       func() map[string]int { return map[string]int{"held": 4, "open": int(scrape)} },
 		Connections: func() map[string]int { return map[string]int{"HTTP/1.1": 11, "HTTP/2": int(scrape)} },
 	})
@@ -159,12 +162,15 @@ func TestTheStateIsReadWhenItIsScraped(t *testing.T) {
 		want := map[string]float64{
 			"slots_used": 1, "slots_limit": 2, "attempts_in_flight": 3, "outcomes_unrecorded": 4, "lanes_open": 5,
 			"cache_webhooks": 6, "cache_bytes": 7, "cache_hits_total": 8, "cache_misses_total": 9, "cache_unleased_total": 10, "events_remembered": 11,
-			"deliveries_waiting": 12, "webhooks_drained": 13,
+			"deliveries_waiting": 12, "webhooks_drained": 13, "log_bytes": 14, "log_limit_bytes": 15, "log_oldest_timestamp_seconds": 16,
+			"usage_counting": 17, "usage_bytes": 18, "usage_largest_bytes": 19,
 		}
 		for name := range want {
 			want[name] += 100 * scrape
 		}
 		want["lanes{mode=held}"], want["lanes{mode=open}"] = 4, scrape
+		want["organizations_over_quota{quota=events}"], want["organizations_over_quota{quota=waiting}"] = scrape, 2
+		want["quota_bytes{quota=events}"], want["quota_bytes{quota=waiting}"] = 21, scrape
 		want["receiver_connections{protocol=HTTP/1.1}"], want["receiver_connections{protocol=HTTP/2}"] = 11, scrape
 		if got := series(t, registry); !maps.Equal(got, want) {
 			t.Errorf("scrape %v: got %v, want %v", scrape, got, want)

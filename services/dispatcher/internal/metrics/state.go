@@ -18,6 +18,14 @@ type State struct {
 	Remembered   func() float64
 	Lanes        func() map[string]int // by how they are read; always with the same keys
 	Connections  func() map[string]int // to receivers, by protocol; always with the same keys
+	OverQuota    func() map[string]int // organizations, by quota; always with the same keys
+	Quotas       func() map[string]int // in bytes, by name; always with the same keys
+	LogBytes     func() float64
+	LogLimit     func() float64
+	LogOldest    func() float64
+	Counting     func() float64
+	Counted      func() float64
+	CountedMost  func() float64
 	CacheSize    func() float64
 	CacheBytes   func() float64
 	CacheHits    func() float64
@@ -41,6 +49,12 @@ func Watch(r prometheus.Registerer, s State) {
 	read("deliveries_waiting", "Deliveries that wait for their webhook; all replicas have the same figure.", s.Waiting)
 	read("webhooks_drained", "Webhooks for which this replica delivers what waits.", s.Drained)
 	read("events_remembered", "Events of the last minutes that are compared with each new one without asking the log.", s.Remembered)
+	read("log_bytes", "Bytes that the delivery log took when it was pruned last, about every hour; with SQLite the whole database.", s.LogBytes)
+	read("log_limit_bytes", "Bytes that the delivery log may take, 0 for no bound.", s.LogLimit)
+	read("log_oldest_timestamp_seconds", "The day of the oldest attempt in the delivery log, in Unix seconds, as of the last pruning; 0 for none.", s.LogOldest)
+	read("usage_counting", "1 on the replica that counts what organizations use.", s.Counting)
+	read("usage_bytes", "Bytes of events that are kept of all organizations, on the replica that counts, 0 on others.", s.Counted)
+	read("usage_largest_bytes", "Bytes of events that are kept of the organization that has most, on the replica that counts, 0 on others.", s.CountedMost)
 	read("cache_webhooks", "Webhooks in the cache.", s.CacheSize)
 	read("cache_bytes", "Approximate memory of the webhooks in the cache, which the cache's bound limits.", s.CacheBytes)
 	count("cache_hits_total", "Lookups answered from the cache.", s.CacheHits)
@@ -49,6 +63,12 @@ func Watch(r prometheus.Registerer, s State) {
 	r.MustRegister(&counted{
 		desc:  desc("lanes", "Lanes that this replica knows of, by how they are read.", "mode"),
 		count: s.Lanes,
+	}, &counted{
+		desc:  desc("organizations_over_quota", "Organizations that have reached a quota, by quota; all replicas have the same figure.", "quota"),
+		count: s.OverQuota,
+	}, &counted{
+		desc:  desc("quota_bytes", "What each organization may have, by quota, 0 for no limit.", "quota"),
+		count: s.Quotas,
 	}, &counted{
 		desc:  desc("receiver_connections", "Connections to receivers that are kept for reuse: of HTTP/1.1 the idle ones, of HTTP/2 all.", "protocol"),
 		count: s.Connections,

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"syscall"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // leastStore is the lowest limit in bytes that standalone sets for what its NATS server
@@ -24,6 +26,10 @@ type space struct {
 // itself the server takes three quarters of what is free when it starts, and so less
 // at each start.
 func (s space) limit() int64 { return max(leastStore, s.used+s.free/10*9) }
+
+// BesideIt returns how many bytes the database beside a running server may take: half of
+// what the server leaves of the disk.
+func BesideIt(srv *server.Server) int64 { return srv.JetStreamConfig().MaxStore / 9 / 2 }
 
 // measure returns the room for a folder that exists.
 func measure(dir string) (space, error) {
