@@ -8,6 +8,7 @@ import (
 	"github.com/dialnote/webhooks/pkg/fault"
 	"github.com/dialnote/webhooks/pkg/resources"
 	"github.com/dialnote/webhooks/pkg/stream"
+	"github.com/dialnote/webhooks/proto"
 )
 
 // examineBroker looks at NATS: its version, JetStream, the streams, the clock,
@@ -30,6 +31,7 @@ func (e *examination) examineBroker(ctx context.Context) {
 		return
 	}
 	e.report(judgeStorage(found))
+	e.report(judgeEvents(found.Streams)...)
 	e.report(judgeStreams(found, e.settings.StreamReplicas)...)
 	e.report(judgeOwner(found.Owner, e.installation)...)
 	if found.Precision > 0 {
@@ -62,6 +64,28 @@ func judgeStorage(i stream.Inspection) Finding {
 		return Finding{Warn, "nats", says, do}
 	}
 	return ok("nats", "%s", says)
+}
+
+// judgeEvents judges the bound of the events.
+func judgeEvents(streams []stream.StreamHealth) []Finding {
+	const gib = 1 << 30
+	for _, s := range streams {
+		used, limit := float64(s.Bytes)/gib, float64(s.Limit)/gib
+		says := fmt.Sprintf("events take %.1f of %.1f GiB", used, limit)
+		switch {
+		case s.Name != proto.StreamEvents || s.Missing:
+		case s.Limit == 0:
+			return []Finding{{
+				Warn, "nats", "the events have no bound: a full disk stops NATS until it is started again",
+				"Set DIALNOTE_EVENTS_MAX_BYTES, or give the account a limit; docs/operating.md says how much.",
+			}}
+		case used >= 0.85*limit:
+			return []Finding{{Warn, "nats", says, "See docs/runbooks/EventsNearlyFull.md: what is over is refused."}}
+		default:
+			return []Finding{ok("nats", "%s", says)}
+		}
+	}
+	return nil
 }
 
 // judgeStreams judges the streams against the number of copies that the

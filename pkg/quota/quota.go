@@ -25,7 +25,7 @@ const Overlap = 3 * time.Second
 
 // WaitingBytes is what one delivery that waits is counted as: its row and its entry
 // in the log, with their indexes.
-const WaitingBytes = 1024
+const WaitingBytes = 1280
 
 // Limits are the quotas of each organization in bytes. 0 is no limit.
 type Limits struct{ Events, Waiting int64 }

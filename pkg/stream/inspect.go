@@ -41,6 +41,8 @@ type StreamHealth struct {
 	Replicas int
 	Leader   string
 	Lacking  []string // copies that are offline or not up to date
+	Bytes    uint64   // that it keeps
+	Limit    int64    // bytes that it may keep, 0 for no bound
 }
 
 // Inspect asks the server. It returns Unavailable while the server does not
@@ -92,7 +94,7 @@ func (c *Conn) inspectStream(ctx context.Context, name string, i *Inspection) (S
 		i.Ahead, i.Precision = info.TimeStamp.Sub(asked.Add(trip/2)), trip
 	}
 	i.Owner = cmp.Or(i.Owner, info.Config.Metadata[installationKey])
-	state := StreamHealth{Name: name, Replicas: info.Config.Replicas}
+	state := StreamHealth{Name: name, Replicas: info.Config.Replicas, Bytes: info.State.Bytes, Limit: max(info.Config.MaxBytes, 0)}
 	if info.Cluster != nil {
 		state.Leader = info.Cluster.Leader
 		for _, peer := range info.Cluster.Replicas {

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/dialnote/webhooks/pkg/natstest"
+	"github.com/dialnote/webhooks/pkg/quota"
 	"github.com/dialnote/webhooks/pkg/stream"
 	"github.com/dialnote/webhooks/pkg/stream/publish"
 	"github.com/dialnote/webhooks/proto"
@@ -160,7 +161,7 @@ func TestServicesArePermittedWhatTheyNeed(t *testing.T) {
 	for user, denied := range map[string]struct{ subscribe, publish []string }{
 		"config-api": {
 			[]string{">", "dialnote.events.>", "dialnote.lanes.*", "_INBOX_dispatcher.>", "_INBOX_publisher.>"},
-			[]string{"dialnote.retries.wh_1.dlv_1", "dialnote.activity.acme", "$JS.API.STREAM.DELETE.DIALNOTE_EVENTS", "$JS.API.STREAM.PURGE.DIALNOTE_EVENTS", "$JS.API.CONSUMER.MSG.NEXT.DIALNOTE_EVENTS.dispatchers", "$JS.API.CONSUMER.DELETE.DIALNOTE_EVENTS.dispatchers"},
+			[]string{"dialnote.retries.wh_1.dlv_1", "dialnote.activity.acme", "$JS.API.STREAM.MSG.DELETE.DIALNOTE_EVENTS", "$JS.API.STREAM.DELETE.DIALNOTE_EVENTS", "$JS.API.STREAM.PURGE.DIALNOTE_EVENTS", "$JS.API.CONSUMER.MSG.NEXT.DIALNOTE_EVENTS.dispatchers", "$JS.API.CONSUMER.DELETE.DIALNOTE_EVENTS.dispatchers"},
 		},
 		"dispatcher": {
 			[]string{">", "dialnote.events.>", "dialnote.lanes.*", "_INBOX_config-api.>"},
@@ -184,6 +185,43 @@ func TestServicesArePermittedWhatTheyNeed(t *testing.T) {
 			}
 			i.isRefused(t, user+" publishing to "+subject)
 		}
+	}
+}
+
+// A dispatcher may count what the streams keep, and remove an event over a quota.
+func TestADispatcherMayCount(t *testing.T) {
+	srv := shipped(t)
+	c := connectAs(t, srv, "dispatcher")
+	if err := c.Ensure(t.Context(), topology()); err != nil {
+		t.Fatal(err)
+	}
+	if err := connectAs(t, srv, "config-api").Publish(t.Context(), sample(t, "evt_over")); err != nil {
+		t.Fatal(err)
+	}
+	shared, err := c.Events(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = shared.Pull(t.Context(), 1, 20*time.Second, func(m *stream.Message) {
+		if err := c.RejectOver(t.Context(), m, quota.Events, "over the quota"); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(stream.EventStreams(), proto.StreamRejected) {
+		sizes := c.Sizes(name)
+		if list, err := sizes.Next(t.Context(), 0, 1, 20*time.Second); err != nil || len(list) != 1 {
+			t.Errorf("%s: %v, %v", name, list, err)
+		}
+		sizes.Close(t.Context())
+	}
+	if err := c.RemoveEvent(t.Context(), proto.StreamEvents, 1); err != nil {
+		t.Error(err)
+	}
+	if n := len(srv.StoredAs(t, securityOperator(), proto.StreamEvents)); n != 0 {
+		t.Errorf("%d events are kept", n)
 	}
 }
 
