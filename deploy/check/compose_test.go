@@ -6,10 +6,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/dialnote/webhooks/pkg/config"
 	"github.com/dialnote/webhooks/pkg/secretbox"
@@ -121,6 +123,10 @@ func checkService(t *testing.T, of string, s types.ServiceConfig) {
 	if s.Name != "postgres" && (!s.ReadOnly || len(s.CapDrop) != 1 || s.CapDrop[0] != "ALL") {
 		t.Errorf("%s: read-only root %t, dropped capabilities %v", name, s.ReadOnly, s.CapDrop)
 	}
+	if limit, err := resource.ParseQuantity(strings.TrimSuffix(variable(s, "GOMEMLIMIT"), "B")); s.MemLimit == 0 ||
+		err == nil && (limit.Value() >= int64(s.MemLimit) || float64(limit.Value()) < 0.8*float64(s.MemLimit)) {
+		t.Errorf("%s may use %d bytes, and its GOMEMLIMIT is %v", name, s.MemLimit, limit.Value())
+	}
 	for _, p := range s.Ports {
 		if p.HostIP != "127.0.0.1" {
 			t.Errorf("%s can be reached from other machines at %s:%s by default", name, p.HostIP, p.Published)
@@ -149,7 +155,11 @@ func checkService(t *testing.T, of string, s types.ServiceConfig) {
 		if _, err := secretbox.Parse(loaded.EncryptionKeys); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if grace := s.StopGracePeriod; grace == nil || float64(*grace) < float64(loaded.DeliveryTimeout)*1.2 {
+		least := 45*time.Second + loaded.DrainDelay // a request to config-api
+		if s.Name == "dispatcher" {
+			least = loaded.DeliveryTimeout + 15*time.Second
+		}
+		if grace := s.StopGracePeriod; grace == nil || time.Duration(*grace) < least {
 			t.Errorf("%s is killed %v after it was asked to stop", name, grace)
 		}
 		if loaded.AllowHTTPEndpoints != (of == "demo") || loaded.AllowPrivateEndpoints != (of == "demo") {
@@ -158,11 +168,49 @@ func checkService(t *testing.T, of string, s types.ServiceConfig) {
 	}
 }
 
+// variable returns the value of a variable of a service's environment, "" without.
+func variable(s types.ServiceConfig, name string) string {
+	if value := s.Environment[name]; value != nil {
+		return *value
+	}
+	return ""
+}
+
 // pinned fails the test unless an image has a whole version.
 func pinned(t *testing.T, what, image string) {
 	t.Helper()
 	if !regexp.MustCompile(`:v?\d+\.\d+(\.\d+)?(-[a-z0-9.-]+)?$`).MatchString(image) {
 		t.Errorf("%s: the image %s is not pinned", what, image)
+	}
+}
+
+// The override that docs/operating.md shows does what it says.
+func TestTheOverrideOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	_, text, found := strings.Cut(read(t, root(t, "docs", "operating.md")), "```yaml\n")
+	text, _, ended := strings.Cut(text, "```")
+	if !found || !ended {
+		t.Fatal("docs/operating.md shows no override")
+	}
+	p, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
+		WorkingDir:  root(t),
+		ConfigFiles: []types.ConfigFile{{Filename: root(t, "docker-compose.yml")}, {Filename: "docker-compose.override.yml", Content: []byte(text)}},
+		Environment: newEnv(t),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"config-api", "dispatcher"} {
+		s := p.Services[name]
+		checkService(t, "production", s)
+		ca := variable(s, "DIALNOTE_EXTRA_CA_FILE")
+		if len(s.Volumes) != 1 || s.Volumes[0].Target != ca || !s.Volumes[0].ReadOnly {
+			t.Errorf("%s reads %s, and has the volumes %v", name, ca, s.Volumes)
+		}
+	}
+	checkService(t, "production", p.Services["nats"])
+	if timeout := variable(p.Services["dispatcher"], "DIALNOTE_DELIVERY_TIMEOUT"); timeout != "60s" {
+		t.Errorf("an attempt may take %s", timeout)
 	}
 }
 
