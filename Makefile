@@ -128,6 +128,12 @@ deploy-check: needs $(TOOLS)/golangci-lint ## Hold images, compose, Helm chart, 
 	cd deploy/check && GOWORK=off $(TOOLS)/golangci-lint run --allow-parallel-runners ./...
 	cd deploy/check && GOWORK=off go test -count=1 -timeout 20m ./...
 
+# Not a part of test: it needs root and Debian's podman, which it names when they
+# are not there, and builds for some minutes.
+.PHONY: images-check
+images-check: ## Build the images, run docker-compose.yml with them in podman, upgrade and restart it.
+	cd deploy/check && GOWORK=off go build -o $(CURDIR)/.cache/images-check ./images && $(CURDIR)/.cache/images-check
+
 .PHONY: quick
 quick: ## Run the tests without the race detector.
 	go test work
@@ -231,7 +237,7 @@ needs: ## Install what the tests need and this machine lacks: Node, Postgres.
 
 .PHONY: clean
 clean: ## Remove what was built and what the demo kept.
-	rm -rf bin dist data $(TOOLS) $(PAGE)/render/static/vendor/*.js $(ZAPIER)/node_modules $(PAGE)/web/node_modules proto/lint/node_modules $(N8N)
+	rm -rf bin dist data $(TOOLS) $(PAGE)/render/static/vendor/*.js $(ZAPIER)/node_modules $(PAGE)/web/node_modules proto/lint/node_modules $(N8N) .cache/images
 
 # The tools are built once, at pinned versions, for this machine.
 $(TOOLS)/golangci-lint: Makefile
