@@ -2,7 +2,11 @@
 // NATS subjects and streams, the protobuf messages, and the OpenAPI document.
 package proto
 
-import "strings"
+import (
+	"hash/fnv"
+	"strconv"
+	"strings"
+)
 
 // Names of the JetStream streams.
 const (
@@ -24,6 +28,9 @@ const (
 const (
 	// PrefixEvents: platform services publish to <prefix>.<org>.<event type>.
 	PrefixEvents = "dialnote.events"
+	// prefixStored begins the subjects under which events are stored that are divided
+	// into partitions, at <prefix><partitions>.<partition>.<org>.<event type>.
+	prefixStored = "dialnote-"
 	// PrefixLanes: a webhook's waiting deliveries, at <prefix>.<webhook id>.
 	PrefixLanes = "dialnote.lanes"
 	// PrefixRetries: deliveries scheduled into a lane, at
@@ -108,6 +115,60 @@ func ParseEventSubject(subject string) (organizationID, eventType string, ok boo
 	}
 	organizationID, eventType, ok = strings.Cut(rest, ".")
 	return organizationID, eventType, ok && organizationID != "" && eventType != ""
+}
+
+// TransformEvents returns how NATS changes the subjects of events when it stores
+// them, so that each names one of so many partitions: the one of its organization.
+// A subject without an event type stays as it is.
+func TransformEvents(partitions int) (source, destination string) {
+	n := strconv.Itoa(partitions)
+	return PrefixEvents + ".*.>", prefixStored + n + ".{{partition(" + n + ",1)}}.{{wildcard(1)}}.>"
+}
+
+// SubjectPartition matches the events that are stored in one of so many partitions.
+func SubjectPartition(partitions, partition int) string {
+	return prefixStored + strconv.Itoa(partitions) + "." + strconv.Itoa(partition) + ".>"
+}
+
+// SubjectStored matches an organization's events of a type, ">" for all types, under
+// whichever subject they are stored.
+func SubjectStored(organizationID, eventType string) string {
+	return "*.*." + organizationID + "." + eventType
+}
+
+// Stored is where an event is stored.
+type Stored struct {
+	Subject    string // that the event was published to
+	Partitions int    // into how many the events were divided, 0 for an event outside of all partitions
+	Partition  int    // which of these the event is in
+}
+
+// ParseStored reads the subject under which an event is stored.
+func ParseStored(subject string) Stored {
+	outside := Stored{Subject: subject}
+	rest, found := strings.CutPrefix(subject, prefixStored)
+	if !found {
+		return outside
+	}
+	partitions, rest, _ := strings.Cut(rest, ".")
+	partition, rest, _ := strings.Cut(rest, ".")
+	n, err := strconv.Atoi(partitions)
+	if err != nil || n < 1 {
+		return outside
+	}
+	p, err := strconv.Atoi(partition)
+	if err != nil || p < 0 || p >= n || rest == "" {
+		return outside
+	}
+	return Stored{Subject: PrefixEvents + "." + rest, Partitions: n, Partition: p}
+}
+
+// Partition returns which of so many partitions an organization's events are in, as
+// NATS computes it.
+func Partition(organizationID string, partitions int) int {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(organizationID))     // never fails
+	return int(hash.Sum32() % uint32(partitions)) //nolint:gosec // from 1 to 64
 }
 
 // EventMessageID returns the Nats-Msg-Id that an event should have. It decides

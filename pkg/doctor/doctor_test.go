@@ -110,7 +110,7 @@ func TestTroubles(t *testing.T) {
 	name, _, _ := strings.Cut(environ["DIALNOTE_ENCRYPTION_KEYS"], ":")
 	_, text, _ := strings.Cut(other, ":")
 	bare, orphan, foreign := natstest.Start(t), withStreams(t, ""), withStreams(t, "01OTHER")
-	natstest.DeleteConsumer(t, orphan, proto.StreamEvents, "dispatchers")
+	natstest.DeleteConsumer(t, orphan, proto.StreamEvents, "dispatchers-1-3")
 	for what, c := range map[string]struct {
 		change map[string]string
 		egress string
@@ -127,7 +127,7 @@ func TestTroubles(t *testing.T) {
 		"the wrong bytes": {map[string]string{"DIALNOTE_ENCRYPTION_KEYS": name + ":" + text}, endpoint, []string{"FAIL  keys      what is stored cannot be read"}},
 		"no broker":       {map[string]string{"DIALNOTE_NATS_URL": "nats://127.0.0.1:1"}, endpoint, []string{"FAIL  nats      not reached: ", "OK    egress"}},
 		"no streams":      {map[string]string{"DIALNOTE_NATS_URL": bare.ClientURL()}, endpoint, []string{"WARN  nats      there are no streams yet"}},
-		"no consumer":     {map[string]string{"DIALNOTE_NATS_URL": orphan}, endpoint, []string{"FAIL  nats      the consumer dispatchers of stream DIALNOTE_EVENTS is missing"}},
+		"no consumer":     {map[string]string{"DIALNOTE_NATS_URL": orphan}, endpoint, []string{"FAIL  nats      the consumer dispatchers-1-3 of stream DIALNOTE_EVENTS is missing"}},
 		"another one's":   {map[string]string{"DIALNOTE_NATS_URL": foreign}, endpoint, []string{"FAIL  nats      the streams belong to another installation (01OTHER; "}},
 		"too few copies":  {map[string]string{"DIALNOTE_STREAM_REPLICAS": "3"}, endpoint, []string{"WARN  nats      DIALNOTE_EVENTS has 1 copy, the setting asks for 3"}},
 		"no listener":     {nil, "http://127.0.0.1:1/", []string{"FAIL  egress    127.0.0.1:1: "}},

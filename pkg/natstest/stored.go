@@ -139,3 +139,37 @@ func (s *Server) Edit(tb testing.TB, stream string, change func(*StreamConfig)) 
 		return err //nolint:wrapcheck // administer says what was done
 	})
 }
+
+// Earlier makes a stream with nothing but subjects and the consumer dispatchers, as
+// an earlier version of the services did.
+func (s *Server) Earlier(tb testing.TB, stream, subjects string) {
+	tb.Helper()
+	administer(tb, s.ClientURL(), "make stream "+stream, func(js jetstream.JetStream) error {
+		made, err := js.CreateStream(tb.Context(), jetstream.StreamConfig{
+			Name: stream, Subjects: []string{subjects}, MaxAge: time.Hour, AllowDirect: true, Metadata: map[string]string{"dialnote.topology": "4"},
+		})
+		if err != nil {
+			return err //nolint:wrapcheck // administer says what was done
+		}
+		_, err = made.CreateConsumer(tb.Context(), jetstream.ConsumerConfig{Durable: "dispatchers", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 15 * time.Second, MaxAckPending: 65_536})
+		return err //nolint:wrapcheck // administer says what was done
+	})
+}
+
+// Leaders returns which server of a cluster leads each consumer of a stream.
+func Leaders(tb testing.TB, url, stream string) map[string]string {
+	tb.Helper()
+	opened, closed := open(tb, url, stream)
+	defer closed()
+	leaders := make(map[string]string)
+	list := opened.ListConsumers(tb.Context())
+	for info := range list.Info() {
+		if info.Cluster != nil {
+			leaders[info.Name] = info.Cluster.Leader
+		}
+	}
+	if err := list.Err(); err != nil {
+		tb.Fatalf("list the consumers of %s: %v", stream, err)
+	}
+	return leaders
+}

@@ -76,6 +76,8 @@ type Conn struct {
 	floor   floor
 	admits  bool
 	storage int64
+	others  othersSeen // by Sources
+	kept    othersSeen // by KeepStreams
 
 	unreached unreached
 	cut       cutOff

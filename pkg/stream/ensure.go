@@ -135,7 +135,7 @@ func (c *Conn) ensureStream(ctx context.Context, cfg jetstream.StreamConfig, t T
 		if err != nil {
 			return fmt.Errorf("create or update stream %s: %w", cfg.Name, unavailable(err))
 		}
-		return c.ensureConsumer(ctx, info)
+		return c.ensureConsumers(ctx, info)
 	}
 }
 
@@ -143,6 +143,7 @@ func (c *Conn) ensureStream(ctx context.Context, cfg jetstream.StreamConfig, t T
 // as it should be.
 func (c *Conn) makeStream(ctx context.Context, info *jetstream.StreamInfo, cfg jetstream.StreamConfig, installation string) (*jetstream.StreamInfo, error) {
 	cfg.Metadata = map[string]string{topologyKey: strconv.Itoa(topologyVersion)}
+	cfg = divided(cfg, info)
 	if installation != "" {
 		cfg.Metadata[installationKey] = installation
 	}
@@ -167,28 +168,54 @@ func (c *Conn) makeStream(ctx context.Context, info *jetstream.StreamInfo, cfg j
 	return s.CachedInfo(), nil
 }
 
-// ensureConsumer makes the shared consumer of a stream that has one, or updates it.
-func (c *Conn) ensureConsumer(ctx context.Context, info *jetstream.StreamInfo) error {
-	want, shared := sharedConsumers()[info.Config.Name]
-	if !shared {
-		return nil
-	}
-	if info.Config.Name == proto.StreamEvents {
-		have, err := c.js.Consumer(ctx, proto.StreamEvents, dispatchers)
-		if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-			return fmt.Errorf("look at consumer %s: %w", dispatchers, unavailable(err))
+// ensureConsumers makes the shared consumers of a stream that has some, or updates
+// them.
+func (c *Conn) ensureConsumers(ctx context.Context, info *jetstream.StreamInfo) error {
+	switch info.Config.Name {
+	case proto.StreamFarewells:
+		want := unsubscribeConsumer()
+		if _, err := c.js.CreateOrUpdateConsumer(ctx, info.Config.Name, want); err != nil {
+			return fmt.Errorf("create or update consumer %s of %s: %w", want.Durable, info.Config.Name, unavailable(err))
 		}
-		if err == nil { // where it began cannot be changed
-			began := have.CachedInfo().Config
-			want.DeliverPolicy, want.OptStartSeq = began.DeliverPolicy, began.OptStartSeq
-		} else {
-			want = c.floor.begin(want, info)
+	case proto.StreamEvents:
+		d, err := divisionOf(info)
+		if err != nil {
+			return err
 		}
-	}
-	if _, err := c.js.CreateOrUpdateConsumer(ctx, info.Config.Name, want); err != nil {
-		return fmt.Errorf("create or update consumer %s of %s: %w", want.Durable, info.Config.Name, unavailable(err))
+		all := d.consumers()
+		return atOnce(len(all), func(i int) error { // in a cluster each chooses a leader first
+			return c.ensureShared(ctx, info, dispatchersConsumer(all[i].name, all[i].filter, d.From))
+		})
 	}
 	return nil
+}
+
+// ensureShared makes a consumer of the events that the dispatchers share, or updates
+// it unless it is as it should be.
+func (c *Conn) ensureShared(ctx context.Context, info *jetstream.StreamInfo, want jetstream.ConsumerConfig) error {
+	have, err := c.js.Consumer(ctx, proto.StreamEvents, want.Durable)
+	switch {
+	case errors.Is(err, jetstream.ErrConsumerNotFound):
+		want = c.floor.begin(want, info)
+	case err != nil:
+		return fmt.Errorf("look at consumer %s: %w", want.Durable, unavailable(err))
+	default: // where it began cannot be changed
+		began := have.CachedInfo().Config
+		want.DeliverPolicy, want.OptStartSeq = began.DeliverPolicy, began.OptStartSeq
+		if sameConsumer(began, want) {
+			return nil
+		}
+	}
+	if _, err := c.js.CreateOrUpdateConsumer(ctx, proto.StreamEvents, want); err != nil {
+		return fmt.Errorf("create or update consumer %s of %s: %w", want.Durable, proto.StreamEvents, unavailable(err))
+	}
+	return nil
+}
+
+// sameConsumer reports whether a shared consumer is as it should be.
+func sameConsumer(have, want jetstream.ConsumerConfig) bool {
+	return have.Description == want.Description && have.FilterSubject == want.FilterSubject && len(have.FilterSubjects) == 0 &&
+		have.AckPolicy == want.AckPolicy && have.AckWait == want.AckWait && have.MaxDeliver == want.MaxDeliver && have.MaxAckPending == want.MaxAckPending
 }
 
 // accepted returns a stream's configuration as the connected server accepts it:
@@ -246,7 +273,8 @@ func filledIn(cfg jetstream.StreamConfig) jetstream.StreamConfig {
 // an empty store, or an operator deleted it. When the server that it is connected to
 // does not answer several times in a row, it connects to another one of the cluster.
 // It calls told with what was gone and with
-// the error that kept it from being made, nil when it was made.
+// the error that kept it from being made, nil when it was made. It also removes the
+// consumers of earlier divisions.
 func (c *Conn) KeepStreams(ctx context.Context, often time.Duration, topology func() Topology, told func(gone string, err error)) {
 	tick := time.NewTicker(often)
 	defer tick.Stop()
@@ -258,6 +286,9 @@ func (c *Conn) KeepStreams(ctx context.Context, often time.Duration, topology fu
 		}
 		looking, cancel := context.WithTimeout(ctx, often)
 		gone, err := c.missing(looking)
+		if err == nil && gone == "" {
+			err = c.retireOthers(looking)
+		}
 		cancel()
 		c.judge(err)
 		if err != nil || gone == "" {
@@ -284,14 +315,32 @@ func (c *Conn) missing(ctx context.Context) (string, error) {
 		case cfg.Name != proto.StreamEvents:
 			continue
 		}
-		consumer, err := c.js.Consumer(ctx, cfg.Name, dispatchers)
+		if gone, err := c.missingOf(ctx, info); gone != "" || err != nil {
+			return gone, err
+		}
+	}
+	return "", nil
+}
+
+// missingOf is missing for the event stream, which is there.
+func (c *Conn) missingOf(ctx context.Context, info *jetstream.StreamInfo) (string, error) {
+	name := info.Config.Name
+	if want := divided(jetstream.StreamConfig{Name: name}, info); !madeLater(info) && !reflect.DeepEqual(info.Config.SubjectTransform, want.SubjectTransform) {
+		return "transform of subjects of stream " + name, nil
+	}
+	d, err := divisionOf(info)
+	if err != nil {
+		return "", err
+	}
+	for _, one := range d.consumers() {
+		consumer, err := c.js.Consumer(ctx, name, one.name)
 		if errors.Is(err, jetstream.ErrConsumerNotFound) {
-			return "consumer " + dispatchers + " of stream " + cfg.Name, nil
+			return "consumer " + one.name + " of stream " + name, nil
 		}
 		if err != nil {
-			return "", fmt.Errorf("look at consumer %s: %w", dispatchers, unavailable(err))
+			return "", fmt.Errorf("look at consumer %s: %w", one.name, unavailable(err))
 		}
-		c.floor.note(info.Created, consumer.CachedInfo().AckFloor.Stream)
+		c.floor.note(info.Created, one.name, consumer.CachedInfo().AckFloor.Stream)
 	}
 	return "", nil
 }

@@ -116,7 +116,7 @@ func TestTheSharedConsumerIsMadeAnewWhereItWas(t *testing.T) {
 	if err := c.Ensure(t.Context(), topology()); err != nil {
 		t.Fatal(err)
 	}
-	events, err := c.Events(t.Context())
+	events, err := c.EventsOf(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,10 +145,10 @@ func TestTheSharedConsumerIsMadeAnewWhereItWas(t *testing.T) {
 		pull(id == "evt_done")
 	}
 	await(t, func() bool { // notes how far they are
-		handled, err := c.Handled(t.Context(), webhook.Webhook{})
+		handled, err := c.Handled(t.Context(), webhook.Webhook{OrganizationID: "acme"})
 		return err == nil && handled == 1 && c.Serving(t.Context()) == nil
 	})
-	natstest.DeleteConsumer(t, srv.ClientURL(), proto.StreamEvents, "dispatchers")
+	natstest.DeleteConsumer(t, srv.ClientURL(), proto.StreamEvents, events.Name)
 	if err := c.Serving(t.Context()); err == nil {
 		t.Error("without the shared consumer it is ready")
 	}

@@ -36,7 +36,7 @@ func (c *Conn) Event(ctx context.Context, sequence uint64) (*Message, error) {
 		return nil, fmt.Errorf("read event %d: %w", sequence, unavailable(err))
 	}
 	return &Message{
-		Subject: raw.Subject, ContentType: raw.Header.Get(proto.HeaderContentType),
+		Subject: proto.ParseStored(raw.Subject).Subject, ContentType: raw.Header.Get(proto.HeaderContentType),
 		Data: raw.Data, Sequence: raw.Sequence, Stored: raw.Time, header: raw.Header,
 	}, nil
 }

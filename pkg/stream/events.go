@@ -56,7 +56,7 @@ func (c *Conn) publish(ctx context.Context, e event.Event, contentType string, d
 
 // Message is one message of a stream, held until it is acknowledged.
 type Message struct {
-	Subject     string
+	Subject     string // that it was published to
 	ContentType string
 	MessageID   string // the publisher's Nats-Msg-Id, "" for none
 	Data        []byte
@@ -160,9 +160,12 @@ func (m *Message) Return(delay time.Duration) error {
 	return nil
 }
 
-// Events is the consumer that all dispatchers share. Safe for concurrent use.
+// Events is one of the consumers that all dispatchers share. Safe for concurrent use.
 type Events struct {
+	Name string
+
 	c        *Conn
+	division division
 	consumer jetstream.Consumer
 
 	mu         sync.Mutex
@@ -171,17 +174,28 @@ type Events struct {
 	suspect    uint64 // events up to this sequence may have been redelivered
 }
 
-// Events opens the shared consumer. Ensure must have made it.
-func (c *Conn) Events(ctx context.Context) (*Events, error) {
-	consumer, err := c.js.Consumer(ctx, proto.StreamEvents, dispatchers)
+// EventsOf opens the consumer that hands out an organization's events. Ensure must
+// have made it.
+func (c *Conn) EventsOf(ctx context.Context, organizationID string) (*Events, error) {
+	d, err := c.division(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open consumer %s: %w", dispatchers, unavailable(err))
+		return nil, err
 	}
-	return &Events{c: c, consumer: consumer}, nil
+	return c.Open(ctx, Source{Name: d.of(organizationID), division: d})
+}
+
+// Open opens a consumer that the dispatchers share.
+func (c *Conn) Open(ctx context.Context, s Source) (*Events, error) {
+	consumer, err := c.js.Consumer(ctx, proto.StreamEvents, s.Name)
+	if err != nil {
+		return nil, fmt.Errorf("open consumer %s: %w", s.Name, unavailable(err))
+	}
+	return &Events{Name: s.Name, c: c, division: s.division, consumer: consumer}, nil
 }
 
 // Pull asks for at most n events, calls handle for each as it arrives, and
-// returns how many came: when n have, or after wait. It keeps no others from the
+// returns how many came: when n have, or after wait; with no wait, those that are
+// there. It keeps no others from the
 // other replicas. It does not end before wait when ctx does: an event that the
 // server has just handed out would be lost until its AckWait is over.
 func (e *Events) Pull(ctx context.Context, n int, wait time.Duration, handle func(*Message)) (int, error) {
@@ -189,7 +203,13 @@ func (e *Events) Pull(ctx context.Context, n int, wait time.Duration, handle fun
 	if err != nil {
 		return 0, err
 	}
+	passed := 0
 	got, err := e.c.pull(ctx, e.consumer, n, wait, func(m *Message) {
+		if e.division.passes(proto.ParseStored(m.raw.Subject()), m.Sequence) {
+			_ = m.Ack() // when it is lost, the event comes again, and is passed by again
+			passed++
+			return
+		}
 		if m.Sequence <= suspect {
 			m.Redelivered = max(m.Redelivered, MaybeRedelivered)
 		}
@@ -198,7 +218,7 @@ func (e *Events) Pull(ctx context.Context, n int, wait time.Duration, handle fun
 	if err != nil {
 		e.forget()
 	}
-	return got, err
+	return got - passed, err
 }
 
 // forget has the next Pull look again: an operator may have deleted the consumer,
@@ -228,11 +248,11 @@ func (e *Events) look(ctx context.Context) (uint64, error) {
 	return e.suspect, nil
 }
 
-// Pending returns how many events have not been handed out to any replica.
+// Pending returns how many of its events have not been handed out to any replica.
 func (e *Events) Pending(ctx context.Context) (uint64, error) {
 	info, err := e.consumer.Info(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("consumer %s: %w", dispatchers, unavailable(err))
+		return 0, fmt.Errorf("consumer %s: %w", e.Name, unavailable(err))
 	}
 	return info.NumPending, nil
 }
@@ -246,7 +266,7 @@ func (c *Conn) pull(ctx context.Context, consumer jetstream.Consumer, n int, wai
 	if !c.nc.IsConnected() { // the client would keep a subscription of each pull that it cannot send
 		return 0, fmt.Errorf("pull: %w", unavailable(nats.ErrDisconnected))
 	}
-	batch, err := consumer.Fetch(n, jetstream.FetchMaxWait(wait))
+	batch, err := fetch(consumer, n, wait)
 	if err != nil {
 		return 0, fmt.Errorf("pull: %w", unavailable(err))
 	}
@@ -263,6 +283,13 @@ func (c *Conn) pull(ctx context.Context, consumer jetstream.Consumer, n int, wai
 		return got, fmt.Errorf("pull: %w", unavailable(err))
 	}
 	return got, nil
+}
+
+func fetch(consumer jetstream.Consumer, n int, wait time.Duration) (jetstream.MessageBatch, error) {
+	if wait == 0 {
+		return consumer.FetchNoWait(n) //nolint:wrapcheck // pull says what was done
+	}
+	return consumer.Fetch(n, jetstream.FetchMaxWait(wait)) //nolint:wrapcheck // likewise
 }
 
 // quiet reports whether a pull ended because too few messages came, which is no
@@ -283,7 +310,7 @@ func (c *Conn) message(raw jetstream.Msg) (*Message, error) {
 		redelivered = SurelyRedelivered
 	}
 	return &Message{
-		Subject:     raw.Subject(),
+		Subject:     proto.ParseStored(raw.Subject()).Subject,
 		ContentType: raw.Headers().Get(proto.HeaderContentType),
 		MessageID:   raw.Headers().Get(jetstream.MsgIDHeader),
 		Data:        raw.Data(),

@@ -21,12 +21,12 @@ const followAhead = 16
 // no event that is still stored.
 func (c *Conn) Follow(ctx context.Context, organizationID string, t event.Type, after uint64, handle func(*Message) error) error {
 	cfg := jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{proto.SubjectEvent(organizationID, ">")},
+		FilterSubjects: []string{proto.SubjectStored(organizationID, ">")},
 		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:    after + 1,
 	}
 	if t != "" {
-		cfg.FilterSubjects = []string{proto.SubjectEvent(organizationID, string(t))}
+		cfg.FilterSubjects = []string{proto.SubjectStored(organizationID, string(t))}
 	}
 	consumer, err := c.js.OrderedConsumer(ctx, proto.StreamEvents, cfg)
 	if err != nil {

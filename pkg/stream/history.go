@@ -2,14 +2,12 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dialnote/webhooks/pkg/event"
-	"github.com/dialnote/webhooks/pkg/webhook"
 	"github.com/dialnote/webhooks/proto"
 )
 
@@ -78,7 +76,7 @@ func (c *Conn) pending(ctx context.Context, s EventRange) (uint64, error) {
 // openHistory makes a consumer for a range and returns how many events it has.
 func (c *Conn) openHistory(ctx context.Context, s EventRange) (jetstream.Consumer, uint64, error) {
 	cfg := jetstream.ConsumerConfig{
-		FilterSubject:     proto.SubjectEvent(s.OrganizationID, string(s.Type)),
+		FilterSubject:     proto.SubjectStored(s.OrganizationID, string(s.Type)),
 		AckPolicy:         jetstream.AckNonePolicy,
 		InactiveThreshold: historyInactive,
 		MemoryStorage:     true,
@@ -98,21 +96,4 @@ func (c *Conn) openHistory(ctx context.Context, s EventRange) (jetstream.Consume
 func (c *Conn) closeHistory(ctx context.Context, consumer jetstream.Consumer) {
 	// When this fails, the server removes the consumer after historyInactive.
 	_ = c.js.DeleteConsumer(context.WithoutCancel(ctx), proto.StreamEvents, consumer.CachedInfo().Name)
-}
-
-// Handled returns the sequence up to which every event is settled for a webhook:
-// delivered and recorded, or stored in its lane. Later ones may be in progress.
-func (c *Conn) Handled(ctx context.Context, w webhook.Webhook) (uint64, error) {
-	name := dispatchers
-	if w.Ordered() {
-		name = orderedConsumer(w)
-	}
-	consumer, err := c.js.Consumer(ctx, proto.StreamEvents, name)
-	if w.Ordered() && errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return w.OrderedFrom - 1, nil // made when its first event comes
-	}
-	if err != nil {
-		return 0, fmt.Errorf("open consumer %s: %w", name, unavailable(err))
-	}
-	return consumer.CachedInfo().AckFloor.Stream, nil
 }

@@ -107,7 +107,7 @@ func TestHandledIsWhatTheDispatchersHaveFinished(t *testing.T) {
 	t.Parallel()
 	c := ensured(t)
 	history(t, c, 2) // six events
-	events, err := c.Events(t.Context())
+	events, err := c.EventsOf(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,17 +119,17 @@ func TestHandledIsWhatTheDispatchersHaveFinished(t *testing.T) {
 		t.Helper()
 		await(t, func() bool { n, err := c.Handled(t.Context(), w); return err == nil && n == want })
 	}
-	handled(webhook.Webhook{}, 0)
+	handled(webhook.Webhook{OrganizationID: "acme"}, 0)
 	for _, i := range []int{2, 0} { // the second is still on its way
 		if err := held[i].Ack(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	handled(webhook.Webhook{}, 1)
+	handled(webhook.Webhook{OrganizationID: "acme"}, held[0].Sequence)
 	if err := held[1].Ack(); err != nil {
 		t.Fatal(err)
 	}
-	handled(webhook.Webhook{}, 3)
+	handled(webhook.Webhook{OrganizationID: "acme"}, held[2].Sequence)
 
 	// An ordered webhook has a place of its own.
 	w := webhook.Webhook{ID: "wh_1", OrganizationID: "acme", Event: webhook.SendCallLogs, OrderedFrom: 3}

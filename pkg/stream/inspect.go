@@ -72,9 +72,13 @@ func (c *Conn) Inspect(ctx context.Context) (Inspection, error) {
 	if i.Gone, err = c.missing(ctx); err != nil {
 		return i, err
 	}
-	if events, err := c.Events(ctx); err == nil {
-		if i.Waiting, err = events.Pending(ctx); err != nil {
+	if i.Gone == "" {
+		levels, err := c.levels(ctx)
+		if err != nil {
 			return i, err
+		}
+		for _, l := range levels {
+			i.Waiting += l.pending
 		}
 	}
 	return i, nil

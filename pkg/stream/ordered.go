@@ -41,7 +41,7 @@ func (c *Conn) OpenOrdered(ctx context.Context, w webhook.Webhook, until time.Ti
 		AckWait:       ackWait,
 		MaxDeliver:    -1,
 		MaxAckPending: 1,
-		FilterSubject: proto.SubjectEvent(w.OrganizationID, string(w.Event)),
+		FilterSubject: proto.SubjectStored(w.OrganizationID, string(w.Event)),
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:   w.OrderedFrom,
 		Metadata: map[string]string{

@@ -46,17 +46,25 @@ func (c *Conn) Overview(ctx context.Context) (Overview, error) {
 		}
 		o.Streams = append(o.Streams, level(s.CachedInfo()))
 	}
-	consumer, err := c.js.Consumer(ctx, proto.StreamEvents, dispatchers)
+	levels, err := c.levels(ctx)
 	if err != nil {
-		return Overview{}, fmt.Errorf("state of consumer %s: %w", dispatchers, unavailable(err))
+		return Overview{}, err
 	}
-	info := consumer.CachedInfo()
-	o.EventsPending, o.EventsHeld = info.NumPending, uint64(max(info.NumAckPending, 0))
-	if o.EventsPending+o.EventsHeld == 0 {
-		return o, nil
+	for _, l := range levels {
+		o.EventsPending += l.pending
+		o.EventsHeld += l.held
+		if l.pending+l.held == 0 {
+			continue
+		}
+		oldest, err := c.storedAfter(ctx, l.floor, l.filter)
+		if err != nil {
+			return o, err
+		}
+		if o.OldestWaiting.IsZero() || !oldest.IsZero() && oldest.Before(o.OldestWaiting) {
+			o.OldestWaiting = oldest
+		}
 	}
-	o.OldestWaiting, err = c.storedAfter(ctx, info.AckFloor.Stream)
-	return o, err
+	return o, nil
 }
 
 func level(info *jetstream.StreamInfo) StreamLevel {
@@ -74,14 +82,15 @@ func level(info *jetstream.StreamInfo) StreamLevel {
 	return l
 }
 
-// storedAfter returns when the first event with a greater sequence was stored,
+// storedAfter returns when the first event with a greater sequence was stored whose
+// subject matches a filter,
 // zero when there is none: the retention may have just removed it.
-func (c *Conn) storedAfter(ctx context.Context, sequence uint64) (time.Time, error) {
+func (c *Conn) storedAfter(ctx context.Context, sequence uint64, filter string) (time.Time, error) {
 	events, err := c.js.Stream(ctx, proto.StreamEvents)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("open stream %s: %w", proto.StreamEvents, unavailable(err))
 	}
-	m, err := events.GetMsg(ctx, sequence+1, jetstream.WithGetMsgSubject(proto.PrefixEvents+".>"))
+	m, err := events.GetMsg(ctx, sequence+1, jetstream.WithGetMsgSubject(filter))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return time.Time{}, nil
 	}

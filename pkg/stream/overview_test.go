@@ -34,7 +34,7 @@ func TestOverview(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	events, err := c.Events(t.Context())
+	events, err := c.EventsOf(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}

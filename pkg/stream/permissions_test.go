@@ -161,7 +161,7 @@ func TestServicesArePermittedWhatTheyNeed(t *testing.T) {
 	for user, denied := range map[string]struct{ subscribe, publish []string }{
 		"config-api": {
 			[]string{">", "dialnote.events.>", "dialnote.lanes.*", "_INBOX_dispatcher.>", "_INBOX_publisher.>"},
-			[]string{"dialnote.retries.wh_1.dlv_1", "dialnote.activity.acme", "$JS.API.STREAM.MSG.DELETE.DIALNOTE_EVENTS", "$JS.API.STREAM.DELETE.DIALNOTE_EVENTS", "$JS.API.STREAM.PURGE.DIALNOTE_EVENTS", "$JS.API.CONSUMER.MSG.NEXT.DIALNOTE_EVENTS.dispatchers", "$JS.API.CONSUMER.DELETE.DIALNOTE_EVENTS.dispatchers"},
+			[]string{"dialnote.retries.wh_1.dlv_1", "dialnote.activity.acme", "$JS.API.STREAM.MSG.DELETE.DIALNOTE_EVENTS", "$JS.API.STREAM.DELETE.DIALNOTE_EVENTS", "$JS.API.STREAM.PURGE.DIALNOTE_EVENTS"},
 		},
 		"dispatcher": {
 			[]string{">", "dialnote.events.>", "dialnote.lanes.*", "_INBOX_config-api.>"},
@@ -198,7 +198,7 @@ func TestADispatcherMayCount(t *testing.T) {
 	if err := connectAs(t, srv, "config-api").Publish(t.Context(), sample(t, "evt_over")); err != nil {
 		t.Fatal(err)
 	}
-	shared, err := c.Events(t.Context())
+	shared, err := c.EventsOf(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,14 +81,14 @@ func fill(b *testing.B, url string, n int) jetstream.JetStream {
 // fromTheStart opens the shared consumer after making it again.
 func fromTheStart(b *testing.B, c *stream.Conn, js jetstream.JetStream) *stream.Events {
 	b.Helper()
-	if err := js.DeleteConsumer(b.Context(), proto.StreamEvents, "dispatchers"); err != nil {
+	events, err := c.EventsOf(b.Context(), "acme")
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := js.DeleteConsumer(b.Context(), proto.StreamEvents, events.Name); err != nil {
 		b.Fatal(err)
 	}
 	if err := c.Ensure(b.Context(), topology()); err != nil {
-		b.Fatal(err)
-	}
-	events, err := c.Events(b.Context())
-	if err != nil {
 		b.Fatal(err)
 	}
 	return events

@@ -63,7 +63,7 @@ func TestPullWhileTheBrokerIsAwayIsUnavailable(t *testing.T) {
 	if err := c.Ensure(t.Context(), topology()); err != nil {
 		t.Fatal(err)
 	}
-	events, err := c.Events(t.Context())
+	events, err := c.EventsOf(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestTheLargestMessageCanBeRejected(t *testing.T) {
 	if err := publisher.Publish(subject, bytes.Repeat([]byte("x"), int(publisher.MaxPayload()))); err != nil {
 		t.Fatal(err)
 	}
-	events, err := c.Events(t.Context())
+	events, err := c.EventsOf(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}

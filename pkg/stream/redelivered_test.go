@@ -27,7 +27,7 @@ func TestEventsFromBeforeTheConnectionMayComeAgain(t *testing.T) {
 		}
 	}
 	publish("evt_before")
-	events, err := c.Events(t.Context())
+	events, err := c.EventsOf(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}

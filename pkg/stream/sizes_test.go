@@ -68,7 +68,7 @@ func TestARejectedEventOverAQuotaNamesTheEvent(t *testing.T) {
 	if err := c.Publish(t.Context(), sample(t, event.NewID(time.Now()))); err != nil {
 		t.Fatal(err)
 	}
-	shared, err := c.Events(t.Context())
+	shared, err := c.EventsOf(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func TestPublishStoresAnEvent(t *testing.T) {
 	if err := c.Publish(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
-	events, err := c.Events(t.Context())
+	events, err := c.EventsOf(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestRejectedMessagesAreKeptWithTheirReason(t *testing.T) {
 	if err := c.Publish(t.Context(), sample(t, "evt_test_4")); err != nil {
 		t.Fatal(err)
 	}
-	events, err := c.Events(t.Context())
+	events, err := c.EventsOf(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}

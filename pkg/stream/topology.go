@@ -18,7 +18,7 @@ const (
 	// stored with each stream. A program leaves a stream of a later version as it is,
 	// so that a replica of the version before, which starts or reconnects during an
 	// upgrade, does not undo it.
-	topologyVersion = 5
+	topologyVersion = 6
 
 	// topologyKey is the key of the version in a stream's metadata, installationKey
 	// that of the installation's id.
@@ -33,11 +33,12 @@ const (
 	// one. It is named so that a stream can be compared with what it should be.
 	usualDuplicates = 2 * time.Minute
 
-	// dispatchers is the durable consumer that all dispatcher replicas share.
-	// It has no filter: one that matches everything costs on many subjects.
+	// dispatchers is the name of the durable consumers that all dispatcher replicas
+	// share, or begins it; see division.
 	dispatchers = "dispatchers"
 
-	// maxAckPending bounds the events that all replicas together hold.
+	// maxAckPending bounds the messages of such a consumer that all replicas together
+	// hold.
 	maxAckPending = 65_536
 
 	// ackWait is how long a replica may be silent about a message before the
@@ -108,6 +109,7 @@ func FirstSequence(now time.Time) uint64 {
 	return uint64(max(now.UnixMicro(), 1))
 }
 
+// streams returns the streams. That of the events is as it is made; see divided.
 func (t Topology) streams() []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{
 		t.eventStream(),
@@ -226,16 +228,21 @@ func unsubscribeConsumer() jetstream.ConsumerConfig {
 	}
 }
 
-func dispatchersConsumer() jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{
-		Durable:       dispatchers,
+func dispatchersConsumer(name, filter string, from uint64) jetstream.ConsumerConfig {
+	cfg := jetstream.ConsumerConfig{
+		Durable:       name,
 		Description:   "All dispatcher replicas: each event goes to one of them.",
+		FilterSubject: filter,
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       ackWait,
 		MaxDeliver:    -1,
 		MaxAckPending: maxAckPending,
 		DeliverPolicy: jetstream.DeliverAllPolicy,
 	}
+	if from > 0 {
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from
+	}
+	return cfg
 }
 
 // laneConsumer is the consumer of one webhook's lane. inFlight bounds the messages
@@ -255,13 +262,4 @@ func laneConsumer(webhookID string, inFlight int, until time.Time) jetstream.Con
 		cfg.PauseUntil = &until
 	}
 	return cfg
-}
-
-// sharedConsumers are the consumers that all dispatcher replicas share, by their
-// streams.
-func sharedConsumers() map[string]jetstream.ConsumerConfig {
-	return map[string]jetstream.ConsumerConfig{
-		proto.StreamEvents:    dispatchersConsumer(),
-		proto.StreamFarewells: unsubscribeConsumer(),
-	}
 }

@@ -18,11 +18,20 @@ import (
 // one is seen beside the other.
 func TestTheTopologyHasAVersion(t *testing.T) {
 	t.Parallel()
+	streams := Topology{Retention: 168 * time.Hour, Replicas: 3, Events: 80 << 30}.streams()
+	streams[0] = divided(streams[0], nil)
+	one := division{Number: 1, Partitions: 2}.consumers()
 	text, err := json.MarshalIndent(struct {
 		Version   int
 		Streams   []jetstream.StreamConfig
-		Consumers map[string]jetstream.ConsumerConfig
-	}{topologyVersion, Topology{Retention: 168 * time.Hour, Replicas: 3, Events: 80 << 30}.streams(), sharedConsumers()}, "", "  ")
+		Consumers map[string][]jetstream.ConsumerConfig
+	}{topologyVersion, streams, map[string][]jetstream.ConsumerConfig{
+		proto.StreamEvents: {
+			dispatchersConsumer(one[0].name, one[0].filter, 0), dispatchersConsumer(one[1].name, one[1].filter, 0),
+			dispatchersConsumer(one[2].name, one[2].filter, 7),
+		},
+		proto.StreamFarewells: {unsubscribeConsumer()},
+	}}, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +54,7 @@ func TestALaterTopologyIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	for version, want := range map[string]time.Duration{"": time.Hour, "0": time.Hour, "1": time.Hour, "3": time.Hour, "5": time.Hour, "6": 2 * time.Hour, "x": time.Hour} {
+	for version, want := range map[string]time.Duration{"": time.Hour, "0": time.Hour, "1": time.Hour, "3": time.Hour, "4": time.Hour, "5": time.Hour, "6": time.Hour, "7": 2 * time.Hour, "x": time.Hour} {
 		later := jetstream.StreamConfig{
 			Name: proto.StreamRejected, Subjects: []string{proto.PrefixRejected + ".>", "dialnote.added"}, MaxAge: 2 * time.Hour,
 			Discard: jetstream.DiscardOld, MaxBytes: DefaultRejected, Metadata: map[string]string{topologyKey: version},

@@ -43,7 +43,7 @@ func open(t *testing.T) (*publish.Publisher, *stream.Events) {
 	if err := conn.Ensure(t.Context(), stream.Topology{Retention: time.Hour, Replicas: 1}); err != nil {
 		t.Fatal(err)
 	}
-	events, err := conn.Events(t.Context())
+	events, err := conn.EventsOf(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}

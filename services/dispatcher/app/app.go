@@ -11,7 +11,6 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/dialnote/webhooks/pkg/backoff"
 	"github.com/dialnote/webhooks/pkg/delivery"
 	"github.com/dialnote/webhooks/pkg/egress"
 	"github.com/dialnote/webhooks/pkg/ops"
@@ -77,10 +76,6 @@ func (a *App) Run(ctx, hardStop context.Context) error {
 	if err != nil {
 		return err
 	}
-	parts.dispatcher.Events, err = a.openEvents(ctx)
-	if err != nil {
-		return nil //nolint:nilerr // only when ctx has ended before there was anything to do
-	}
 	work, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	defer context.AfterFunc(hardStop, cut)()
@@ -96,12 +91,4 @@ func (a *App) Run(ctx, hardStop context.Context) error {
 	}
 	a.deps.Log.Info("stopped", slog.String("replica", a.replica))
 	return nil
-}
-
-func (a *App) openEvents(ctx context.Context) (events *stream.Events, err error) {
-	err = backoff.Retry(ctx, a.deps.Log, backoff.Broker, "open the event stream", func() error {
-		events, err = a.deps.Stream.Events(ctx)
-		return err
-	})
-	return events, err
 }

@@ -113,10 +113,10 @@ func (a *App) assemble() (*parts, error) {
 	notifying := &record.NotifyingStore{Store: a.deps.Store, Notifier: a.deps.Stream, Outbox: notices, Log: log}
 	recorder := record.New(notifying, a.cfg.Policy, record.DefaultOptions(), log, a.metrics)
 	a.deps.Health.Add("records", recorder.Check)
-	slots := limit.NewSlots(a.cfg.MaxInFlight)
+	slots, backlog := limit.NewSlots(a.cfg.MaxInFlight), limit.NewBacklog(record.DefaultOptions().Pending)
 	workers := limit.NewWorkers(a.cfg.MaxInFlight)
 	webhooks := limit.NewWebhooks(limit.Limits{Total: a.cfg.MaxInFlight, PerWebhook: a.cfg.WebhookMaxInFlight, MaxWait: maxWait}, workers.Do)
-	a.deps.Registry.MustRegister(webhooks)
+	a.deps.Registry.MustRegister(webhooks, backlog)
 	deliverer := &deliver.Deliverer{
 		Sender: a.deps.Sender, Recorder: recorder, Progress: record.NewProgressReader(a.deps.Store, now), Matcher: matcher,
 		Announcer: a.deps.Stream, Webhooks: webhooks, Metrics: a.metrics.By(metrics.Direct), Tracer: a.deps.Tracer, Now: now, Log: log,
@@ -147,7 +147,7 @@ func (a *App) assemble() (*parts, error) {
 		log: log, outbox: notices, recorder: recorder, member: member, lanes: lanes, ordered: ordered, waiting: waiting,
 		dispatcher: &dispatch.Dispatcher{
 			Stream: a.deps.Stream, Matcher: matcher, Slots: slots, Webhooks: webhooks, Lanes: lanes, Ordered: ordered, Waiting: waiting, Repeats: repeats, Quotas: quotas,
-			Deliverer: deliverer, Workers: workers, Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Now: now, Log: log, Metrics: a.metrics, Tracer: a.deps.Tracer,
+			Deliverer: deliverer, Workers: workers, Backlog: backlog, Batch: min(maxPull, max(1, a.cfg.MaxInFlight/4)), Now: now, Log: log, Metrics: a.metrics, Tracer: a.deps.Tracer,
 		},
 		tests:        a.tests(matcher, deliverer, places.tests),
 		recoveries:   a.recoveries(matcher, deliverer),

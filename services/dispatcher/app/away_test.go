@@ -22,12 +22,12 @@ func TestPullingStopsWhenTooMuchIsUnrecorded(t *testing.T) {
 	before := len(r.all())
 
 	s.store.away.Store(true)
-	bound := record.DefaultOptions().Pending
+	bound := record.DefaultOptions().Pending / 2 // one partition has half
 	events := bound + 3*cfg.MaxInFlight
 	if err := flood(t, s.conn, "acme", events); err != nil {
 		t.Fatal(err)
 	}
-	pulled, err := s.conn.Events(t.Context())
+	pulled, err := s.conn.EventsOf(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,17 +54,22 @@ func (s *system) awaitEnd(t *testing.T, r delivery.Recovery) delivery.Recovery {
 // settle returns when the dispatchers are done with all that was published.
 func (s *system) settle(t *testing.T) {
 	t.Helper()
-	next, err := s.conn.NextSequence(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	awaitCount(t, "events that the dispatchers are done with", int(next-1), func() int {
-		handled, err := s.conn.Handled(t.Context(), webhook.Webhook{})
+	for _, organization := range []string{"acme", "globex"} {
+		last, err := s.conn.Latest(t.Context(), organization, event.CallCompleted, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return int(handled)
-	})
+		if len(last) == 0 {
+			continue
+		}
+		await(t, "the dispatchers are done with the events of "+organization, func() bool {
+			handled, err := s.conn.Handled(t.Context(), webhook.Webhook{OrganizationID: organization})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return handled >= last[0].Sequence
+		})
+	}
 }
 
 // tell returns when every replica knows of a webhook.

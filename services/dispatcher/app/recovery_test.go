@@ -44,7 +44,7 @@ func TestAnEventThatComesAgainGoesOnWhereItWas(t *testing.T) {
 // handOut takes n events and gives them back: they have been handed out once.
 func (s *system) handOut(t *testing.T, n int) {
 	t.Helper()
-	events, err := s.conn.Events(t.Context())
+	events, err := s.conn.EventsOf(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}

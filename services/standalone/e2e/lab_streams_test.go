@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -36,12 +37,13 @@ func TestStreamsThatAreGoneAreMadeAgain(t *testing.T) {
 		l.settled(t)
 	}
 	delivers(t)
+	shared := fmt.Sprintf("dispatchers-1-%d", proto.Partition(organization, 8))
 	for _, gone := range []struct {
 		name   string
 		remove func()
 		says   string
 	}{
-		{"the shared consumer", func() { natstest.DeleteConsumer(t, s.broker.url(), proto.StreamEvents, "dispatchers") }, "consumer dispatchers of stream " + proto.StreamEvents},
+		{"the shared consumer", func() { natstest.DeleteConsumer(t, s.broker.url(), proto.StreamEvents, shared) }, "consumer " + shared + " of stream " + proto.StreamEvents},
 		{"the event stream", func() { natstest.DeleteStream(t, s.broker.url(), proto.StreamEvents) }, "stream " + proto.StreamEvents},
 		{"the stream of the lanes", func() { natstest.DeleteStream(t, s.broker.url(), proto.StreamLanes) }, "stream " + proto.StreamLanes},
 		{"the whole store", func() {

@@ -119,7 +119,7 @@ func (s *system) quiet(t *testing.T, webhookID string) {
 	t.Helper()
 	conn := s.connect(t)
 	await(t, "the end of all work", func() error {
-		events, err := conn.Events(t.Context())
+		events, err := conn.EventsOf(t.Context(), organization)
 		if err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ func theProgram() cli.Program {
 		Commands: []cli.Command{
 			ops.HealthCommand(opsAddr),
 			doctor.Command(doctor.Service{Name: "config-api", Needs: needed(), Role: stream.ConfigAPI()}),
-			migrateCommand(), reencryptCommand(), adoptCommand(),
+			migrateCommand(), reencryptCommand(), adoptCommand(), partitionsCommand(),
 			disableCommand(), enableCommand(), replayCommand(),
 			rejectedListCommand(), rejectedShowCommand(), rejectedRequeueCommand(),
 		},

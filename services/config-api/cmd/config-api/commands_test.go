@@ -252,7 +252,7 @@ func TestRejected(t *testing.T) {
 	s.says(t, 1, "rejected requeue 2", "2: rejected message 2 still cannot be understood", "1 of 1 were not requeued")
 	s.says(t, 1, "rejected requeue -all", "1: event evt_1 of acme published again", "2: ", "3: ", "2 of 3 were not requeued")
 	stored := s.nats.Stored(t, proto.StreamEvents)
-	if len(stored) != 1 || stored[0].Subject != "dialnote.events.acme.call.completed" || !bytes.Equal(stored[0].Data, good.Body()) {
+	if len(stored) != 1 || proto.ParseStored(stored[0].Subject).Subject != "dialnote.events.acme.call.completed" || !bytes.Equal(stored[0].Data, good.Body()) {
 		t.Errorf("%d events are stored: %+v", len(stored), stored)
 	}
 	if out := s.says(t, 0, "rejected list"); strings.HasPrefix(out, "1 ") || strings.Count(out, "\n") != 2 {

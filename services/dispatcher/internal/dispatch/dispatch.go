@@ -24,19 +24,9 @@ import (
 	"github.com/dialnote/webhooks/services/dispatcher/internal/repeat"
 )
 
-const (
-	// pullers ask for events at the same time, so that one's round trip does
-	// not idle the others' slots.
-	pullers = 4
-
-	// pullWait is how long one request for events stays open. A stop waits for
-	// it, so that what the server has already handed out is not lost on the way.
-	pullWait = time.Second
-
-	// unmatchedDelay is how long an event rests whose webhooks cannot be read
-	// although the database is there. It must not keep others from its slot.
-	unmatchedDelay = 30 * time.Second
-)
+// unmatchedDelay is how long an event rests whose webhooks cannot be read
+// although the database is there. It must not keep others from its slot.
+const unmatchedDelay = 30 * time.Second
 
 // Quotas says which quotas organizations have reached.
 type Quotas interface {
@@ -46,8 +36,7 @@ type Quotas interface {
 
 // Dispatcher pulls events and delivers them.
 type Dispatcher struct {
-	Events    *stream.Events
-	Stream    *stream.Conn // keeps what cannot be understood
+	Stream    *stream.Conn // hands out the events, and keeps what cannot be understood
 	Matcher   *match.Matcher
 	Slots     *limit.Slots
 	Webhooks  *limit.Webhooks
@@ -58,7 +47,8 @@ type Dispatcher struct {
 	Quotas    Quotas
 	Deliverer *deliver.Deliverer
 	Tracer    *trace.Tracer
-	Batch     int // events asked for at once, by each puller
+	Backlog   *limit.Backlog
+	Batch     int // events asked for at once
 	Now       func() time.Time
 	Log       *slog.Logger
 	Metrics   *metrics.Metrics
@@ -71,11 +61,7 @@ type Dispatcher struct {
 // with, or work ends. work is the context of the deliveries: when it ends they are
 // cut short, and their events come again.
 func (d *Dispatcher) Run(pulling, work context.Context) {
-	var all sync.WaitGroup
-	for range pullers {
-		all.Go(func() { d.pull(pulling, work) })
-	}
-	all.Wait()
+	(&pullers{Dispatcher: d}).run(pulling, work)
 	finished := make(chan struct{})
 	go func() {
 		d.open.Wait()
@@ -88,44 +74,27 @@ func (d *Dispatcher) Run(pulling, work context.Context) {
 	d.Workers.Stop()
 }
 
-// pull is one puller: it takes slots, asks for that many events, and hands each
-// with its slot to a worker.
-func (d *Dispatcher) pull(pulling, work context.Context) {
-	for try := 0; pulling.Err() == nil; {
-		if d.Deliverer.WaitForCapacity(pulling) != nil {
-			return
-		}
-		n, err := d.Slots.Acquire(pulling, d.Batch)
-		if err != nil {
-			return
-		}
-		got, err := d.Events.Pull(pulling, n, pullWait, func(m *stream.Message) {
-			d.open.Add(1)
-			d.Workers.Do(func() limit.Job { return d.handle(work, m, d.Slots.Slot()) })
-		})
-		d.Slots.Release(n - got)
-		if err != nil && pulling.Err() == nil {
-			if try == 0 {
-				d.Log.Warn("events not pulled, retrying", slog.Any("error", err))
-			}
-			backoff.Sleep(pulling, backoff.Pause(try))
-			try++
-			continue
-		}
-		try = 0
-	}
-}
-
 // handle begins to see one event through. When each of its deliveries is recorded or
 // in a lane, the event is acknowledged; when one of them is neither, it comes again.
-// handle gives the slot back, and returns what the worker does next.
-func (d *Dispatcher) handle(work context.Context, m *stream.Message, slot *limit.Slot) limit.Job {
+// acquire returns the event's slot; handle gives it back, and returns what the worker
+// does next.
+func (d *Dispatcher) handle(work context.Context, m *stream.Message, lot *limit.Lot, acquire func() (*limit.Slot, error)) limit.Job {
 	stop := m.KeepAlive()
+	lot.Begin() // until its deliveries are counted
+	defer lot.End()
+	ended := func() {
+		stop()
+		d.open.Done()
+	}
+	slot, err := acquire()
+	if err != nil { // work has ended: the event comes again
+		ended()
+		return nil
+	}
 	d.Metrics.Consumed()
 	work, span := d.Tracer.Consume(work, proto.StreamEvents, m.Headers())
-	return d.dispatch(work, m, span, slot, func(safe bool) {
-		defer d.open.Done()
-		defer stop()
+	return d.dispatch(work, m, lot, span, slot, func(safe bool) {
+		defer ended()
 		defer span.End()
 		if !safe {
 			return
@@ -139,7 +108,7 @@ func (d *Dispatcher) handle(work context.Context, m *stream.Message, slot *limit
 // dispatch reads an event and begins to deliver it to the webhooks that want it. It
 // calls finished once, and says whether the event may be acknowledged. It returns
 // what the worker does next.
-func (d *Dispatcher) dispatch(work context.Context, m *stream.Message, span trace.Span, slot *limit.Slot, finished func(safe bool)) limit.Job {
+func (d *Dispatcher) dispatch(work context.Context, m *stream.Message, lot *limit.Lot, span trace.Span, slot *limit.Slot, finished func(safe bool)) limit.Job {
 	e, err := m.Published()
 	if err != nil {
 		defer slot.Free()
@@ -167,7 +136,7 @@ func (d *Dispatcher) dispatch(work context.Context, m *stream.Message, span trac
 		return nil
 	}
 	d.Metrics.Matched(len(targets))
-	p := &pendingEvent{dispatcher: d, message: m, event: e, body: e.Body(), finished: finished}
+	p := &pendingEvent{dispatcher: d, message: m, lot: lot, event: e, body: e.Body(), finished: finished}
 	if found == repeat.Unknown {
 		repeated, err := p.cameBefore(work, targets, ordered)
 		if err != nil {

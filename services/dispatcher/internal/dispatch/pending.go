@@ -16,6 +16,7 @@ import (
 type pendingEvent struct {
 	dispatcher *Dispatcher
 	message    *stream.Message
+	lot        *limit.Lot // of the event's partition
 	event      event.Event
 	body       []byte          // of the event, shared by its deliveries
 	finished   func(safe bool) // called once, when each delivery has ended
@@ -79,7 +80,9 @@ func (p *pendingEvent) to(t *match.Target) delivery.Delivery {
 // with what kept it from being recorded or stored in a lane.
 func (p *pendingEvent) begin(work context.Context, t *match.Target) (done func(error)) {
 	p.open.Add(1)
+	p.lot.Begin()
 	return func(err error) {
+		p.lot.End()
 		if err != nil {
 			p.unsafe.Store(true)
 			if work.Err() == nil {

@@ -54,7 +54,7 @@ func (p *pair) event(t *testing.T, matcher *match.Matcher, slots int) (pending *
 	}
 	e := event.Event{OrganizationID: "acme", Type: event.CallCompleted, ID: "evt_1"}
 	done = make(chan bool, 1)
-	return &pendingEvent{dispatcher: d, message: &stream.Message{}, event: e, finished: func(safe bool) { done <- safe }}, targets, done
+	return &pendingEvent{dispatcher: d, message: &stream.Message{}, lot: limit.NewBacklog(10).Lot(), event: e, finished: func(safe bool) { done <- safe }}, targets, done
 }
 
 // An event is acknowledged when each of its deliveries is recorded.
