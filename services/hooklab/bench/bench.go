@@ -47,7 +47,7 @@ type Case struct {
 // Cases returns all cases, in their order.
 func Cases() []Case {
 	return []Case{
-		burst(), drain(), latency(), fanout(), many(), noisy(), outage(), disabled(), https(), backlog(),
+		burst(), drain(), latency(), fanout(), many(), noisy(), arrival(), outage(), disabled(), https(), backlog(),
 		scale(), replicas(), api(), embedded(), durable(),
 	}
 }

@@ -86,14 +86,7 @@ func countOf(rate int, during time.Duration) (n int, every time.Duration) {
 // steady publishes n events for organization 1 at a pace and returns their
 // latency.
 func (b *bench) steady(ctx context.Context, s *system.System, n int, every time.Duration) (stat.Latency, error) {
-	if err := s.Sink.Expect(ctx, sink.Plan{Slots: n, Times: true}); err != nil {
-		return stat.Latency{}, err
-	}
-	sent, err := s.NATS.Paced(ctx, n, every, toOne(b.runID()))
-	if err != nil {
-		return stat.Latency{}, err
-	}
-	return arrivals(ctx, s, sent)
+	return b.steadyTo(ctx, s, 1, n, every)
 }
 
 func (b *bench) bareSteadily(ctx context.Context, s *system.System, n int, every time.Duration) (stat.Latency, error) {

@@ -2,8 +2,8 @@ package publish
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -68,50 +68,74 @@ func (p *NATS) Fast(ctx context.Context, n, publishers int, source Source) error
 	})
 }
 
-// The consumer that all dispatchers share, as pkg/stream names it.
+// dispatchers begins the names of the consumers that all dispatchers share, as
+// pkg/stream names them.
 const dispatchers = "dispatchers"
+
+// shared returns the consumers of a stream that all dispatchers share.
+func (p *NATS) shared(ctx context.Context, stream string) ([]*jetstream.ConsumerInfo, error) {
+	s, err := p.JS.Stream(ctx, stream)
+	if err != nil {
+		return nil, fmt.Errorf("look at stream %s: %w", stream, err)
+	}
+	var shared []*jetstream.ConsumerInfo
+	list := s.ListConsumers(ctx)
+	for info := range list.Info() {
+		if strings.HasPrefix(info.Name, dispatchers) {
+			shared = append(shared, info)
+		}
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("list the consumers of %s: %w", stream, err)
+	}
+	return shared, nil
+}
+
+// pause keeps the events of a stream from the dispatchers until a time.
+func (p *NATS) pause(ctx context.Context, stream string, until time.Time) error {
+	all, err := p.shared(ctx, stream)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if _, err := p.JS.PauseConsumer(ctx, stream, c.Name, until); err != nil {
+			return fmt.Errorf("pause consumer %s of %s: %w", c.Name, stream, err)
+		}
+	}
+	return nil
+}
 
 // Hold keeps the events of a stream from the dispatchers, so that they queue.
 func (p *NATS) Hold(ctx context.Context, stream string) error {
-	if _, err := p.JS.PauseConsumer(ctx, stream, dispatchers, time.Now().Add(time.Hour)); err != nil {
-		return fmt.Errorf("hold %s: %w", stream, err)
-	}
-	return nil
+	return p.pause(ctx, stream, time.Now().Add(time.Hour))
 }
 
 // Release ends a Hold, and returns when that takes effect: in a moment. It
 // moves the end of the pause there instead of lifting it, because the server would
 // then go on only at the next pull, up to a second later.
 func (p *NATS) Release(ctx context.Context, stream string) (time.Time, error) {
-	const moment = 50 * time.Millisecond
+	const moment = 100 * time.Millisecond
 	at := time.Now().Add(moment)
-	if _, err := p.JS.PauseConsumer(ctx, stream, dispatchers, at); err != nil {
-		return at, fmt.Errorf("release %s: %w", stream, err)
-	}
-	return at, nil
+	return at, p.pause(ctx, stream, at)
 }
 
 // Unsettled returns how many of a stream's events no dispatcher has
 // acknowledged.
-func (p *NATS) Unsettled(ctx context.Context, stream string) (int, error) {
-	c, err := p.JS.Consumer(ctx, stream, dispatchers) // asks the server each time
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return 0, nil
+func (p *NATS) Unsettled(ctx context.Context, stream string) (n int, err error) {
+	all, err := p.shared(ctx, stream)
+	for _, c := range all {
+		n += int(c.NumPending) + c.NumAckPending //nolint:gosec // far fewer than 2^63 messages
 	}
-	if err != nil {
-		return 0, fmt.Errorf("ask what is not acknowledged: %w", err)
-	}
-	info := c.CachedInfo()
-	return int(info.NumPending) + info.NumAckPending, nil //nolint:gosec // far fewer than 2^63 messages
+	return n, err
 }
 
 // Undelivered returns how many events were not handed out to a dispatcher.
-func (p *NATS) Undelivered(ctx context.Context, stream string) (int, error) {
-	c, err := p.JS.Consumer(ctx, stream, dispatchers)
-	if err != nil {
-		return 0, fmt.Errorf("ask what is not delivered: %w", err)
+func (p *NATS) Undelivered(ctx context.Context, stream string) (n int, err error) {
+	all, err := p.shared(ctx, stream)
+	for _, c := range all {
+		n += int(c.NumPending) //nolint:gosec // far fewer than 2^63 messages
 	}
-	return int(c.CachedInfo().NumPending), nil //nolint:gosec // far fewer than 2^63 messages
+	return n, err
 }
 
 // Stored returns how many messages a stream holds.
