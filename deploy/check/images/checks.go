@@ -411,13 +411,13 @@ func (s *session) terminate(ctx context.Context) (string, error) {
 	if err := s.flow.subscribe(ctx, "/slow", "note.created"); err != nil {
 		return "", err
 	}
-	s.flow.mu.Lock()
-	twice := s.flow.twice()
-	s.flow.mu.Unlock()
+	var ids []string
 	for range 10 {
-		if err := s.flow.publish(ctx, "note.created"); err != nil {
+		id, err := s.flow.publish(ctx, "note.created")
+		if err != nil {
 			return "", err
 		}
+		ids = append(ids, id)
 	}
 	select {
 	case <-s.flow.slow:
@@ -436,8 +436,10 @@ func (s *session) terminate(ctx context.Context) (string, error) {
 	}
 	s.flow.mu.Lock()
 	defer s.flow.mu.Unlock()
-	if again := s.flow.twice() - twice; again > 0 {
-		return "", fmt.Errorf("%d events were sent twice", again)
+	for _, id := range ids {
+		if n := s.flow.arrived[id]; n != 1 {
+			return "", fmt.Errorf("event %s was sent %d times", id, n)
+		}
 	}
 	return "three dispatchers stopped in " + took.Round(100*time.Millisecond).String(), nil
 }

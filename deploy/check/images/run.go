@@ -21,6 +21,9 @@ func runAll(ctx context.Context, w *workplace) (err error) {
 	if _, err := command(ctx, w.dir, nil, "sh", "-c", "ip link set lo up && ip address add "+receiverHost+"/32 dev lo"); err != nil {
 		return err
 	}
+	if err := serveNames(ctx, w); err != nil {
+		return err
+	}
 	e, err := startEngine(ctx, w)
 	if err != nil {
 		return err
@@ -103,7 +106,7 @@ func (s *session) upgrade() []step {
 				if err := s.engine.compose(ctx, "restart", "--timeout", "60", "nats"); err != nil {
 					return err
 				}
-				return s.engine.up(ctx, "--no-deps", "config-api", "dispatcher", "receiver", "traffic")
+				return s.engine.up(ctx, "--no-deps", "config-api", "dispatcher", "receiver", "traffic", "prometheus", "grafana")
 			})
 		}
 	}
@@ -120,7 +123,7 @@ func (s *session) upgrade() []step {
 			if err := s.flow.subscribe(ctx, "/ok", "call.completed"); err != nil {
 				return "", err
 			}
-			if err := s.flow.publish(ctx, "call.completed"); err != nil {
+			if _, err := s.flow.publish(ctx, "call.completed"); err != nil {
 				return "", err
 			}
 			return "", s.flow.wait(ctx)

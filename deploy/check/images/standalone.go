@@ -42,7 +42,7 @@ func (s *session) standalone() []step {
 		{"this version starts on that volume", func(ctx context.Context) (string, error) { return "", start(ctx, "now") }},
 		{"user, capabilities and root file system; the volume is the user's", s.standaloneRights},
 		{"it answers", func(ctx context.Context) (string, error) {
-			_, err := s.read(ctx, standaloneURL+"/healthz")
+			_, err := s.read(ctx, standaloneURL+"/docs")
 			return "", err
 		}},
 		{"it stops by itself, too", func(ctx context.Context) (string, error) { return "", stop(ctx) }},
