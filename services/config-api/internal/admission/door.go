@@ -30,6 +30,10 @@ const (
 	// of one that has half of its quota or more, and of others.
 	nearby, distant = time.Second, 5 * time.Second
 
+	// patience is for how long an event waits for the database: the first of an
+	// organization, and one that would be refused by what was counted some time ago.
+	patience = 250 * time.Millisecond
+
 	// overhead is about what a stream keeps of an event beside its body.
 	overhead = 320
 
@@ -104,7 +108,8 @@ func (d *Door) NoRoom() { d.refused.WithLabelValues(noRoom).Inc() }
 
 // Admit returns nil when an organization may have one more event with a body of so many
 // bytes, and counts it. Else it returns a fault of kind RateLimited with the quota.
-// While the database is away, what was read before is used.
+// While the database is away or slow, what was read before is used, and an organization
+// of which nothing is known may have its events: a quota is no reason to lose one.
 func (d *Door) Admit(ctx context.Context, organizationID string, body int) error {
 	now := d.now()
 	for _, over := range d.over.Of(organizationID) {
@@ -116,16 +121,19 @@ func (d *Door) Admit(ctx context.Context, organizationID string, body int) error
 		return nil
 	}
 	of, _ := d.known.ComputeIfAbsent(organizationID, func() (*known, bool) { return &known{}, false })
-	of.mu.Lock()
-	defer of.mu.Unlock()
-	if err := of.read(ctx, d, organizationID, now); err != nil {
-		return err
-	}
 	size := int64(body + overhead)
-	if exceeded := d.limits.Admit(of.usage, of.own.since(of.usage.Until), size, d.retention); exceeded != nil {
+	if reading := d.refresh(ctx, of, organizationID, now); reading != nil && !of.allows(d, size) {
+		wait := time.NewTimer(patience)
+		defer wait.Stop()
+		select {
+		case <-reading:
+		case <-wait.C:
+		case <-ctx.Done():
+		}
+	}
+	if exceeded := of.admit(d, now, size); exceeded != nil {
 		return d.refuse(exceeded, now)
 	}
-	of.own.add(now, size)
 	return nil
 }
 
@@ -166,31 +174,61 @@ func days(d time.Duration) string {
 
 // known is what is known of an organization.
 type known struct {
-	mu    sync.Mutex
-	usage quota.Usage // as it was counted
-	until time.Time   // until then it is used
-	own   accepted    // what this replica accepted since
+	mu      sync.Mutex
+	usage   quota.Usage   // as it was counted
+	counted bool          // it was read
+	until   time.Time     // until then it is used
+	own     accepted      // what this replica accepted since
+	reading chan struct{} // closed when it has been read again; nil while it is not read
 }
 
-// read reads what is counted of an organization when what is known is too old.
-func (k *known) read(ctx context.Context, d *Door, organizationID string, now time.Time) error {
-	if now.Before(k.until) {
-		return nil
+// refresh has what is counted of an organization read when what is known is too old,
+// once at a time. It returns what is closed then, nil when nothing is read.
+func (d *Door) refresh(ctx context.Context, k *known, organizationID string, now time.Time) <-chan struct{} {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.reading == nil && !now.Before(k.until) {
+		k.reading = make(chan struct{})
+		go d.read(context.WithoutCancel(ctx), k, organizationID)
 	}
+	return k.reading
+}
+
+func (d *Door) read(ctx context.Context, k *known, organizationID string) {
 	usage, err := d.account.OrganizationUsage(ctx, organizationID)
-	switch {
-	case fault.Is(err, fault.Unavailable):
+	if err != nil {
 		d.log.WarnContext(ctx, "usage of an organization not read, its events are compared with what was known", slog.Any("error", err))
-	case err != nil:
-		return fmt.Errorf("compare with the quotas: %w", err)
-	default:
-		k.usage = usage
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err == nil {
+		k.usage, k.counted = usage, true
 		k.own.forget(usage.Until)
 	}
-	k.until = now.Add(distant)
+	k.until = d.now().Add(distant)
 	if d.limits.Events < 2*(k.usage.Total()+k.own.since(k.usage.Until)) {
-		k.until = now.Add(nearby)
+		k.until = d.now().Add(nearby)
 	}
+	close(k.reading)
+	k.reading = nil
+}
+
+// allows reports whether, by what is counted, there is room for so many bytes. It
+// reports false when nothing was read yet.
+func (k *known) allows(d *Door, size int64) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.counted && d.limits.Admit(k.usage, k.own.since(k.usage.Until), size, d.retention) == nil
+}
+
+// admit counts so many bytes as accepted, unless a quota has no room for them.
+func (k *known) admit(d *Door, now time.Time, size int64) *quota.Exceeded {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if exceeded := d.limits.Admit(k.usage, k.own.since(k.usage.Until), size, d.retention); exceeded != nil {
+		return exceeded
+	}
+	k.own.add(now, size)
 	return nil
 }
 

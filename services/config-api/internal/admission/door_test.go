@@ -1,9 +1,105 @@
 package admission
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialnote/webhooks/pkg/fault"
+	"github.com/dialnote/webhooks/pkg/quota"
+	"github.com/dialnote/webhooks/pkg/store"
 )
+
+var errAway = errors.New("away")
+
+// slow is an account that takes its time, or fails after it.
+type slow struct {
+	takes time.Duration
+	used  int64
+	err   error
+}
+
+func (s *slow) OrganizationUsage(context.Context, string) (quota.Usage, error) {
+	time.Sleep(s.takes) //nolint:forbidigo // the bubble's own clock
+	if s.err != nil {
+		return quota.Usage{}, s.err
+	}
+	now := time.Now()
+	return quota.Usage{Until: now, Hours: []quota.Hour{{Start: now.Truncate(time.Hour), Bytes: s.used}}}, nil
+}
+
+func (s *slow) Of(string) []store.OverQuota { return nil }
+
+func (s *slow) door(t *testing.T) *Door {
+	t.Helper()
+	d, err := New(Options{
+		Account: s, Over: s, Limits: quota.Limits{Events: 10_000}, Retention: 24 * time.Hour,
+		Now: time.Now, Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.known.StopAllGoroutines() })
+	return d
+}
+
+// A database that hangs holds up the first event of an organization for a moment, and
+// no other; none is refused for it.
+func TestEventsDoNotWaitForADatabaseThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{takes: 5 * time.Second, err: errAway}
+		d := s.door(t)
+		began := time.Now()
+		for range 3 {
+			if err := d.Admit(t.Context(), "acme", 100); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(began); took > 3*patience {
+			t.Errorf("three events took %s", took)
+		}
+		time.Sleep(s.takes + distant) //nolint:forbidigo // the bubble's own clock
+		synctest.Wait()
+		s.err, s.takes = nil, 0
+		if err := d.Admit(t.Context(), "acme", 100); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		s.takes = 5 * time.Second // it hangs again; what is known is used
+		time.Sleep(distant)       //nolint:forbidigo // the bubble's own clock
+		began = time.Now()
+		if err := d.Admit(t.Context(), "acme", 100); err != nil || time.Since(began) > 0 {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+		time.Sleep(s.takes) //nolint:forbidigo // the bubble's own clock
+		synctest.Wait()
+	})
+}
+
+// An event is refused by what is counted now, not by what was counted before.
+func TestAnEventIsRefusedByWhatIsCountedNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{takes: time.Millisecond, used: 10_000}
+		d := s.door(t)
+		if err := d.Admit(t.Context(), "acme", 100); !fault.Is(err, fault.RateLimited) {
+			t.Errorf("over the quota: %v", err)
+		}
+		synctest.Wait()
+		s.used = 0
+		time.Sleep(distant) //nolint:forbidigo // the bubble's own clock
+		if err := d.Admit(t.Context(), "acme", 100); err != nil {
+			t.Errorf("when there is room again: %v", err)
+		}
+		synctest.Wait()
+	})
+}
 
 func TestWhatIsAcceptedIsForgottenWhenItIsCounted(t *testing.T) {
 	t.Parallel()
