@@ -28,7 +28,7 @@ const heldEvents = 1_000_000
 func TestVeryManyHeldEventsDisturbNoOtherWebhook(t *testing.T) {
 	many := int(number(t, "E2E_HELD", heldEvents)) // far below 2^63
 	s := newSystem(t, ownPostgres(t).DSN())
-	s.with(map[string]string{"AUTO_DISABLE_AFTER": "3", "MAX_IN_FLIGHT": "512"})
+	s.with(map[string]string{"AUTO_DISABLE_AFTER": "3", "MAX_IN_FLIGHT": "512", "ORGANIZATION_WAITING_MAX_BYTES": "0"})
 	s.run(t, 1)
 	c, conn := s.client(t), s.connect(t)
 	dead := c.create(t, s.receiverURL, "/dead", event.CallCompleted)
@@ -46,10 +46,10 @@ func TestVeryManyHeldEventsDisturbNoOtherWebhook(t *testing.T) {
 	began := time.Now()
 	beginning := max(many/10, 20_000) // several times as many as may be unrecorded at once
 	s.hold(t, conn, 0, beginning)
-	heldBecome(t, c, dead.ID, int64(beginning)+1)
+	heldUp(t, c, dead, int64(beginning)+1)
 	first := memory(t, s.dispatchers[0])
 	s.hold(t, conn, beginning, many)
-	heldBecome(t, c, dead.ID, int64(many)+1)
+	heldUp(t, c, dead, int64(many)+1)
 	held := memory(t, s.dispatchers[0])
 	t.Logf("%d events were held in %s", many, time.Since(began).Round(time.Second))
 	if n := s.receiver.Counts(dead.path).Requests; n != 3 {
@@ -84,6 +84,22 @@ func TestVeryManyHeldEventsDisturbNoOtherWebhook(t *testing.T) {
 	const slack, bound = 16 << 20, 150 << 20
 	if held > first+slack || all > some+slack || all > bound {
 		t.Errorf("the dispatcher's memory is not flat, or more than %d MiB", bound>>20)
+	}
+}
+
+// heldUp waits until so many events wait for a webhook, for as long as they become
+// more.
+func heldUp(t *testing.T, c *client, h hook, all int64) {
+	t.Helper()
+	for held := int64(-1); held < all; {
+		await(t, "holding", func() error {
+			now := c.hook(t, h.ID).HeldEvents
+			if now == held {
+				return fmt.Errorf("still %d are held", held)
+			}
+			held = now
+			return nil
+		})
 	}
 }
 
