@@ -138,7 +138,8 @@ func (d *drain) read(pulling, work context.Context, now mode, version int64) (bo
 	if len(d.ahead) == 0 { // before there are slots: others need them while the database is asked
 		return d.more(pulling)
 	}
-	slots, err := d.acquire(pulling, inFlight)
+	room := handedOut(inFlight) - d.underWay() // what is being recorded takes memory, too
+	slots, err := d.acquire(pulling, d.of(), d.wake, inFlight, &d.outstanding, room)
 	if err != nil || slots == 0 {
 		return false, err
 	}
@@ -188,27 +189,6 @@ func (d *drain) readAhead(ctx context.Context, under map[uint64]bool) error {
 		}
 	}
 	return nil
-}
-
-// acquire takes slots for as many more deliveries as the webhook has use for, as
-// reader.acquire does.
-func (d *drain) acquire(ctx context.Context, inFlight int) (int, error) {
-	const worth = 4 // a quarter of what may be held
-	if err := d.Deliverer.WaitForCapacity(ctx); err != nil {
-		return 0, err
-	}
-	outstanding := int(d.outstanding.Load())
-	window := d.Webhooks.Window(d.of(), inFlight, outstanding)
-	more := min(window-outstanding, handedOut(inFlight)-d.underWay()) // those whose outcome is being recorded take memory
-	switch {
-	case window == 0:
-		d.wake.Sleep(ctx, crowdedWait)
-		return 0, nil
-	case more < max(1, window/worth):
-		d.wake.Sleep(ctx, pullWait)
-		return 0, nil
-	}
-	return d.Slots.Acquire(ctx, more)
 }
 
 // next returns the next n deliveries of those that were read ahead, or fewer.

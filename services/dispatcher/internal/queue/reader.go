@@ -160,7 +160,7 @@ func (r *reader) read(pulling, work context.Context, w *webhook.Webhook, now mod
 	if err := r.open(pulling, w, inFlight, time.Time{}); err != nil {
 		return false, err
 	}
-	slots, err := r.acquire(pulling, inFlight)
+	slots, err := r.acquire(pulling, r.of(), r.wake, inFlight, &r.outstanding, inFlight)
 	if err != nil || slots == 0 {
 		return false, err
 	}
@@ -179,28 +179,6 @@ func (r *reader) read(pulling, work context.Context, w *webhook.Webhook, now mod
 		r.deliveries.Wait() // the probe, or the one in order, decides how the queue goes on
 	}
 	return false, nil
-}
-
-// acquire takes slots for as many more deliveries as the webhook has use for. It
-// takes none, after a while, when there are too few to be worth a request, and
-// waits while too many outcomes are unrecorded.
-func (r *reader) acquire(ctx context.Context, inFlight int) (int, error) {
-	const worth = 4 // a quarter of what may be held
-	if err := r.Deliverer.WaitForCapacity(ctx); err != nil {
-		return 0, err
-	}
-	outstanding := int(r.outstanding.Load())
-	window := r.Webhooks.Window(r.of(), inFlight, outstanding)
-	more := window - outstanding
-	switch {
-	case window == 0:
-		r.wake.Sleep(ctx, crowdedWait)
-		return 0, nil
-	case more < max(1, window/worth):
-		r.wake.Sleep(ctx, pullWait)
-		return 0, nil
-	}
-	return r.Slots.Acquire(ctx, more)
 }
 
 // idle is what a reader does when it is given nothing: it ends when the queue is
