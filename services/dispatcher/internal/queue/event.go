@@ -11,8 +11,8 @@ import (
 )
 
 // readEvent reads the event of a delivery, and gives the delivery its body. kept is
-// false when the stream no longer keeps the event: it is too old, was purged, or the
-// stream began anew.
+// false when the stream no longer keeps the event: the event is older than the
+// retention, an operator purged it, or the stream was deleted and made again.
 func (p *Parts) readEvent(ctx context.Context, of *delivery.Delivery) (m *stream.Message, kept bool, err error) {
 	m, err = p.Stream.Event(ctx, of.EventSequence)
 	if fault.Is(err, fault.NotFound) {
