@@ -148,25 +148,7 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the admission of events: %w", err)
 	}
-	service := &manage.Service{
-		Admission:       door,
-		Webhooks:        waking{deps.Store, notices},
-		Stream:          deps.Stream,
-		Fleet:           deps.Fleet,
-		Deliveries:      deps.Store,
-		DeliveryLog:     deps.Store,
-		Recoveries:      deps.Store,
-		Waiting:         deps.Store,
-		DeliveryTimeout: cfg.DeliveryTimeout,
-		Access:          deps.Store,
-		Audit:           deps.Store,
-		PublicURL:       cfg.PublicURL,
-		Rules:           webhook.Rules{ZapierHosts: cfg.ZapierHosts, CheckURL: deps.CheckURL},
-		MaxWebhooks:     cfg.MaxWebhooks,
-		Now:             deps.Now,
-		Log:             deps.Log,
-		Tracer:          deps.Tracer,
-	}
+	service := newService(cfg, deps, door, notices)
 	hub, err := live.New(live.Options{
 		Source: deps.Stream, Webhooks: service, Limits: live.DefaultLimits(), Registry: deps.Registry, Log: deps.Log,
 	})
@@ -204,6 +186,29 @@ func New(cfg Config, deps Dependencies) (*App, error) {
 		return nil, fmt.Errorf("make the HTTP handler: %w", err)
 	}
 	return &App{handler: handler, live: hub, feed: feed, outbox: notices, tokens: credentials.tokens, over: over}, nil
+}
+
+// newService returns what the API and the page do, on the service's dependencies.
+func newService(cfg Config, deps Dependencies, door *admission.Door, notices *outbox.Outbox) *manage.Service {
+	return &manage.Service{
+		Admission:       door,
+		Webhooks:        waking{deps.Store, notices},
+		Stream:          deps.Stream,
+		Fleet:           deps.Fleet,
+		Deliveries:      deps.Store,
+		DeliveryLog:     deps.Store,
+		Recoveries:      deps.Store,
+		Waiting:         deps.Store,
+		DeliveryTimeout: cfg.DeliveryTimeout,
+		Access:          deps.Store,
+		Audit:           deps.Store,
+		PublicURL:       cfg.PublicURL,
+		Rules:           webhook.Rules{ZapierHosts: cfg.ZapierHosts, CheckURL: deps.CheckURL},
+		MaxWebhooks:     cfg.MaxWebhooks,
+		Now:             deps.Now,
+		Log:             deps.Log,
+		Tracer:          deps.Tracer,
+	}
 }
 
 // complete returns an error for a dependency that is missing, so that the service
