@@ -26,24 +26,42 @@ import (
 // closes it when the test ends.
 func Run(t *testing.T, open func(*testing.T) store.Store) {
 	t.Helper()
-	for name, test := range map[string]func(*testing.T, store.Store){
-		"a webhook is read as it was written":             webhookRoundTrip,
-		"other organizations see nothing":                 foreignOrganization,
-		"pages go on where they ended":                    listPages,
-		"a cursor from elsewhere is refused":              listBadCursor,
-		"no more webhooks than the limit":                 createLimit,
-		"no more webhooks than the limit, in parallel":    createLimitInParallel,
-		"the same subscription is there once":             subscribe,
-		"the same subscription in parallel":               subscribeInParallel,
-		"headers change and stay sealed":                  headersChange,
-		"an update raises the version":                    updateVersion,
-		"an update keeps what never changes":              updateImmutable,
-		"an update of an older version is stale":          updateStale,
-		"an update that is refused changes nothing":       updateRefused,
-		"parallel updates are not lost":                   updateInParallel,
-		"what breaks a rule is refused":                   checks,
-		"a deleted webhook is gone":                       deleteWebhook,
-		"a deletion of an older version is stale":         deleteStale,
+	for _, cases := range []map[string]func(*testing.T, store.Store){webhookCases(), deliveryCases(), otherCases()} {
+		for name, test := range cases {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, open(t))
+			})
+		}
+	}
+}
+
+// webhookCases returns the cases of webhooks.
+func webhookCases() map[string]func(*testing.T, store.Store) {
+	return map[string]func(*testing.T, store.Store){
+		"a webhook is read as it was written":          webhookRoundTrip,
+		"other organizations see nothing":              foreignOrganization,
+		"pages go on where they ended":                 listPages,
+		"a cursor from elsewhere is refused":           listBadCursor,
+		"no more webhooks than the limit":              createLimit,
+		"no more webhooks than the limit, in parallel": createLimitInParallel,
+		"the same subscription is there once":          subscribe,
+		"the same subscription in parallel":            subscribeInParallel,
+		"headers change and stay sealed":               headersChange,
+		"an update raises the version":                 updateVersion,
+		"an update keeps what never changes":           updateImmutable,
+		"an update of an older version is stale":       updateStale,
+		"an update that is refused changes nothing":    updateRefused,
+		"parallel updates are not lost":                updateInParallel,
+		"what breaks a rule is refused":                checks,
+		"a deleted webhook is gone":                    deleteWebhook,
+		"a deletion of an older version is stale":      deleteStale,
+	}
+}
+
+// deliveryCases returns the cases of outcomes and the delivery log.
+func deliveryCases() map[string]func(*testing.T, store.Store) {
+	return map[string]func(*testing.T, store.Store){
 		"an attempt is read as it was recorded":           attemptRoundTrip,
 		"a hostile answer is recorded":                    hostileAnswer,
 		"a batch is decided in order":                     recordInOrder,
@@ -70,57 +88,58 @@ func Run(t *testing.T, open func(*testing.T) store.Store) {
 		"counts by the hour follow the log":               hoursFollowTheLog,
 		"what is held is skipped":                         skipHeld,
 		"a test's body is kept":                           testBody,
-		"a recovery is read as it was written":            recoveryRoundTrip,
-		"a webhook has one recovery at a time":            recoveryOneAtATime,
-		"a recovery is worked on by one at a time":        recoveryLease,
-		"recoveries take turns":                           recoveryTurns,
-		"a cancelled recovery stays cancelled":            recoveryCancel,
-		"old recoveries are pruned":                       recoveryPrune,
-		"recoveries are listed, newest first":             recoveryList,
-		"a delivery stands as its last entry says":        standings,
-		"what waits is kept with its record":              waitingRecords,
-		"what waits is read by one at a time":             waitingLease,
-		"what waits is read until nothing does":           waitingEnds,
-		"what waits too long is pruned":                   waitingPrune,
-		"usage is counted by one at a time":               usageLease,
-		"each part of a stream counts once":               usageCounts,
-		"who has reached a quota is listed":               usageOver,
-		"an idempotency key is claimed once":              idempotencyClaim,
-		"an answer with a secret goes with its webhook":   idempotencyRemoved,
-		"an idempotency key is claimed by one of many":    idempotencyInParallel,
-		"an expired or abandoned key is free again":       idempotencyFree,
-		"only a claimed key is finished":                  idempotencyUnclaimed,
-		"old attempts and claims are pruned":              prune,
-		"a log over its bound is shortened":               logIsShortened,
-		"a change and its notice are one":                 noticeOfChanges,
-		"an outcome and its notice are one":               noticeOfOutcomes,
-		"the end of a recovery and its notice are one":    noticeOfRecoveries,
-		"a notice waits until it is dropped":              noticeOutbox,
-		"notices of one webhook keep their order":         noticeOrder,
-		"an API key is found until it is revoked":         keyRoundTrip,
-		"API keys are listed page by page":                keyPages,
-		"no more API keys than the limit":                 keyLimit,
-		"an API key that breaks a rule is refused":        keyChecks,
-		"a Zapier key is shown, found and rotated":        zapierKeys,
-		"one of many first calls makes the Zapier key":    zapierKeyInParallel,
-		"a portal link begins a session":                  portalSession,
-		"a portal link opens once, and not for long":      portalLinkOnce,
-		"expired links, sessions and keys are pruned":     accessPrune,
-		"a change and its audit entry are one":            auditOfChanges,
-		"an outcome and its audit entry are one":          auditOfOutcomes,
-		"credentials are in the audit log, not secrets":   auditOfAccess,
-		"the audit log is filtered":                       auditFilters,
-		"the audit log is read page by page":              auditPages,
-		"a change without an actor is refused":            auditWithoutActor,
-		"organizations are listed page by page":           organizations,
-		"the database says what it is":                    engine,
-		"an installation has one id":                      installation,
-		"a cancelled context ends a call as cancelled":    cancelled,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, open(t))
-		})
+	}
+}
+
+// otherCases returns the cases of recoveries, waiting deliveries, quotas, keys, notices and the audit log.
+func otherCases() map[string]func(*testing.T, store.Store) {
+	return map[string]func(*testing.T, store.Store){
+		"a recovery is read as it was written":          recoveryRoundTrip,
+		"a webhook has one recovery at a time":          recoveryOneAtATime,
+		"a recovery is worked on by one at a time":      recoveryLease,
+		"recoveries take turns":                         recoveryTurns,
+		"a cancelled recovery stays cancelled":          recoveryCancel,
+		"old recoveries are pruned":                     recoveryPrune,
+		"recoveries are listed, newest first":           recoveryList,
+		"a delivery stands as its last entry says":      standings,
+		"what waits is kept with its record":            waitingRecords,
+		"what waits is read by one at a time":           waitingLease,
+		"what waits is read until nothing does":         waitingEnds,
+		"what waits too long is pruned":                 waitingPrune,
+		"usage is counted by one at a time":             usageLease,
+		"each part of a stream counts once":             usageCounts,
+		"who has reached a quota is listed":             usageOver,
+		"an idempotency key is claimed once":            idempotencyClaim,
+		"an answer with a secret goes with its webhook": idempotencyRemoved,
+		"an idempotency key is claimed by one of many":  idempotencyInParallel,
+		"an expired or abandoned key is free again":     idempotencyFree,
+		"only a claimed key is finished":                idempotencyUnclaimed,
+		"old attempts and claims are pruned":            prune,
+		"a log over its bound is shortened":             logIsShortened,
+		"a change and its notice are one":               noticeOfChanges,
+		"an outcome and its notice are one":             noticeOfOutcomes,
+		"the end of a recovery and its notice are one":  noticeOfRecoveries,
+		"a notice waits until it is dropped":            noticeOutbox,
+		"notices of one webhook keep their order":       noticeOrder,
+		"an API key is found until it is revoked":       keyRoundTrip,
+		"API keys are listed page by page":              keyPages,
+		"no more API keys than the limit":               keyLimit,
+		"an API key that breaks a rule is refused":      keyChecks,
+		"a Zapier key is shown, found and rotated":      zapierKeys,
+		"one of many first calls makes the Zapier key":  zapierKeyInParallel,
+		"a portal link begins a session":                portalSession,
+		"a portal link opens once, and not for long":    portalLinkOnce,
+		"expired links, sessions and keys are pruned":   accessPrune,
+		"a change and its audit entry are one":          auditOfChanges,
+		"an outcome and its audit entry are one":        auditOfOutcomes,
+		"credentials are in the audit log, not secrets": auditOfAccess,
+		"the audit log is filtered":                     auditFilters,
+		"the audit log is read page by page":            auditPages,
+		"a change without an actor is refused":          auditWithoutActor,
+		"organizations are listed page by page":         organizations,
+		"the database says what it is":                  engine,
+		"an installation has one id":                    installation,
+		"a cancelled context ends a call as cancelled":  cancelled,
 	}
 }
 
