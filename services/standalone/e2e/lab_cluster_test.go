@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,19 +19,7 @@ func TestClientsLeaveAServerThatIsCutOff(t *testing.T) {
 	t.Parallel()
 	nodes, isolate := newCutNodes(t)
 	s := newSystem(t, pgtest.Schema(t))
-	var urls []string
-	for _, n := range nodes {
-		n.start(t)
-		urls = append(urls, "nats://127.0.0.1:"+strconv.Itoa(n.client))
-	}
-	for _, n := range nodes {
-		await(t, n.name+" is not ready", func() error {
-			if !n.ready() {
-				return errors.New("its health check fails")
-			}
-			return nil
-		})
-	}
+	urls := startNodes(t, nodes)
 	s.with(map[string]string{"NATS_URL": strings.Join(urls, ","), "STREAM_REPLICAS": "3"})
 	s.startAPI(t)
 	s.startDispatcher(t)

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -22,19 +21,7 @@ import (
 func TestPartitionsOfACluster(t *testing.T) {
 	t.Parallel()
 	nodes := newNodes(t, 3, false)
-	var urls []string
-	for _, n := range nodes {
-		n.start(t)
-		urls = append(urls, "nats://127.0.0.1:"+strconv.Itoa(n.client))
-	}
-	for _, n := range nodes {
-		await(t, n.name+" is not ready", func() error {
-			if !n.ready() {
-				return errors.New("its health check fails")
-			}
-			return nil
-		})
-	}
+	urls := startNodes(t, nodes)
 	s := newSystem(t, pgtest.Schema(t))
 	s.with(map[string]string{"NATS_URL": strings.Join(urls, ","), "STREAM_REPLICAS": "3"})
 	s.startAPI(t)

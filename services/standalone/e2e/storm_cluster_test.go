@@ -28,6 +28,25 @@ type node struct {
 // diskSize is how large the file system of a node is, where it has one.
 const diskSize = 256 << 20
 
+// startNodes starts the servers of a cluster and returns their addresses when each is
+// ready.
+func startNodes(t *testing.T, nodes []*node) (urls []string) {
+	t.Helper()
+	for _, n := range nodes {
+		n.start(t)
+		urls = append(urls, "nats://127.0.0.1:"+strconv.Itoa(n.client))
+	}
+	for _, n := range nodes {
+		await(t, n.name+" is not ready", func() error {
+			if !n.ready() {
+				return errors.New("its health check fails")
+			}
+			return nil
+		})
+	}
+	return urls
+}
+
 // newNodes returns a cluster of so many servers that are not running. disks
 // gives each a small disk of its own, for which this process must be root.
 func newNodes(t *testing.T, count int, disks bool) []*node {
