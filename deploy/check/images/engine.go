@@ -181,9 +181,10 @@ func (e *engine) composeOnly(ctx context.Context, args ...string) (string, error
 // up brings the project up as docs/operating.md says, with images that are here,
 // and waits until all are healthy. Compose itself does not wait for the demo:
 // podman says of a container without a health check that its health is unknown.
-// Of containers that are there, podman names the networks otherwise than Compose
-// expects, which then makes all of them anew: --no-recreate or the services' names
-// in args keep those that Docker would keep.
+// podman reports the networks of existing containers under other names than Compose
+// expects, so Compose replaces each of these containers. A caller that wants to keep
+// those that Docker would keep passes --no-recreate, or the names of the services to
+// change, in args.
 func (e *engine) up(ctx context.Context, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()
