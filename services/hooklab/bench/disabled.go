@@ -28,20 +28,9 @@ func disabled() Case {
 		Limit: 15 * time.Minute,
 		run: func(ctx context.Context, b *bench) error {
 			organizations := b.size(100_000, 2000) / eachHas
-			var row *report.Samples
-			for range b.Runs {
-				err := b.withOne(ctx, system.Options{Dispatchers: 1}, overHTTP, func(ctx context.Context, s *system.System) error {
-					if row == nil {
-						row = report.NewSamples(fmt.Sprintf("%d disabled webhooks", organizations*eachHas), s.Settings())
-					}
-					return b.disabled(ctx, s, organizations, row)
-				})
-				if err != nil {
-					return err
-				}
-			}
-			b.emit(row)
-			return nil
+			return b.inNew(ctx, fmt.Sprintf("%d disabled webhooks", organizations*eachHas), func(ctx context.Context, s *system.System, into *report.Samples) error {
+				return b.disabled(ctx, s, organizations, into)
+			})
 		},
 	}
 }

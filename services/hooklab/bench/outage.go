@@ -42,7 +42,10 @@ func outage() Case {
 				{path: "/down/", name: "%d webhooks answer 500", webhooks: b.size(10_000, 200)},
 				{path: "/stall/", name: "%d webhooks hang", webhooks: b.size(10_000, 200)},
 			} {
-				if err := b.outages(ctx, how); err != nil {
+				err := b.inNew(ctx, fmt.Sprintf(how.name, how.webhooks), func(ctx context.Context, s *system.System, into *report.Samples) error {
+					return b.outage(ctx, s, how, into)
+				})
+				if err != nil {
 					return err
 				}
 			}
@@ -51,15 +54,15 @@ func outage() Case {
 	}
 }
 
-// outages measures one row, each run in a system that is new.
-func (b *bench) outages(ctx context.Context, how failing) error {
+// inNew measures one row, each run in a system that is new.
+func (b *bench) inNew(ctx context.Context, name string, measure func(ctx context.Context, s *system.System, into *report.Samples) error) error {
 	var row *report.Samples
 	for range b.Runs {
 		err := b.withOne(ctx, system.Options{Dispatchers: 1}, overHTTP, func(ctx context.Context, s *system.System) error {
 			if row == nil {
-				row = report.NewSamples(fmt.Sprintf(how.name, how.webhooks), s.Settings())
+				row = report.NewSamples(name, s.Settings())
 			}
-			return b.outage(ctx, s, how, row)
+			return measure(ctx, s, row)
 		})
 		if err != nil {
 			return err
@@ -69,6 +72,7 @@ func (b *bench) outages(ctx context.Context, how failing) error {
 	return nil
 }
 
+// outage makes one run of a row.
 func (b *bench) outage(ctx context.Context, s *system.System, how failing, into *report.Samples) error {
 	n := how.webhooks
 	count, every := countOf(healthyRate, b.time(30*time.Second))
